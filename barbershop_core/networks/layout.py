@@ -1,0 +1,104 @@
+"""Reading a network's sizes out of its weights, and filling a network with them.
+
+Every network module has a ``from_state(checkpoint)`` built from these few functions.  Published
+files and the narrow networks of small packs go the same way: nothing is assumed that the shapes of
+the weights can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import WeightCorrupt
+
+REMEDY = "Use the file that the pack's manifest names, or download it again."
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def wrong(what: str, why: str) -> WeightCorrupt:
+    """The error for weights of something else.  why: the end of the sentence, without full stop."""
+    return WeightCorrupt(f"These are not the weights of a {what}: {why}.", REMEDY)
+
+
+def state_of(checkpoint: Any, what: str, prefix: str = "") -> dict[str, Tensor]:
+    """The state dict inside a checkpoint object.
+
+    checkpoint: a state dict, or a dict that holds one under "state_dict"; the prefix "module." of
+        data-parallel training is taken off.
+    what: the network in words, for the error.
+    prefix: where some keys start with it, only those are returned, without it ("encoder.").
+
+    Raises errors.WeightCorrupt where there are no named tensors.
+    """
+    state = checkpoint
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping):
+        raise WeightCorrupt(f"This file holds no weights of a {what}.", REMEDY)
+    named = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if named and all(k.startswith("module.") for k in named):
+        named = {k.removeprefix("module."): v for k, v in named.items()}
+    if prefix and any(k.startswith(prefix) for k in named):
+        named = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
+    if not named:
+        raise WeightCorrupt(f"This file holds no weights of a {what}.", REMEDY)
+    return named
+
+
+def shape_of(state: Mapping[str, Tensor], key: str, what: str, dims: int) -> tuple[int, ...]:
+    """Shape of one entry.  Raises errors.WeightCorrupt where it is absent or has other than ``dims``
+    dimensions."""
+    if key not in state:
+        raise wrong(what, f"'{key}' is missing")
+    shape = tuple(state[key].shape)
+    if len(shape) != dims:
+        raise wrong(what, f"'{key}' has the shape {list(shape)}")
+    return shape
+
+
+def count(state: Mapping[str, Tensor], prefix: str) -> int:
+    """How many numbered entries (0, 1, 2, ...) follow ``prefix``."""
+    numbers = {k[len(prefix):].split(".")[0] for k in state if k.startswith(prefix)}
+    n = 0
+    while str(n) in numbers:
+        n += 1
+    return n
+
+
+def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Net:
+    """``make()`` filled with ``state``: float32, in evaluation mode, no weight gradients.
+
+    make: called on the meta device, so that no time goes into weights that are overwritten.
+    state: must hold every entry of the network in its shape.  Entries that the network does not
+        know are an error too, because they say that the layout is another one; only the batch
+        counters of batch norms may be absent.
+
+    Raises errors.WeightCorrupt.
+    """
+    try:
+        with torch.device("meta"):
+            net = make()
+    except (ValueError, ZeroDivisionError) as error:
+        raise wrong(what, str(error)) from error
+    expected = net.state_dict()
+    for key, value in expected.items():
+        if key not in state:
+            if key.endswith("num_batches_tracked"):
+                continue
+            raise wrong(what, f"'{key}' is missing")
+        if state[key].shape != value.shape:
+            raise wrong(what, f"'{key}' has the shape {list(state[key].shape)} "
+                              f"instead of {list(value.shape)}")
+    unknown = [k for k in state if k not in expected]
+    if unknown:
+        raise wrong(what, f"'{unknown[0]}' does not belong there")
+    # cloned, so that training a network further never writes into the caller's dict
+    values = {k: torch.zeros(v.shape, dtype=v.dtype) if k not in state
+              else state[k].detach().to(v.dtype, copy=True).contiguous() for k, v in expected.items()}
+    net.load_state_dict(values, assign=True)
+    return net.eval().requires_grad_(False)

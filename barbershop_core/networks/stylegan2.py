@@ -1,0 +1,291 @@
+"""The StyleGAN2 generator, in the layout of rosinality's checkpoints.
+
+Karras et al. 2020, figure 2 with skip connections (figure 7b); parameter names follow
+rosinality/stylegan2-pytorch, the layout in which FFHQ weights are shared most widely.  Other
+layouts are converted on loading (``stylegan2_layouts``), so this is the only one computed with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import stylegan2_ops as ops
+
+FEATURE_SIZE = 32  # resolution of F in the F/S space (Zhu et al., Barbershop, section 3.1)
+LR_MLP = 0.01  # the mapping network's learning-rate factor, folded into its run-time scale
+
+
+@dataclass(frozen=True)
+class BlockState:
+    """Activations after the block of one resolution, from which synthesis can go on.
+
+    ``x`` is ``[B, C, resolution, resolution]``; ``skip`` is the RGB sum so far ``[B, 3, r, r]``, or
+    None where it starts at zero.
+    """
+
+    resolution: int
+    x: Tensor
+    skip: Tensor | None = None
+
+
+class EqualLinear(nn.Module):
+    """Linear layer with equalized learning rate: stored weights are unit normal over ``lr``."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0,
+                 activate: bool = False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.scale, self.lr, self.activate = lr / math.sqrt(inputs), lr, activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.linear(x, self.weight * self.scale, self.bias * self.lr)
+        return ops.lrelu(out) if self.activate else out
+
+
+class PixelNorm(nn.Module):
+    """Entry of the mapping network; without parameters, it takes the name ``style.0``."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return ops.pixel_norm(z)
+
+
+class Kernel(nn.Module):
+    """Holds the low-pass kernel that the published state dicts carry; the code knows it by heart."""
+
+    def __init__(self):
+        super().__init__()
+        taps = torch.tensor(ops.TAPS)
+        self.register_buffer("kernel", torch.outer(taps, taps) * 4)
+
+
+class ModulatedConv(nn.Module):
+    """Parameters of a modulated convolution: weight ``[1, O, I, k, k]`` and the style's linear layer."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, style_dim: int, up: bool = False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, outputs, inputs, kernel, kernel))
+        self.modulation = EqualLinear(style_dim, inputs, bias=1.0)
+        self.scale = 1 / math.sqrt(inputs * kernel**2)
+        if up:
+            self.blur = Kernel()
+
+    def scaled(self) -> Tensor:
+        """The run-time weight ``[O, I, k, k]``."""
+        return self.weight[0] * self.scale
+
+
+class Noise(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+
+class Activation(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+
+class StyledConv(nn.Module):
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU; doubles the resolution if ``up``."""
+
+    def __init__(self, inputs: int, outputs: int, style_dim: int, up: bool = False):
+        super().__init__()
+        self.conv = ModulatedConv(inputs, outputs, 3, style_dim, up)
+        self.noise = Noise()
+        self.activate = Activation(outputs)
+        self.up = up
+        self.clamp: float | None = None
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
+        out = ops.styled_conv(x, style, self.conv.scaled(), self.activate.bias, noise, self.noise.weight,
+                              self.up)
+        return out if self.clamp is None else out.clamp(-self.clamp, self.clamp)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to RGB, added to the up-sampled RGB of the block below."""
+
+    def __init__(self, inputs: int, style_dim: int, up: bool = True):
+        super().__init__()
+        if up:
+            self.upsample = Kernel()
+        self.conv = ModulatedConv(inputs, 3, 1, style_dim)
+        self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        self.clamp: float | None = None
+
+    def forward(self, x: Tensor, style: Tensor, skip: Tensor | None) -> Tensor:
+        # The style scales the input channels only, so for RGB it is cheapest on the tiny weight.
+        weight = self.conv.scaled()[None, :, :, 0, 0] * style[:, None, :]
+        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+        rgb = (pixels @ weight.to(x.dtype).transpose(1, 2)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+        rgb = rgb.float() + self.bias if rgb.dtype in (torch.bfloat16, torch.float16) else rgb + self.bias
+        if self.clamp is not None:
+            rgb = rgb.clamp(-self.clamp, self.clamp)
+        return rgb if skip is None else rgb + ops.upsample_rgb(skip)
+
+
+class ConstantInput(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
+
+
+class Generator(nn.Module):
+    """StyleGAN2 generator: z ``[B, z_dim]`` -> w ``[B, style_dim]`` -> image ``[B, 3, size, size]``.
+
+    Args:
+        size: image side, a power of two from 8 up.
+        style_dim: dimension D of W.
+        n_mlp: layers of the mapping network.
+        channels: resolution -> channels, for every power of two from 4 to ``size``.
+        z_dim: dimension of Z; D if None.
+
+    A fresh generator has StyleGAN2's own initialisation (equalized learning rate) and can be trained:
+    every parameter is differentiable.  ``networks.load("stylegan2", ...)`` returns it frozen.
+    """
+
+    def __init__(self, size: int, style_dim: int, n_mlp: int, channels: dict[int, int],
+                 z_dim: int | None = None):
+        super().__init__()
+        if size < 8 or size & (size - 1):
+            raise ValueError(f"size must be a power of two from 8 up, not {size}")
+        self.size, self.style_dim, self.z_dim = size, style_dim, z_dim or style_dim
+        self.channels = {r: channels[r] for r in (2**k for k in range(2, int(math.log2(size)) + 1))}
+        self.n_latent = 2 * int(math.log2(size)) - 2
+        self.feature_size = min(FEATURE_SIZE, size)
+        self.feature_index = 2 * int(math.log2(self.feature_size)) - 3
+
+        widths = [self.z_dim] + [style_dim] * n_mlp
+        self.style = nn.Sequential(
+            PixelNorm(), *(EqualLinear(a, b, lr=LR_MLP, activate=True) for a, b in zip(widths, widths[1:])))
+        self.input = ConstantInput(self.channels[4])
+        self.conv1 = StyledConv(self.channels[4], self.channels[4], style_dim)
+        self.to_rgb1 = ToRGB(self.channels[4], style_dim, up=False)
+        self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
+        for below, here in zip(list(self.channels.values()), list(self.channels.values())[1:]):
+            self.convs.append(StyledConv(below, here, style_dim, up=True))
+            self.convs.append(StyledConv(here, here, style_dim))
+            self.to_rgbs.append(ToRGB(here, style_dim))
+        self.noises = nn.Module()
+        for layer in range(self.n_latent - 1):
+            side = 2 ** ((layer + 5) // 2)
+            self.noises.register_buffer(f"noise_{layer}", torch.randn(1, 1, side, side))
+        self.register_buffer("w_mean", torch.zeros(style_dim), persistent=False)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(self.channels)
+
+    def mapping(self, z: Tensor) -> Tensor:
+        """``[B, z_dim]`` standard normal -> w ``[B, D]``."""
+        return self.style(z)
+
+    @torch.no_grad()
+    def update_w_mean(self, samples: int = 10_000, seed: int = 0) -> Tensor:
+        """Set ``w_mean`` ``[D]`` to the mean of the mapping of seeded z; returned, too."""
+        z = torch.randn(samples, self.z_dim, generator=torch.Generator().manual_seed(seed))
+        total = sum(self.mapping(part.to(self.w_mean)).sum(0) for part in z.split(1000))
+        self.w_mean.copy_(total / samples)
+        return self.w_mean
+
+    def checkpoint(self) -> dict:
+        """What ``torch.save`` gets: ``{"g_ema": state dict, "latent_avg": [D]}``, the published layout."""
+        return {"g_ema": self.state_dict(), "latent_avg": self.w_mean.detach().clone()}
+
+    def _affines(self) -> list[tuple[nn.Module, int]]:
+        """Layer and its W+ index, in the order of S space; to_rgb shares the next convolution's index."""
+        layers: list[tuple[nn.Module, int]] = [(self.conv1, 0), (self.to_rgb1, 1)]
+        for block, to_rgb in enumerate(self.to_rgbs):
+            layers += [(self.convs[2 * block], 2 * block + 1), (self.convs[2 * block + 1], 2 * block + 2),
+                       (to_rgb, 2 * block + 3)]
+        return layers
+
+    def styles(self, w_plus: Tensor) -> list[Tensor]:
+        """W+ ``[B, L, D]`` (or w ``[B, D]``, for every layer) -> S: one ``[B, C]`` per layer.
+
+        Order: conv1, to_rgb1, then for each resolution up-convolution, convolution, to_rgb; C is the
+        layer's number of input channels (Wu et al., StyleSpace, 2021).
+        """
+        w_plus = self.spread(w_plus)
+        return [layer.conv.modulation(w_plus[:, index]) for layer, index in self._affines()]
+
+    def spread(self, w: Tensor) -> Tensor:
+        """w ``[B, D]`` -> the same for each layer ``[B, L, D]``; a W+ code passes unchanged."""
+        return w[:, None].expand(-1, self.n_latent, -1) if w.ndim == 2 else w
+
+    def _noise(self, noise, layer: int, batch: int) -> Tensor | None:
+        registered = getattr(self.noises, f"noise_{layer}")
+        if noise is None:
+            return registered
+        if isinstance(noise, str):
+            if noise == "none":
+                return None
+            if noise == "random":
+                return torch.randn_like(registered.expand(batch, -1, -1, -1))
+            raise ValueError(f"noise is None, 'none', 'random' or a list of tensors, not {noise!r}")
+        return noise[layer]
+
+    def _run(self, styles: list[Tensor], start: BlockState | None, stop: int, noise, rgb: bool) -> BlockState:
+        """From ``start`` (or the constant input) up to and including the block of resolution ``stop``."""
+        batch = styles[0].shape[0]
+        if start is None:
+            x = self.input.input.expand(batch, -1, -1, -1)
+            x = self.conv1(x, styles[0], self._noise(noise, 0, batch))
+            start = BlockState(4, x, self.to_rgb1(x, styles[1], None) if rgb else None)
+        x, skip = start.x, start.skip
+        for block in range(int(math.log2(start.resolution)) - 2, int(math.log2(stop)) - 2):
+            up, conv, to_rgb = styles[3 * block + 2 : 3 * block + 5]
+            x = self.convs[2 * block](x, up, self._noise(noise, 2 * block + 1, batch))
+            x = self.convs[2 * block + 1](x, conv, self._noise(noise, 2 * block + 2, batch))
+            if rgb:
+                skip = self.to_rgbs[block](x, to_rgb, skip)
+        return BlockState(stop, x, skip)
+
+    def state(self, styles: list[Tensor], resolution: int, start: BlockState | None = None,
+              noise=None) -> BlockState:
+        """Activations and RGB after the block of ``resolution``, to be given to ``start=`` later."""
+        self._check(resolution, start)
+        return self._run(styles, start, resolution, noise, rgb=True)
+
+    def features(self, w_plus: Tensor, noise=None) -> Tensor:
+        """F: output of the 32x32 block, ``[B, C, 32, 32]``; it depends on W+ rows 0..6 only."""
+        return self._run(self.styles(w_plus), None, self.feature_size, noise, rgb=False).x
+
+    def synthesis(self, w_plus: Tensor, feature: Tensor | None = None, resolution: int | None = None,
+                  noise=None) -> Tensor:
+        """W+ ``[B, L, D]`` -> RGB ``[B, 3, R, R]``, about [-1, 1], not clamped.
+
+        Args:
+            feature: F ``[B, C, 32, 32]``: synthesis starts there; W+ rows below ``feature_index`` are not
+                used, and the RGB skip starts at zero (Barbershop's published behaviour).
+            resolution: stop the skip chain there and return R = ``resolution``; nothing above is computed.
+            noise: None for the registered noise, "none", "random", or one tensor per styled convolution.
+        """
+        return self.synthesis_from_styles(self.styles(w_plus), feature, resolution, noise)
+
+    def synthesis_from_styles(self, styles: list[Tensor], feature: Tensor | None = None,
+                              resolution: int | None = None, noise=None,
+                              start: BlockState | None = None) -> Tensor:
+        """As ``synthesis``, from S codes (see ``styles``); ``start`` is a ``BlockState`` to go on from."""
+        if feature is not None:
+            start = BlockState(self.feature_size, feature)
+        stop = resolution or self.size
+        self._check(stop, start)
+        return self._run(styles, start, stop, noise, rgb=True).skip
+
+    def _check(self, stop: int, start: BlockState | None) -> None:
+        lowest = 4 if start is None else start.resolution * (2 if start.skip is None else 1)
+        if stop not in self.channels or stop < lowest:
+            possible = [r for r in self.channels if r >= lowest]
+            raise ValueError(f"resolution {stop} is not one of {possible}")
+
+    def forward(self, z: Tensor, noise=None) -> Tensor:
+        """Image of a z ``[B, z_dim]``, without truncation."""
+        return self.synthesis(self.mapping(z), noise=noise)

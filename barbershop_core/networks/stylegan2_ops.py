@@ -1,0 +1,77 @@
+"""The few operations StyleGAN2 is made of, in plain PyTorch.
+
+Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2.2 and
+appendix B.  Modulation is done on the activations: scale the input by the style, convolve with the
+constant weight, scale the output by the demodulation factor.  It is the same function as convolving
+with per-sample modulated weights, for any batch size, without grouped convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+GAIN = math.sqrt(2.0)
+SLOPE = 0.2
+TAPS = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1], normalised: the only low-pass filter of StyleGAN2
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """``[B, D]`` scaled to unit mean square per sample."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """Leaky ReLU (0.2) times sqrt(2), which keeps the variance."""
+    return F.leaky_relu(x, SLOPE) * GAIN
+
+
+def demodulation(style: Tensor, weight: Tensor) -> Tensor:
+    """``[B, I]`` styles and ``[O, I, k, k]`` weight -> ``[B, O]``: 1 / (spread of each output channel)."""
+    with torch.autocast(style.device.type, enabled=False):
+        power = weight.float().square().sum(dim=(2, 3))
+        return torch.rsqrt(style.float().square() @ power.t() + 1e-8)
+
+
+def blur_after_up(x: Tensor) -> Tensor:
+    """``[B, C, 2H+1, 2W+1]`` out of a stride-2 transposed convolution -> ``[B, C, 2H, 2W]``.
+
+    The 4-tap filter times 4 (for the inserted zeros), as a vertical and a horizontal pass, with one
+    zero row and column assumed on each side.
+    """
+    channels = x.shape[1]
+    taps = torch.tensor(TAPS, dtype=x.dtype, device=x.device) * 2
+    column = taps.view(1, 1, 4, 1).expand(channels, 1, 4, 1)
+    row = taps.view(1, 1, 1, 4).expand(channels, 1, 1, 4)
+    x = F.conv2d(x, column, padding=(1, 0), groups=channels)
+    return F.conv2d(x, row, padding=(0, 1), groups=channels)
+
+
+def upsample_rgb(x: Tensor) -> Tensor:
+    """``[B, 3, H, W]`` -> ``[B, 3, 2H, 2W]``: zero insertion and the 4-tap filter.
+
+    Away from the border this is bilinear interpolation; the zero padding makes it so up to the border.
+    """
+    up = F.interpolate(F.pad(x, (1, 1, 1, 1)), scale_factor=2, mode="bilinear", align_corners=False)
+    return up[..., 2:-2, 2:-2]
+
+
+def styled_conv(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor, noise: Tensor | None,
+                strength: Tensor, up: bool) -> Tensor:
+    """One styled convolution: modulate, convolve (3x3), demodulate, add noise and bias, leaky ReLU.
+
+    x ``[B, I, H, W]``, style ``[B, I]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise broadcastable to
+    ``[B, 1, H', W']`` or None, strength ``[1]``; returns ``[B, O, H', W']`` with H' = 2H if ``up``.
+    """
+    demod = demodulation(style, weight).to(x.dtype)[:, :, None, None]
+    x = x * style.to(x.dtype)[:, :, None, None]
+    if up:
+        x = blur_after_up(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
+    else:
+        x = F.conv2d(x, weight, padding=1)
+    x = x * demod.to(x.dtype)
+    shift = bias[:, None, None] if noise is None else bias[:, None, None] + strength * noise
+    return lrelu(x + shift.to(x.dtype))

@@ -3,7 +3,8 @@
 Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2.2 and
 appendix B.  Modulation is done on the activations: scale the input by the style, convolve with the
 constant weight, scale the output by the demodulation factor.  It is the same function as convolving
-with per-sample modulated weights, for any batch size, without grouped convolutions.
+with per-sample modulated weights, for any batch size, without grouped convolutions.  Activations are kept
+channels-last, which is what the CPU's and tensor cores' convolutions compute in.
 """
 
 from __future__ import annotations
@@ -66,12 +67,13 @@ def styled_conv(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor, noise: T
     x ``[B, I, H, W]``, style ``[B, I]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise broadcastable to
     ``[B, 1, H', W']`` or None, strength ``[1]``; returns ``[B, O, H', W']`` with H' = 2H if ``up``.
     """
-    demod = demodulation(style, weight).to(x.dtype)[:, :, None, None]
-    x = x * style.to(x.dtype)[:, :, None, None]
+    demod = demodulation(style, weight)[:, :, None, None]
+    x = (x * style.to(x.dtype)[:, :, None, None]).contiguous(memory_format=torch.channels_last)
     if up:
-        x = blur_after_up(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
+        kernel = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        x = blur_after_up(F.conv_transpose2d(x, kernel, stride=2))
     else:
-        x = F.conv2d(x, weight, padding=1)
-    x = x * demod.to(x.dtype)
+        x = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), padding=1)
+    x = x * demod.to(x.dtype)  # under autocast the convolution's type differs from its input's
     shift = bias[:, None, None] if noise is None else bias[:, None, None] + strength * noise
     return lrelu(x + shift.to(x.dtype))

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import layout
+from .resample import area_pool
 
 WHAT = "ArcFace identity network"
 CROP = (35, 223, 32, 220)  # top, bottom, left, right of the face in an aligned 256 px portrait
@@ -116,9 +117,9 @@ def identity_crop(image: Tensor, size: int) -> Tensor:
     Returns [B,3,size,size].
     """
     if image.shape[-2:] != (256, 256):
-        image = F.adaptive_avg_pool2d(image, 256)
+        image = area_pool(image, 256)
     top, bottom, left, right = CROP
-    return F.adaptive_avg_pool2d(image[..., top:bottom, left:right], size)
+    return area_pool(image[..., top:bottom, left:right], size)
 
 
 def identity_embedding(net: ArcFace, image: Tensor) -> Tensor:

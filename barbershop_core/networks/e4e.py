@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..errors import WeightCorrupt
 from . import layout
 from .arcface import read_trunk, stem, trunk
+from .resample import area_pool
 
 WHAT = "e4e encoder"
 
@@ -106,9 +107,9 @@ class Encoder4Editing(nn.Module):
         """[B,3,H,W] aligned portraits, RGB in -1..1 -> W+ codes [B,n_latent,style_dim].  Another
         size than ``input_size`` is averaged down or interpolated up to it."""
         size = (self.input_size, self.input_size)
-        if x.shape[-1] > self.input_size:
-            x = F.adaptive_avg_pool2d(x, size)
-        elif x.shape[-2:] != size:
+        if min(x.shape[-2:]) >= self.input_size:
+            x = area_pool(x, size)
+        else:
             x = F.interpolate(x, size, mode="bilinear", align_corners=False)
         return self.offsets(x) + self.latent_avg
 

@@ -14,33 +14,24 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from . import hub, pnorm
+from . import hub
+from .barbershop.regions import Parser
 from .errors import BadRequest, PackError, UnsafePickle, WeightCorrupt, WeightError, WeightMissing
 from .manifest import Manifest, Network, read_manifest
 from .progress import Step, Steps, run
 from .verify import digest
 
+if TYPE_CHECKING:
+    from .inversion.prior import PNorm
+
 ROLES = ("generator", "parser", "identity", "encoder", "perceptual", "pnorm", "landmarker")
-
-
-@dataclass(frozen=True)
-class Parser:
-    """A face parser and what its classes mean.
-
-    net: normalised [B,3,input_size,input_size] -> logits [B,C,input_size,input_size];  table: name of
-    its label table (barbershop.regions), "celebamask19" or "barbershop16".
-    """
-
-    net: nn.Module
-    input_size: int
-    table: str
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -140,7 +131,7 @@ class Pack:
         return self._once("perceptual", self._open_perceptual)
 
     @property
-    def pnorm(self) -> pnorm.PNorm:
+    def pnorm(self) -> PNorm:
         """Statistics of W on the pack's device; computed from the generator where there is no file."""
         return self._once("pnorm", self._open_pnorm)
 
@@ -270,12 +261,15 @@ class Pack:
         return self._load(role, build)
 
     def _open_pnorm(self, role: str) -> pnorm.PNorm:
+        from .inversion.prior import PNorm, from_arrays
         from .networks import checkpoint
 
         statistics = None
         if role in self.manifest.networks:
-            statistics = self._load(role, lambda found: pnorm.from_arrays(checkpoint.read(found.path)))
-        return (statistics or pnorm.from_generator(self.generator)).to(self.device)
+            statistics = self._load(role, lambda found: from_arrays(checkpoint.read(found.path)))
+        if statistics is None:
+            statistics = PNorm.fit(_mapping_samples(self.generator))
+        return statistics.to(self.device)
 
     def _make_fingerprint(self, _: str) -> str:
         described = repr([asdict(n) for n in self.manifest.networks.values()])
@@ -286,3 +280,15 @@ class Pack:
     def _notice(self, text: str) -> None:
         if text not in self.notices:
             self.notices.append(text)
+
+
+@torch.no_grad()
+def _mapping_samples(generator: nn.Module, count: int = 100_000, seed: int = 0) -> torch.Tensor:
+    """w [count,D] of seeded z, on the CPU."""
+    noise = torch.Generator().manual_seed(seed)
+    device = next(generator.parameters()).device
+    z_dim = getattr(generator, "z_dim", generator.style_dim)
+    return torch.cat([
+        generator.mapping(torch.randn(4000, z_dim, generator=noise).to(device)).float().cpu()
+        for _ in range(count // 4000)
+    ])

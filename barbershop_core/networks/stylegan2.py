@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import stylegan2_ops as ops
+from .stylegan2_fused import StyledLayer
 
 FEATURE_SIZE = 32  # resolution of F in the F/S space (Zhu et al., Barbershop, section 3.1)
 LR_MLP = 0.01  # the mapping network's learning-rate factor, folded into its run-time scale
@@ -69,15 +70,27 @@ class ModulatedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, style_dim: int, up: bool = False):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(1, outputs, inputs, kernel, kernel))
+        # In memory the channels come last (inputs, or outputs where transposed), as the convolutions
+        # want them; otherwise every call would copy the weight.
+        if up:
+            weight = torch.randn(1, inputs, kernel, kernel, outputs).permute(0, 4, 1, 2, 3)
+        else:
+            weight = torch.randn(1, outputs, kernel, kernel, inputs).permute(0, 1, 4, 2, 3)
+        self.weight = nn.Parameter(weight)
         self.modulation = EqualLinear(style_dim, inputs, bias=1.0)
-        self.scale = 1 / math.sqrt(inputs * kernel**2)
+        self.scale = 1 / math.sqrt(inputs * kernel**2)  # equalized learning rate, applied to the style
+        self._power: tuple[tuple, Tensor] | None = None
         if up:
             self.blur = Kernel()
 
-    def scaled(self) -> Tensor:
-        """The run-time weight ``[O, I, k, k]``."""
-        return self.weight[0] * self.scale
+    def power(self) -> Tensor:
+        """Squared weights summed over the kernel ``[O, I]``; remembered while the weight is frozen."""
+        if self.weight.requires_grad or self.weight.is_inference():
+            return self.weight[0].square().sum(dim=(2, 3))
+        key = (self.weight.data_ptr(), self.weight._version, self.weight.dtype)
+        if self._power is None or self._power[0] != key:
+            self._power = key, self.weight[0].square().sum(dim=(2, 3))
+        return self._power[1]
 
 
 class Noise(nn.Module):
@@ -101,16 +114,26 @@ class StyledConv(nn.Module):
         self.noise = Noise()
         self.activate = Activation(outputs)
         self.up = up
-        self.clamp: float | None = None
+        self.clamp: float | None = None  # NVIDIA's conv_clamp, of networks trained in half precision
 
-    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
-        out = ops.styled_conv(x, style, self.conv.scaled(), self.activate.bias, noise, self.noise.weight,
-                              self.up)
-        return out if self.clamp is None else out.clamp(-self.clamp, self.clamp)
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, rgb: Tensor | None = None,
+                fused: bool = True) -> tuple[Tensor, Tensor | None]:
+        """See ``stylegan2_ops.styled_layer``; ``fused`` gives way where it does not apply."""
+        style = style * self.conv.scale
+        demod = ops.demodulation(style, self.conv.power())
+        fused = fused and not torch.is_autocast_enabled(x.device.type) and x.dtype == self.conv.weight.dtype
+        fused = fused and not (noise is not None and noise.requires_grad)
+        layer = StyledLayer.apply if fused else ops.styled_layer
+        return layer(x, style, demod, self.conv.weight[0], self.activate.bias, noise, self.noise.weight, rgb,
+                     self.up, self.clamp)
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to RGB, added to the up-sampled RGB of the block below."""
+    """Modulated 1x1 convolution to RGB, added to the up-sampled RGB of the block below.
+
+    Its product with the activations is formed by the styled convolution before it (``weight``), while
+    they are in the cache; what is left is adding up (``forward``).
+    """
 
     def __init__(self, inputs: int, style_dim: int, up: bool = True):
         super().__init__()
@@ -120,12 +143,14 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
         self.clamp: float | None = None
 
-    def forward(self, x: Tensor, style: Tensor, skip: Tensor | None) -> Tensor:
-        # The style scales the input channels only, so for RGB it is cheapest on the tiny weight.
-        weight = self.conv.scaled()[None, :, :, 0, 0] * style[:, None, :]
-        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-        rgb = (pixels @ weight.to(x.dtype).transpose(1, 2)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
-        rgb = rgb.float() + self.bias if rgb.dtype in (torch.bfloat16, torch.float16) else rgb + self.bias
+    def weight(self, style: Tensor) -> Tensor:
+        """Style ``[B, C]`` -> per-sample weight ``[B, 3, C]``; to-RGB is not demodulated."""
+        return self.conv.weight[:, :, :, 0, 0] * (style * self.conv.scale)[:, None, :]
+
+    def forward(self, colours: Tensor, skip: Tensor | None) -> Tensor:
+        """Products ``[B, H*W, 3]`` and the RGB below ``[B, 3, H/2, W/2]`` or None -> ``[B, 3, H, W]``."""
+        side = math.isqrt(colours.shape[1])
+        rgb = colours.transpose(1, 2).unflatten(2, (side, side)).to(self.bias.dtype) + self.bias
         if self.clamp is not None:
             rgb = rgb.clamp(-self.clamp, self.clamp)
         return rgb if skip is None else rgb + ops.upsample_rgb(skip)
@@ -177,6 +202,7 @@ class Generator(nn.Module):
         for layer in range(self.n_latent - 1):
             side = 2 ** ((layer + 5) // 2)
             self.noises.register_buffer(f"noise_{layer}", torch.randn(1, 1, side, side))
+        self.fused = True  # False: plain autograd, for second derivatives (path length regularization)
         self.register_buffer("w_mean", torch.zeros(style_dim), persistent=False)
 
     @property
@@ -237,15 +263,18 @@ class Generator(nn.Module):
         batch = styles[0].shape[0]
         if start is None:
             x = self.input.input.expand(batch, -1, -1, -1)
-            x = self.conv1(x, styles[0], self._noise(noise, 0, batch))
-            start = BlockState(4, x, self.to_rgb1(x, styles[1], None) if rgb else None)
+            weight = self.to_rgb1.weight(styles[1]) if rgb else None
+            x, colours = self.conv1(x, styles[0], self._noise(noise, 0, batch), weight, self.fused)
+            start = BlockState(4, x, self.to_rgb1(colours, None) if rgb else None)
         x, skip = start.x, start.skip
         for block in range(int(math.log2(start.resolution)) - 2, int(math.log2(stop)) - 2):
             up, conv, to_rgb = styles[3 * block + 2 : 3 * block + 5]
-            x = self.convs[2 * block](x, up, self._noise(noise, 2 * block + 1, batch))
-            x = self.convs[2 * block + 1](x, conv, self._noise(noise, 2 * block + 2, batch))
+            weight = self.to_rgbs[block].weight(to_rgb) if rgb else None
+            x, _ = self.convs[2 * block](x, up, self._noise(noise, 2 * block + 1, batch), None, self.fused)
+            x, colours = self.convs[2 * block + 1](
+                x, conv, self._noise(noise, 2 * block + 2, batch), weight, self.fused)
             if rgb:
-                skip = self.to_rgbs[block](x, to_rgb, skip)
+                skip = self.to_rgbs[block](colours, skip)
         return BlockState(stop, x, skip)
 
     def state(self, styles: list[Tensor], resolution: int, start: BlockState | None = None,

@@ -30,11 +30,12 @@ def lrelu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE) * GAIN
 
 
-def demodulation(style: Tensor, weight: Tensor) -> Tensor:
-    """``[B, I]`` styles and ``[O, I, k, k]`` weight -> ``[B, O]``: 1 / (spread of each output channel)."""
+def demodulation(style: Tensor, power: Tensor) -> Tensor:
+    """``[B, I]`` styles, ``[O, I]`` squared weights summed over the kernel -> ``[B, O]``: 1 / (spread of
+    each output channel)."""
+    style = style.to(power.dtype)
     with torch.autocast(style.device.type, enabled=False):
-        power = weight.float().square().sum(dim=(2, 3))
-        return torch.rsqrt(style.float().square() @ power.t() + 1e-8)
+        return torch.rsqrt(style.square() @ power.t() + 1e-8)
 
 
 def blur_after_up(x: Tensor) -> Tensor:
@@ -60,20 +61,26 @@ def upsample_rgb(x: Tensor) -> Tensor:
     return up[..., 2:-2, 2:-2]
 
 
-def styled_conv(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor, noise: Tensor | None,
-                strength: Tensor, up: bool) -> Tensor:
-    """One styled convolution: modulate, convolve (3x3), demodulate, add noise and bias, leaky ReLU.
+def styled_layer(x: Tensor, style: Tensor, demod: Tensor, weight: Tensor, bias: Tensor, noise: Tensor | None,
+                 strength: Tensor, rgb: Tensor | None, up: bool,
+                 clamp: float | None) -> tuple[Tensor, Tensor | None]:
+    """Modulate, convolve (3x3), demodulate, add noise and bias, leaky ReLU; and the to-RGB product.
 
-    x ``[B, I, H, W]``, style ``[B, I]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise broadcastable to
-    ``[B, 1, H', W']`` or None, strength ``[1]``; returns ``[B, O, H', W']`` with H' = 2H if ``up``.
+    x ``[B, I, H, W]``, style ``[B, I]``, demod ``[B, O]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise
+    ``[B or 1, 1, H', W']`` or None, strength ``[1]``, rgb ``[B, 3, O]`` or None; returns
+    ``[B, O, H', W']``, where H' = 2H if ``up``, and ``[B, H'*W', 3]`` or None.  The reference for
+    ``stylegan2_fused``; used under autocast and where second derivatives are wanted.
     """
-    demod = demodulation(style, weight)[:, :, None, None]
     x = (x * style.to(x.dtype)[:, :, None, None]).contiguous(memory_format=torch.channels_last)
     if up:
-        kernel = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        x = blur_after_up(F.conv_transpose2d(x, kernel, stride=2))
+        x = blur_after_up(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
     else:
-        x = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), padding=1)
-    x = x * demod.to(x.dtype)  # under autocast the convolution's type differs from its input's
+        x = F.conv2d(x, weight, padding=1)
+    x = x * demod.to(x.dtype)[:, :, None, None]
     shift = bias[:, None, None] if noise is None else bias[:, None, None] + strength * noise
-    return lrelu(x + shift.to(x.dtype))
+    x = lrelu(x + shift.to(x.dtype))
+    if clamp is not None:
+        x = x.clamp(-clamp, clamp)
+    if rgb is None:
+        return x, None
+    return x, x.permute(0, 2, 3, 1).flatten(1, 2) @ rgb.to(x.dtype).transpose(1, 2)

@@ -1,0 +1,128 @@
+"""Blending references into one code.
+
+Barbershop, sections 3.5 and 3.6.  Structure: F_blend is the sum of the aligned F_k under the masks of
+M at 32x32.  Appearance: S_blend = sum_k u_k S_k, u_k >= 0 and sum_k u_k = 1 for every channel, found by
+minimizing masked LPIPS (VGG blocks 1-3) between G(F_blend, S_blend) and each reference on its region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..inversion.descent import minimise, shrink, to_uint8
+from ..progress import Steps
+from .masks import to_feature
+
+
+def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
+    """F_blend.
+
+    features: K of [1,C,32,32]; masks: K of [R,R] in 0..1, together 1 everywhere.
+    Returns [1,C,32,32].
+    """
+    side = features[0].shape[-1]
+    shares = torch.stack([to_feature(mask.float(), side).clamp(0, 1) for mask in masks])
+    shares = shares / shares.sum(0).clamp_min(1e-6)
+    return sum(share * feature for share, feature in zip(shares, features))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a part of the result shall look like.
+
+    style: number of the reference among the styles given to `blend_appearance`.
+    region: bool [R,R], the part in the result.  image: [1,3,R,R], the reference in the result's frame;
+    shown: bool [R,R], where the reference shows that part.
+    """
+
+    style: int
+    region: Tensor
+    image: Tensor
+    shown: Tensor
+
+
+def blend_appearance(
+    pack, feature: Tensor, styles: Sequence[Tensor], looks: Sequence[Look], preset
+) -> Steps[Tensor]:
+    """S_blend and the weights behind it.
+
+    feature: F_blend [1,C,32,32]; styles: K of [1,L,D], of which the rows from ``feature_index`` on are
+    blended.  u is a softmax over the references, so that it stays a convex combination per row and
+    channel; it starts where every reference counts alike.
+    Returns [1,L,D]: the rows before ``feature_index`` are the first reference's.
+    """
+    if len(styles) == 1:
+        return styles[0]
+    generator, first = pack.generator, pack.generator.feature_index
+    candidates = torch.stack([style[:, first:] for style in styles])
+    weights = torch.zeros_like(candidates).requires_grad_(True)
+    side = looks[0].region.shape[-1]
+    goals = [_Goal(pack, look, preset) for look in looks]
+    latest: list[Tensor] = []
+
+    def mixed() -> Tensor:
+        rows = (torch.softmax(weights, 0) * candidates).sum(0)
+        return torch.cat([styles[0][:, :first], rows], 1)
+
+    def objective():
+        image = generator.synthesis(mixed(), feature=feature, resolution=side)
+        latest[:] = [image.detach()]
+        small = shrink(image, preset.side)
+        found: dict[str, Tensor] = {}
+        for goal in goals:
+            for name, value in goal(small).items():
+                found[name] = found.get(name, 0.0) + value
+        return found
+
+    yield from minimise(
+        "blend appearance",
+        preset.blend_steps,
+        [(weights, preset.blend_lr)],
+        objective,
+        ramp=preset.ramp,
+        patience=preset.patience,
+        tolerance=preset.tolerance,
+        preview=lambda: to_uint8(latest[0])[0].numpy(),
+    )
+    return mixed().detach()
+
+
+class _Goal:
+    """The losses of one look."""
+
+    def __init__(self, pack, look: Look, preset):
+        self.pack, self.preset = pack, preset
+        self.image = shrink(look.image, preset.side)
+        self.region = _at(look.region, preset.side)
+        shown = _at(look.shown, preset.side)
+        both = self.region * shown
+        self.reference = None
+        if float(both.sum()) > 0.1 * float(self.region.sum()) + 16:  # too little in common says nothing
+            self.reference = pack.perceptual.reference(self.image, both)
+        self.colour = _statistics(self.image, shown) if preset.colour and bool(shown.any()) else None
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        found = {}
+        if self.reference is not None:
+            found["masked LPIPS"] = self.pack.perceptual.lpips(image, self.reference).mean()
+        if self.colour is not None and bool(self.region.any()):
+            difference = _statistics(image, self.region) - self.colour
+            found["colour"] = self.preset.colour * difference.square().mean()
+        return found or {"masked LPIPS": 0.0 * image.sum()}
+
+
+def _statistics(image: Tensor, mask: Tensor) -> Tensor:
+    """Mean and standard deviation of the colours inside of a mask, [2,3]."""
+    area = mask.sum().clamp_min(1)
+    mean = (image * mask).sum((0, 2, 3)) / area
+    deviation = (((image - mean.view(1, 3, 1, 1)).square() * mask).sum((0, 2, 3)) / area + 1e-5).sqrt()
+    return torch.stack([mean, deviation])
+
+
+def _at(mask: Tensor, side: int) -> Tensor:
+    """bool [R,R] -> float [1,1,side,side] of 0 and 1."""
+    return (shrink(mask.float()[None, None], side) > 0.5).float()

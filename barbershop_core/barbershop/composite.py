@@ -1,0 +1,58 @@
+"""Keeping the original's pixels where nothing changed.
+
+Neither a code nor a generator holds a photo exactly, so wherever neither what was removed nor what
+was added lies, the result shows the original's own pixels, softly joined.  HairFusion measured this as
+the largest single gain of its pipeline; it serves a GAN as well.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .masks import dilate
+from .target_mask import blur
+
+
+def changed_area(changed: Tensor, smooth: int = 5) -> Tensor:
+    """Where the result differs, float [R,R] in 0..1.
+
+    changed: bool [R,R], regions removed or added.  smooth: pixels, at 256 px, by which the area is
+    grown; half of it is the width of the soft border.
+    """
+    if not bool(changed.any()):
+        return torch.zeros_like(changed, dtype=torch.float32)
+    scale = changed.shape[-1] / 256
+    grown = dilate(changed.float(), max(round(smooth * scale), 1))
+    soft = blur(grown, max(0.5 * smooth * scale, 0.6))
+    return torch.maximum(soft, changed.float()).clamp(0, 1)
+
+
+def keep_pixels(original: Tensor, generated: Tensor, changed: Tensor, uncovered: Tensor) -> Tensor:
+    """The result's pixels.
+
+    original, generated: [1,3,R,R] in [-1,1].  changed: float [R,R] of `changed_area`.
+    uncovered: bool [R,R], changed pixels that show what lay behind (skin, background): there the
+    generator's picture is shifted by the difference that it has to the original along the border, so
+    that a forehead goes on in its own tone.
+    """
+    known = (changed < 0.02).float()
+    if bool(uncovered.any()) and bool(known.any()):
+        shift = spread(original - generated, known)
+        amount = blur((uncovered & (changed > 0.02)).float(), 1.0)
+        generated = generated + shift * amount
+    return changed * generated + (1 - changed) * original
+
+
+def spread(values: Tensor, known: Tensor) -> Tensor:
+    """Continue [1,C,R,R] smoothly from where ``known`` [R,R] is 1 over the rest (pull-push pyramid)."""
+    weight = known[None, None]
+    if values.shape[-1] <= 4:
+        total = weight.sum().clamp_min(1e-6)
+        return (values * weight).sum((2, 3), keepdim=True) / total + torch.zeros_like(values)
+    mean = F.avg_pool2d(weight, 2)
+    coarse = F.avg_pool2d(values * weight, 2) / mean.clamp_min(1e-6)
+    below = spread(coarse, (mean[0, 0] > 0).float())
+    filled = F.interpolate(below, values.shape[-2:], mode="bilinear", align_corners=False)
+    return weight * values + (1 - weight) * filled

@@ -1,0 +1,246 @@
+"""The target mask M: which region every pixel of the result shall belong to.
+
+Barbershop, section 3.2: the regions that each reference is responsible for are laid together; what
+nothing claims (mostly where hair was) is filled, first by the nearest regions and then, as in the
+released code, by the generator: its coarse rows are optimized until its parse matches M where M is
+known, and its parse is read where it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from ..errors import BadRequest
+from ..inversion.descent import minimise, shrink, to_uint8
+from ..progress import Steps
+from .regions import REGIONS, colour_map, parse_logits, region_index, region_mask
+
+MODES = ("realistic", "fidelity")
+_IN_FRONT = ("hair", "hat", "glasses")  # of the person, nothing is laid over these
+_NEVER_UNDER_HAIR = ("nose", "mouth")
+_SPREADING = ("background", "skin", "neck", "clothes")  # what may fill a gap; a brow does not grow
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A reference's claim to a region.
+
+    region: name; source: number of the reference (0 is the person); labels: its label map [R,R],
+    already carried onto the person's face.
+    """
+
+    region: str
+    source: int
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class TargetMask:
+    """M and what is known of its making.
+
+    labels: long [R,R], region indices.  owner: long [R,R], the reference responsible for each pixel.
+    claimed: bool [R,R], false where the label is a filling.  removed: regions of the person that gave
+    way to claims.
+    """
+
+    labels: Tensor
+    owner: Tensor
+    claimed: Tensor
+    removed: tuple[str, ...]
+
+    def region(self, name: str) -> Tensor:
+        """bool [R,R]."""
+        return self.labels == region_index(name)
+
+
+def check_mode(mode: str) -> str:
+    """The mode itself.  Raises BadRequest for unknown ones."""
+    if mode not in MODES:
+        raise BadRequest(f"There is no mode '{mode}'.", f"Choose one of: {', '.join(MODES)}.")
+    return mode
+
+
+def lay_together(
+    person: Tensor, claims: Sequence[Claim], smooth: int = 5, mode: str = "realistic"
+) -> TargetMask:
+    """Lay the claimed regions onto the person's label map and fill what is left.
+
+    person: long [R,R].  smooth: pixels, at 256 px, by which ragged outlines of claims are evened out.
+    mode: "realistic": gaps are filled with what the hair's reference shows there where it is no
+    claimed region (an ear, the neck), else with the nearest region; "fidelity": only with the nearest
+    region of the person, so that nothing comes in that was not asked for.
+    """
+    check_mode(mode)
+    removed = tuple(dict.fromkeys(claim.region for claim in claims))
+    labels, owner = person.clone(), torch.zeros_like(person)
+    claimed = ~_any_of(person, removed)
+    # Hair lies over the face, so it is laid last.
+    for claim in sorted(claims, key=lambda claim: claim.region == "hair"):
+        mask = even(region_mask(claim.labels, claim.region), smooth)
+        over = _NEVER_UNDER_HAIR if claim.region == "hair" else _IN_FRONT
+        mask &= ~(_any_of(labels, [name for name in over if name not in removed]) & claimed)
+        labels[mask], owner[mask], claimed[mask] = region_index(claim.region), claim.source, True
+    gaps = ~claimed
+    seeds = claimed & _any_of(labels, [name for name in _SPREADING if name not in removed or name == "skin"])
+    filled = _nearest(labels, seeds, gaps)
+    hair = [claim for claim in claims if claim.region == "hair"]
+    if mode == "realistic" and hair:
+        shown = hair[-1].labels
+        filled = torch.where(gaps & ~_any_of(shown, (*removed, "hair", "hat")), shown, filled)
+    return TargetMask(filled, owner, claimed, removed)
+
+
+def painted(mask: np.ndarray | Tensor, person: Tensor, claims: Sequence[Claim]) -> TargetMask:
+    """The target mask that the caller painted, instead of an automatic one.
+
+    mask: uint8 [H,W] region indices, or uint8 [H,W,3] in the colours of `regions.colour_map`; of any
+    size.  A pixel of a claimed region belongs to the claiming reference, every other one to the person.
+    Raises BadRequest where it is something else, or nothing but background.
+    """
+    labels = read_painted(mask)
+    side = person.shape[-1]
+    labels = (
+        F.interpolate(labels[None, None].float(), (side, side), mode="nearest")[0, 0].long().to(person.device)
+    )
+    owner = torch.zeros_like(labels)
+    for claim in claims:
+        owner[region_mask(labels, claim.region)] = claim.source
+    removed = tuple(dict.fromkeys(claim.region for claim in claims))
+    return TargetMask(labels, owner, torch.ones_like(labels, dtype=torch.bool), removed)
+
+
+def read_painted(mask: np.ndarray | Tensor) -> Tensor:
+    """A painted mask as region indices, long [H,W] (see :func:`painted`)."""
+    remedy = "Give uint8 region numbers [H,W], or [H,W,3] in the regions' colours."
+    array = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
+        colours = colour_map(np.arange(len(REGIONS))).astype(np.int32)
+        array = np.stack([((array[..., :3].astype(np.int32) - c) ** 2).sum(-1) for c in colours]).argmin(0)
+    elif array.ndim != 2 or array.dtype.kind not in "uib" or min(array.shape) < 8:
+        raise BadRequest(
+            f"A painted mask of shape {list(array.shape)} and type {array.dtype} is none.", remedy
+        )
+    if array.min() < 0 or array.max() >= len(REGIONS):
+        raise BadRequest(
+            f"The painted mask holds {array.min()}..{array.max()}, regions are 0..{len(REGIONS) - 1}.", remedy
+        )
+    if not array.any():
+        raise BadRequest("The painted mask is empty: every pixel is background.", "Paint some hair or face.")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def complete(pack, w_plus: Tensor, target: TargetMask, mode: str, preset) -> Steps[TargetMask]:
+    """Let the generator fill the gaps.
+
+    w_plus: [1,L,D], the person's.  The rows that make F are optimized until the parse of their image
+    matches M where it is claimed; there the background is weighted apart in "realistic" (so that the
+    large area does not outvote the head) and not in "fidelity".  Claimed pixels keep their labels.
+    """
+    if not preset.mask_steps or bool(target.claimed.all()):
+        return target
+    generator, first = pack.generator, pack.generator.feature_index
+    side = target.labels.shape[-1]
+    coarse = w_plus[:, :first].detach().clone().requires_grad_(True)
+    fit = ParseLoss(pack, target, preset.side, mode, fill=False)
+    latest: list[Tensor] = []
+
+    def objective():
+        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
+        latest[:] = [image.detach()]
+        return {"cross entropy": preset.cross_entropy * fit(image)}
+
+    yield from minimise(
+        "target mask",
+        preset.mask_steps,
+        [(coarse, preset.mask_lr)],
+        objective,
+        ramp=preset.ramp,
+        patience=preset.patience,
+        tolerance=preset.tolerance,
+        preview=lambda: to_uint8(latest[0])[0].numpy(),
+    )
+    with torch.no_grad():
+        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
+        log_p = parse_logits(pack.parser, image)[0]
+        for name in (*target.removed, "hair", "hat"):
+            if name != "skin":
+                log_p[region_index(name)] = -torch.inf
+    return replace(target, labels=torch.where(target.claimed, target.labels, log_p.argmax(0)))
+
+
+class ParseLoss:
+    """Cross-entropy between an image's parse and M (sections 3.2 and 3.4).
+
+    side: px at which it is taken.  mode: "realistic" averages background and all else apart;
+    "fidelity" over all pixels alike.  fill: whether fillings count like claims; if not, a filled pixel
+    only must not be of a removed region.
+    """
+
+    def __init__(self, pack, target: TargetMask, side: int, mode: str, fill: bool):
+        self.parser, self.mode = pack.parser, check_mode(mode)
+        self.side = min(side, target.labels.shape[-1])
+        size = (self.side, self.side)
+        self.labels = F.interpolate(target.labels[None, None].float(), size, mode="nearest")[0].long()
+        known = torch.ones_like(target.claimed) if fill else target.claimed
+        self.known = F.interpolate(known[None, None].float(), size, mode="nearest")[0]
+        self.background = (self.labels == 0).float()
+        self.removed = [region_index(name) for name in target.removed if name != "skin"]
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """image: [1,3,R,R] in [-1,1] -> scalar."""
+        log_p = parse_logits(self.parser, shrink(image, self.side), self.side)
+        losses = F.nll_loss(log_p, self.labels, reduction="none")
+        if self.mode == "realistic":
+            parts = [self.known * (1 - self.background), self.known * self.background]
+        else:
+            parts = [self.known]
+        loss = sum((losses * part).sum() / part.sum().clamp_min(1) for part in parts)
+        gaps = 1 - self.known
+        if self.removed and bool(gaps.any()):
+            p = log_p[:, self.removed].exp().sum(1).clamp(max=0.999)
+            loss = loss - ((1 - p).log() * gaps).sum() / gaps.sum().clamp_min(1)
+        return loss
+
+
+def even(mask: Tensor, smooth: int) -> Tensor:
+    """A mask [R,R] with a smoother outline and without specks: blurred over about ``smooth`` pixels
+    (at 256 px) and cut at one half.  What is too small to survive stays as it is."""
+    sigma = smooth * mask.shape[-1] / 256 / 2.5
+    if sigma < 0.3 or not bool(mask.any()):
+        return mask
+    result = blur(mask.float(), sigma) > 0.5
+    return result if float(result.sum()) > 0.6 * float(mask.sum()) else mask
+
+
+def blur(values: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of [..., R, R] floats; the border is repeated."""
+    radius = max(int(3 * sigma + 0.5), 1)
+    x = torch.arange(-radius, radius + 1, dtype=torch.float32, device=values.device)
+    taps = torch.exp(-0.5 * (x / sigma) ** 2)
+    taps = taps / taps.sum()
+    flat = values.reshape(-1, 1, *values.shape[-2:])
+    flat = F.conv2d(F.pad(flat, (radius, radius, 0, 0), "replicate"), taps.view(1, 1, 1, -1))
+    flat = F.conv2d(F.pad(flat, (0, 0, radius, radius), "replicate"), taps.view(1, 1, -1, 1))
+    return flat.reshape(values.shape)
+
+
+def _nearest(labels: Tensor, seeds: Tensor, gaps: Tensor) -> Tensor:
+    """Gaps take the label of the nearest seed; background where there is none."""
+    if not bool(gaps.any()):
+        return labels
+    if not bool(seeds.any()):
+        return torch.where(gaps, torch.zeros_like(labels), labels)
+    rows, columns = distance_transform_edt(~seeds.cpu().numpy(), return_distances=False, return_indices=True)
+    found = labels.cpu()[torch.from_numpy(rows).long(), torch.from_numpy(columns).long()].to(labels.device)
+    return torch.where(gaps, found, labels)
+
+
+def _any_of(labels: Tensor, names: Sequence[str]) -> Tensor:
+    return region_mask(labels, names) if names else torch.zeros_like(labels, dtype=torch.bool)

@@ -1,0 +1,93 @@
+"""What all the optimizations share: a learning rate that comes to rest, and knowing when to stop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..networks.resample import resize
+from ..progress import Step, Steps
+
+
+def ramp_down(index: int, total: int, share: float) -> float:
+    """Factor of the learning rate at step ``index`` (from 0) of ``total``: 1, then in the last
+    ``share`` of the steps along a half cosine to (nearly) 0."""
+    start = total * (1 - share)
+    if share <= 0 or index < start:
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (index + 1 - start) / (total - start + 1)))
+
+
+@dataclass
+class Plateau:
+    """Says when a loss has stopped falling.
+
+    patience: steps without a relative improvement of ``tolerance`` after which it is over; 0: never.
+    """
+
+    patience: int
+    tolerance: float
+    best: float = field(default=math.inf, init=False)
+    waited: int = field(default=0, init=False)
+
+    def __call__(self, loss: float) -> bool:
+        """Take note of a step's loss; true where the stage should end."""
+        if not self.patience:
+            return False
+        if loss < self.best * (1 - self.tolerance):
+            self.best, self.waited = loss, 0
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+
+def shrink(image: Tensor, side: int) -> Tensor:
+    """[B,3,H,H] averaged down to ``side`` where it is larger; unchanged otherwise."""
+    return resize(image, side) if image.shape[-1] > side else image
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """[B,3,H,W] in [-1,1] -> uint8 [B,H,W,3] on the CPU, rounded."""
+    pixels = image.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
+    return pixels.permute(0, 2, 3, 1).to("cpu", torch.uint8)
+
+
+def minimise(
+    stage: str,
+    total: int,
+    variables,
+    objective,
+    *,
+    ramp: float = 0.0,
+    patience: int = 0,
+    tolerance: float = 0.01,
+    optimizer=None,
+    preview=None,
+) -> Steps[dict[str, float]]:
+    """Adam on ``variables``, a step of progress per iteration.
+
+    variables: pairs of a leaf tensor and its learning rate.  objective: () -> losses by name, scalars
+    with gradients; their sum is minimized.  ramp, patience, tolerance: see `ramp_down`, `Plateau`.
+    optimizer: made from the groups of parameters; Adam by default.  preview: () -> uint8 [H,W,3].
+    Returns the last losses.
+    """
+    groups = [{"params": [tensor], "lr": rate} for tensor, rate in variables]
+    optimizer = (optimizer or torch.optim.Adam)(groups)
+    plateau, values = Plateau(patience, tolerance), {}
+    for index in range(total):
+        for group, (_, rate) in zip(optimizer.param_groups, variables):
+            group["lr"] = rate * ramp_down(index, total, ramp)
+        optimizer.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            losses = objective()
+            loss = sum(losses.values())
+            loss.backward()
+        optimizer.step()
+        values = {name: float(value) for name, value in losses.items()}
+        yield Step(stage, index + 1, total, values, preview)
+        if plateau(float(loss)):
+            break
+    return values

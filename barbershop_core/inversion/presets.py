@@ -1,0 +1,61 @@
+"""The numbers of an inversion: the article's, the authors' code's, and ours.
+
+Barbershop's article names 400 iterations for the whole of C_rec; its code runs 1100 for W+ and 250
+for F/S.  Where they differ both are written down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InversionPreset:
+    """Budget and weights of `embed`.
+
+    name: for people and recipes.
+    w_steps, w_plus_steps, fs_steps: iterations in W, in W+ (after W where w_steps > 0 or the space
+        is "W"), and in F/S.
+    lr, feature_lr, style_lr: Adam's learning rates of W and W+, of F, and of S beside F.
+    l2, perceptual, p_norm, feature: weights of the pixel loss, LPIPS, the II2S prior and
+        |F - F_init|^2 (papers' lambda_F).
+    start: "encoder" (where the pack has one) or "mean", the generator's mean W.
+    coarse_share, coarse_side: in the first share of each stage's steps the RGB skip chain stops at
+        this resolution (where that is at most the generator's); 0 turns it off.
+    patience, tolerance: a stage ends when the loss has not fallen by this relative amount within so
+        many steps; 0 turns it off.
+    ramp: share of a stage at whose end the learning rate falls to zero along a cosine; 0: constant.
+    """
+
+    name: str
+    w_steps: int = 0
+    w_plus_steps: int = 1100
+    fs_steps: int = 250
+    lr: float = 0.01
+    feature_lr: float = 0.01
+    style_lr: float = 0.01
+    l2: float = 1.0
+    perceptual: float = 1.0
+    p_norm: float = 0.001
+    feature: float = 0.1
+    start: str = "mean"
+    coarse_share: float = 0.0
+    coarse_side: int = 64
+    patience: int = 0
+    tolerance: float = 0.01
+    ramp: float = 0.0
+
+
+# C_rec: 400 iterations in all (article, section 4.1); the split follows the code's 1100 : 250.
+PAPER = InversionPreset("paper", w_plus_steps=325, fs_steps=75)
+
+# main.py of ZPdesu/Barbershop: W_steps, FS_steps, learning_rate, percept, l2, p_norm, l_F.
+RELEASED = InversionPreset("released")
+
+# Ours: the encoder is most of the way, so few steps with larger, decaying rates reach the same loss.
+FAST = InversionPreset(
+    "fast", w_plus_steps=16, fs_steps=40, lr=0.03, feature_lr=0.06, style_lr=0.02, l2=4.0, perceptual=0.5,
+    feature=0.01, start="encoder", coarse_share=0.5, patience=12, tolerance=0.01, ramp=0.5,
+)  # fmt: skip
+
+PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}

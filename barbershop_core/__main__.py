@@ -1,0 +1,178 @@
+"""The command line: ``python -m barbershop_core {hair,face,invert,parse,download,doctor,evaluate}``.
+
+This file knows the options and how a run ends; :mod:`barbershop_core.cli` does the commands and is
+imported only when one runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from .errors import BadRequest, BarbershopError, Cancelled, PhotoError
+
+PRESETS = ("fast", "released", "paper")
+
+EXAMPLES = """examples:
+  python -m barbershop_core hair me.jpg --shape friend.jpg -o me-new.png
+  python -m barbershop_core hair me.jpg --color red.jpg --region nose=other.jpg
+  python -m barbershop_core hair me.jpg --shape friend.jpg --recipe me-new.png
+  python -m barbershop_core face me.jpg group.jpg --into-index 1
+  python -m barbershop_core invert me.jpg --space FS
+  python -m barbershop_core doctor --json"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        self.exit(2, f"{message[:1].upper()}{message[1:].rstrip('.')}; see '{self.prog} --help'.\n")
+
+
+def _region(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not equals or not name or not path:
+        raise argparse.ArgumentTypeError(f"'{text}' is not REGION=PHOTO, as in nose=photo.jpg")
+    return name.strip(), path
+
+
+def _common(parser: argparse.ArgumentParser, output: str, preset: bool = True) -> None:
+    group = parser.add_argument_group("common options")
+    group.add_argument(
+        "--pack", help="studio, ffhq, a path to a pack.toml, or auto (default: $BARBERSHOP_PACK, or auto)"
+    )
+    if preset:
+        group.add_argument(
+            "--preset",
+            choices=PRESETS,
+            help="fast (default), or the numbers of the released code or the paper",
+        )
+    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    group.add_argument("--seed", type=int, help="random seed (default 0)")
+    group.add_argument("-o", "--output", type=Path, help=output)
+    group.add_argument("--quiet", action="store_true", help="no progress")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = _Parser(
+        prog="python -m barbershop_core",
+        description="Hair and face transfer between photos.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+
+    hair = commands.add_parser("hair", help="hair shape, hair colour or features of other photos")
+    hair.add_argument("face", help="photo of the person")
+    hair.add_argument("--shape", metavar="PHOTO", help="take the hair's shape from this photo")
+    hair.add_argument("--color", metavar="PHOTO", help="take the hair's colour from this photo")
+    hair.add_argument(
+        "--region",
+        metavar="REGION=PHOTO",
+        type=_region,
+        action="append",
+        default=[],
+        help="take a region from a photo, e.g. nose=photo.jpg; may be repeated",
+    )
+    hair.add_argument(
+        "--mask", metavar="PNG", help="target mask to use instead of the automatic one (see parse)"
+    )
+    hair.add_argument(
+        "--mode", choices=("realistic", "fidelity"), help="how unclaimed areas are filled (default realistic)"
+    )
+    hair.add_argument("--smooth", type=float, metavar="PX", help="softness of the mask's borders (default 5)")
+    for name in ("face", "shape", "color"):
+        hair.add_argument(
+            f"--{name}-index", type=int, metavar="N", help=f"which face of the {name} photo, from 0 by size"
+        )
+    hair.add_argument("--no-paste", action="store_true", help="write only the portrait, not the whole photo")
+    hair.add_argument(
+        "--recipe", metavar="PNG", help="repeat the settings stored in this result; options given here win"
+    )
+    hair.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
+    _common(hair, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
+
+    face = commands.add_parser("face", help="put a face into another photo")
+    face.add_argument("face", help="photo of the face")
+    face.add_argument("into", help="photo that receives it")
+    face.add_argument("--face-index", type=int, metavar="N", help="which face of the first photo")
+    face.add_argument(
+        "--into-index", type=int, metavar="N", help="which face of the second photo is replaced"
+    )
+    face.add_argument("--no-paste", action="store_true", help="write only the portrait, not the whole photo")
+    face.add_argument(
+        "--recipe", metavar="PNG", help="repeat the settings stored in this result; options given here win"
+    )
+    face.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
+    _common(face, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
+
+    invert = commands.add_parser("invert", help="the latent code of a photo, and its reconstruction")
+    invert.add_argument("photo")
+    invert.add_argument("--space", default="FS", help="W, W+ or FS (default)")
+    invert.add_argument("--face-index", type=int, metavar="N", help="which face of the photo")
+    invert.add_argument("--json", action="store_true", help="files and losses as JSON on stdout")
+    _common(invert, "code to write (.safetensors); the reconstruction goes beside it as .png")
+
+    parse = commands.add_parser("parse", help="the regions of a face, as colours and as numbers")
+    parse.add_argument("photo")
+    parse.add_argument("--face-index", type=int, metavar="N", help="which face of the photo")
+    parse.add_argument("--json", action="store_true", help="files and region shares as JSON on stdout")
+    _common(parse, "region numbers to write (PNG); colours go beside it as NAME-colours.png", preset=False)
+
+    download = commands.add_parser("download", help="fetch and verify what a pack needs")
+    download.add_argument("--json", action="store_true", help="what was fetched, as JSON on stdout")
+    download.add_argument("--all", action="store_true", help="also what is optional")
+    _common(download, argparse.SUPPRESS, preset=False)
+
+    doctor = commands.add_parser("doctor", help="what is needed, cached, verified, and under which licence")
+    doctor.add_argument("--json", action="store_true", help="as JSON on stdout")
+    _common(doctor, argparse.SUPPRESS, preset=False)
+
+    evaluate = commands.add_parser("evaluate", help="tables against ground truth and the paper's metrics")
+    kinds = evaluate.add_subparsers(dest="kind", required=True, metavar="kind")
+    truth = kinds.add_parser("hair", help="transfers of rendered people against the rendered truth")
+    truth.add_argument("--pairs", type=int, default=50, help="number of held-out triples (default 50)")
+    truth.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
+    _common(truth, argparse.SUPPRESS)
+    reconstruction = kinds.add_parser("reconstruction", help="how well photos of a folder are embedded")
+    reconstruction.add_argument("folder", type=Path)
+    reconstruction.add_argument("--limit", type=int, help="only the first so many photos")
+    reconstruction.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
+    _common(reconstruction, argparse.SUPPRESS)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 (failed), 2 (bad request or photo), 130 (stopped)."""
+    options = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from .console import quiet_libraries
+
+    say = quiet_libraries(options.debug)
+    try:
+        from . import cli
+
+        return getattr(cli, options.command)(options, say) or 0
+    except (KeyboardInterrupt, Cancelled):
+        say("Stopped.")
+        return 130
+    except BrokenPipeError:
+        return 1
+    except BarbershopError as error:
+        if options.debug:
+            say(traceback.format_exc())
+        say(str(error))
+        return 2 if isinstance(error, (BadRequest, PhotoError)) else 1
+    except Exception as error:
+        if options.debug:
+            say(traceback.format_exc())
+        name = type(error).__name__
+        say(f"Something went wrong inside the program ({name}); run it again with --debug to see where.")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

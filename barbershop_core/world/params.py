@@ -14,9 +14,20 @@ import numpy as np
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "identity": (
-        "face_width", "jaw_width", "chin_length", "nose_length", "nose_width", "nose_height",
-        "eye_size", "eye_gap", "mouth_width", "lip_fullness", "head_height", "cheekbones",
-        "brow_height", "brow_weight",
+        "face_width",
+        "jaw_width",
+        "chin_length",
+        "nose_length",
+        "nose_width",
+        "nose_height",
+        "eye_size",
+        "eye_gap",
+        "mouth_width",
+        "lip_fullness",
+        "head_height",
+        "cheekbones",
+        "brow_height",
+        "brow_weight",
     ),
     "skin": ("skin_tone", "skin_warmth", "blush", "lip_red", "eye_hue"),
     "expression": ("smile", "mouth_open", "brow_raise", "eye_open", "frown"),
@@ -35,10 +46,21 @@ INDEX = {name: i for i, name in enumerate(NAMES)}
 # Colours and light are what the generator's fine layers (W+ rows from 7 on) are taught to carry; all
 # else belongs to the coarse ones, as F and S are divided in Barbershop.
 APPEARANCE: tuple[str, ...] = (
-    "skin_tone", "skin_warmth", "blush", "lip_red", "eye_hue",
-    "hair_lightness", "hair_red", "hair_grey",
-    "cloth_hue", "cloth_saturation", "cloth_lightness",
-    "back_hue", "back_lightness", "back_gradient", "light_warmth",
+    "skin_tone",
+    "skin_warmth",
+    "blush",
+    "lip_red",
+    "eye_hue",
+    "hair_lightness",
+    "hair_red",
+    "hair_grey",
+    "cloth_hue",
+    "cloth_saturation",
+    "cloth_lightness",
+    "back_hue",
+    "back_lightness",
+    "back_gradient",
+    "light_warmth",
 )
 
 
@@ -126,5 +148,6 @@ def caption(p: np.ndarray) -> str:
     who = "smiling person" if face == "smiling" else "frowning person" if face == "frowning" else "person"
     if q.mouth_open > 0.5:
         parts.append("an open mouth")
-    return f"a portrait of a {who} with " + ", ".join(parts[:-1] + (
-        ["and " + parts[-1]] if len(parts) > 1 else parts))
+    return f"a portrait of a {who} with " + ", ".join(
+        parts[:-1] + (["and " + parts[-1]] if len(parts) > 1 else parts)
+    )

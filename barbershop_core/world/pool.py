@@ -25,8 +25,13 @@ def _make(folder: str, seed: int, size: int) -> str:
         part = path.with_suffix(f".{os.getpid()}.part")
         with open(part, "wb") as file:
             np.savez(
-                file, p=p, images=np.stack([r.image for r in drawn]), labels=np.stack([r.labels for r in drawn]),
-                landmarks=np.stack([r.landmarks for r in drawn]), theta=np.stack([r.theta for r in drawn]))
+                file,
+                p=p,
+                images=np.stack([r.image for r in drawn]),
+                labels=np.stack([r.labels for r in drawn]),
+                landmarks=np.stack([r.landmarks for r in drawn]),
+                theta=np.stack([r.theta for r in drawn]),
+            )
         os.replace(part, path)
     return str(path)
 

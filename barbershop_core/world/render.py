@@ -49,11 +49,15 @@ def landmarks_canonical(q: Portrait) -> np.ndarray:
     half, lift, gap, upper, lower = meshes_mouth = shading.mouth_shape(q)
     del meshes_mouth
     turn = np.linspace(-1, 1, 17)
-    jaw = np.stack([0.70 * np.sin(turn * 1.5) * (1 - 0.12 * (1 - turn**2)), -0.02 - 1.08 * np.cos(turn * 1.5)], 1)
+    jaw = np.stack(
+        [0.70 * np.sin(turn * 1.5) * (1 - 0.12 * (1 - turn**2)), -0.02 - 1.08 * np.cos(turn * 1.5)], 1
+    )
 
     def brow(sign):
         bx = np.linspace(1, -1, 5) if sign < 0 else np.linspace(-1, 1, 5)
-        return np.stack([sign * (0.32 + 0.20 * bx), 0.185 + 0.035 * q.brow_raise + 0.03 * (1 - bx**2) + 0.02 * bx], 1)
+        return np.stack(
+            [sign * (0.32 + 0.20 * bx), 0.185 + 0.035 * q.brow_raise + 0.03 * (1 - bx**2) + 0.02 * bx], 1
+        )
 
     def eye(sign):
         ex = np.array([1, 0.4, -0.4, -1, -0.4, 0.4]) if sign < 0 else np.array([-1, -0.4, 0.4, 1, 0.4, -0.4])
@@ -76,8 +80,9 @@ def landmarks_canonical(q: Portrait) -> np.ndarray:
     inner_top = np.stack([half * w, line(w)], 1)
     w = w[-2:0:-1]
     inner_low = np.stack([half * w, line(w) - gap * (1 - w * w) ** 0.8], 1)
-    return np.concatenate([jaw, brow(-1), brow(1), bridge, base, eye(-1), eye(1), outer_top, outer_low,
-                           inner_top, inner_low])
+    return np.concatenate(
+        [jaw, brow(-1), brow(1), bridge, base, eye(-1), eye(1), outer_top, outer_low, inner_top, inner_low]
+    )
 
 
 def ffhq_frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -104,8 +109,12 @@ def _assemble(q: Portrait):
     slight = rotation(0.45 * q.angles[0], 0.2 * q.angles[1], 0.0)
     pivot = np.array([0.0, -0.75, -0.25])
     head = meshes.head(q)
-    parts = [(head, turn), *((m, turn) for m in meshes.ears(q)), (meshes.hair(q), turn),
-             *((m, slight) for m in meshes.body(q))]
+    parts = [
+        (head, turn),
+        *((m, turn) for m in meshes.ears(q)),
+        (meshes.hair(q), turn),
+        *((m, slight) for m in meshes.body(q)),
+    ]
     vertices, normals, faces, canonical, part, two_sided = [], [], [], [], [], []
     start = 0
     for mesh, r in parts:
@@ -148,8 +157,9 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
 
     xy = screen(_project(vertices), big)
     placed = torch.from_numpy(np.concatenate([xy, vertices[:, 2:]], 1).astype(np.float32))
-    pixel, triangle, weight = (a.numpy() for a in rasterize(
-        placed, torch.from_numpy(faces), torch.from_numpy(two_sided), big))
+    pixel, triangle, weight = (
+        a.numpy() for a in rasterize(placed, torch.from_numpy(faces), torch.from_numpy(two_sided), big)
+    )
     corner = faces[triangle]
 
     def interpolate(values):
@@ -219,14 +229,25 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
     ids[pixel] = label
     # the commonest of each 2 x 2: where the first has no equal, the second or the third has one
     a, b, c_, d = (ids.reshape(big, big)[i::2, j::2] for i in (0, 1) for j in (0, 1))
-    labels = np.where((a == b) | (a == c_) | (a == d), a, np.where((b == c_) | (b == d), b, np.where(c_ == d, d, a)))
+    labels = np.where(
+        (a == b) | (a == c_) | (a == d), a, np.where((b == c_) | (b == d), b, np.where(c_ == d, d, a))
+    )
 
-    theta = np.concatenate([
-        np.radians(q.angles), [*centre, np.hypot(*x_axis)],
-        *(q.p[[_i(n) for n in GROUPS[g]]] for g in ("identity", "skin", "expression")), light.ravel()])
+    theta = np.concatenate(
+        [
+            np.radians(q.angles),
+            [*centre, np.hypot(*x_axis)],
+            *(q.p[[_i(n) for n in GROUPS[g]]] for g in ("identity", "skin", "expression")),
+            light.ravel(),
+        ]
+    )
     return Rendering(
-        np.clip(np.rint(image * 255), 0, 255).astype(np.uint8), labels,
-        screen(flat, size).astype(np.float32), caption(p), theta.astype(np.float32))
+        np.clip(np.rint(image * 255), 0, 255).astype(np.uint8),
+        labels,
+        screen(flat, size).astype(np.float32),
+        caption(p),
+        theta.astype(np.float32),
+    )
 
 
 def _i(name: str) -> int:

@@ -38,6 +38,7 @@ class Schedule:
     share_64: float = 0.25
     decay: float = 0.45  # the last part, over which the learning rate falls to a fiftieth
     lr: float = 2e-2
+    mapping_factor: float = 5.0  # its stored weights are a hundred times larger than the others
     mixing: float = 0.6
     batch: tuple[int, int, int] = (32, 16, 12)
     seed: int = 0
@@ -64,15 +65,16 @@ def image_loss(image: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) 
 
 
 def synthesize(g: Generator, w_plus: torch.Tensor, size: int, fade: float = 0.0) -> torch.Tensor:
-    """Image from the layers above F; at 32 px, and faded out after, from F's own to-RGB layer."""
+    """Image from the layers above F; at 32 px, and faded out after, from the to-RGB layers below."""
     styles = g.styles(w_plus)
-    at_f = g._run(styles, None, g.feature_size, "none", rgb=False).x
-    skip = None
-    if size == g.feature_size or fade > 0:
-        skip = g.to_rgbs[2](at_f, styles[10], None) * (1.0 if size == g.feature_size else fade)
     if size == g.feature_size:
-        return skip
-    return g._run(styles, BlockState(g.feature_size, at_f, skip), size, "none", rgb=True).skip
+        return g.state(styles, size, noise="none").skip
+    if fade > 0:
+        below = g.state(styles, g.feature_size, noise="none")
+        start = BlockState(g.feature_size, below.x, below.skip * fade)
+        return g.synthesis_from_styles(styles, resolution=size, noise="none", start=start)
+    feature = g.features(w_plus, noise="none")
+    return g.synthesis_from_styles(styles, feature, resolution=size, noise="none")
 
 
 class Batches:
@@ -86,7 +88,7 @@ class Batches:
         """Take in chunks rendered since."""
         files = pool.chunks(self.folder)
         if len(files) > self.count:
-            fresh = [np.load(f) for f in files[self.count:]]
+            fresh = [np.load(f) for f in files[self.count :]]
             old = [] if self.count == 0 else [(self.p, self.images, self.labels)]
             parts = old + [(f["p"], f["images"], f["labels"]) for f in fresh]
             self.p, self.images, self.labels = (np.concatenate(a) for a in zip(*parts))
@@ -120,7 +122,9 @@ def mixed_rows(g: Generator, p: np.ndarray, share: float, rng: np.random.Generat
     w = g.mapping(torch.from_numpy(z))
     low, high = w.chunk(2)
     first = g.feature_index
-    return torch.cat([low[:, None].expand(-1, first, -1), high[:, None].expand(-1, g.n_latent - first, -1)], 1)
+    return torch.cat(
+        [low[:, None].expand(-1, first, -1), high[:, None].expand(-1, g.n_latent - first, -1)], 1
+    )
 
 
 @torch.no_grad()
@@ -143,15 +147,17 @@ def export(g: Generator) -> dict[str, torch.Tensor]:
     state = {k: v.clone() for k, v in g.state_dict().items()}
     for key in state:
         if key.startswith(("to_rgb1.", "to_rgbs.0.", "to_rgbs.1.", "to_rgbs.2.")) and key.endswith(
-                ("conv.weight", "1.bias", "0.bias", "2.bias")):
+            ("conv.weight", "1.bias", "0.bias", "2.bias")
+        ):
             state[key].zero_()
         if ".noise.weight" in key or key.startswith("noises."):
             state[key].zero_()
     return state | {"latent_avg": g.w_mean.clone()}
 
 
-def train(folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None,
-          device: str = "cpu") -> Iterator[Step]:
+def train(
+    folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None, device: str = "cpu"
+) -> Iterator[Step]:
     """Fit the generator to the pool in ``folder``, keeping a resumable ``checkpoint``.
 
     Returns the trained generator.  Yields a step every 100 batches.
@@ -159,7 +165,18 @@ def train(folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | 
     s = schedule or Schedule()
     torch.manual_seed(s.seed)
     g = Generator(size, STYLE_DIM, 4, {r: c for r, c in CHANNELS.items() if r <= size})
-    optimizer = torch.optim.Adam(g.parameters(), lr=s.lr, betas=(0.9, 0.99))
+    with torch.no_grad():  # z's slack says nothing: deaf to it from the start
+        first = g.style[1].weight
+        first[:, params.COUNT :] = 0
+        first *= (g.z_dim / params.COUNT) ** 0.5
+    optimizer = torch.optim.Adam(
+        [
+            {"params": [q for n, q in g.named_parameters() if not n.startswith("style.")], "factor": 1.0},
+            {"params": g.style.parameters(), "factor": s.mapping_factor},
+        ],
+        lr=s.lr,
+        betas=(0.9, 0.99),
+    )
     elapsed, index, seen = 0.0, 0, 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -181,7 +198,7 @@ def train(folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | 
         fade = max(0.0, 1 - (done - s.share_32) / 0.05)
         lr = s.lr * min(1.0, max(0.02, (1 - done) / s.decay)) * min(1.0, (index + 1) / 100)
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["factor"]
         p, target, labels = batches.draw(s.batch[stage], here)
         weight = weight_of[labels.to(device)][:, None]
         if here < weight.shape[-1]:
@@ -192,18 +209,35 @@ def train(folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | 
         loss = image_loss(image.float(), target, weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if stage:  # W stays as it is after the first stage, so that encoders can be trained meanwhile
+            for parameter in g.style.parameters():
+                parameter.grad = None
         optimizer.step()
         index, seen = index + 1, seen + len(p)
         mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
         if index % 100 == 0:
-            yield Step(f"generator {here} px", int(elapsed), int(total),
-                       {"loss": mean_loss, "thousand images": seen / 1000, "lr": lr})
+            yield Step(
+                f"generator {here} px",
+                int(elapsed),
+                int(total),
+                {"loss": mean_loss, "thousand images": seen / 1000, "lr": lr},
+            )
         if time.monotonic() - last_saved > 150 or elapsed >= total:
             part = checkpoint.with_suffix(".part")
-            torch.save({"generator": g.state_dict(), "optimizer": optimizer.state_dict(), "elapsed": elapsed,
-                        "index": index, "seen": seen}, part)
+            torch.save(
+                {
+                    "generator": g.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "elapsed": elapsed,
+                    "index": index,
+                    "seen": seen,
+                },
+                part,
+            )
             part.replace(checkpoint)
             batches.refresh()
             last_saved = time.monotonic()
-            yield Step("generator held out", int(elapsed), int(total), {"psnr": held_out_psnr(g, folder, here)})
+            yield Step(
+                "generator held out", int(elapsed), int(total), {"psnr": held_out_psnr(g, folder, here)}
+            )
     return g

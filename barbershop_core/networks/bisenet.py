@@ -104,7 +104,7 @@ class ContextPath(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B,3,H,W] -> features at 1/8 of the backbone, 1/8 and 1/16 of the context."""
-        eighth, sixteenth, last = self.resnet(x)
+        eighth, sixteenth, last = self.resnet(layout.channels_last(x))
         mean = self.conv_avg(last.mean((2, 3), keepdim=True))
         up = F.interpolate(self.arm32(last) + mean, sixteenth.shape[2:], mode="nearest")
         context16 = self.conv_head32(up)

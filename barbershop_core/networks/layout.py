@@ -70,6 +70,12 @@ def count(state: Mapping[str, Tensor], prefix: str) -> int:
     return n
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """The same values, pixels after channels in memory: convolutions on a CPU take two thirds of the
+    time, those on CUDA no longer.  MPS keeps its own order."""
+    return x if x.device.type == "mps" else x.contiguous(memory_format=torch.channels_last)
+
+
 def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Net:
     """``make()`` filled with ``state``: float32, in evaluation mode, no weight gradients.
 

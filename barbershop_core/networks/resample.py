@@ -27,8 +27,8 @@ def bicubic_downsample(image: Tensor, factor: int) -> Tensor:
     """[B,C,H,W] -> [B,C,H/factor,W/factor]; antialiased, reflected at the border.
 
     Barbershop's ``BicubicDownSample``, which stands between the generator and both LPIPS and the
-    parser.  Values may leave the input's range a little.  H and W must be multiples of ``factor``
-    and larger than 3 * factor / 2.
+    parser.  Values may leave the input's range a little; odd factors shift by half a pixel, as
+    published.  H and W must be multiples of ``factor`` and larger than 3 * factor / 2.
     """
     b, c, h, w = image.shape
     if h % factor or w % factor:
@@ -69,12 +69,12 @@ def area_pool(image: Tensor, size: int | tuple[int, int]) -> Tensor:
 
 
 def resize(image: Tensor, size: int) -> Tensor:
-    """[B,C,H,W] -> [B,C,size,size]: bicubic where the factor is whole, averages for other
+    """[B,C,H,W] -> [B,C,size,size]: bicubic where the factor is whole and even, averages for other
     reductions, bilinear upwards."""
     h, w = image.shape[-2:]
     if (h, w) == (size, size):
         return image
-    if h == w and h % size == 0:
+    if h == w and h % (2 * size) == 0:
         return bicubic_downsample(image, h // size)
     if h >= size and w >= size:
         return area_pool(image, size)

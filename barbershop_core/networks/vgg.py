@@ -46,6 +46,7 @@ class VGG16Features(nn.Module):
         relu3_3, relu4_3, relu5_3), block k at 1/2^k of the size.  What the caller does with means
         and standard deviations before differs between losses (see ``perceptual``)."""
         found: list[Tensor] = []
+        x = layout.channels_last(x)
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):
                 found.append(x)

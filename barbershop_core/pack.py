@@ -256,7 +256,7 @@ class Pack:
             state = checkpoint.read(found.path)
             vgg = networks.load(self.manifest.networks[role].kind, state)
             heads = [state[key].float() for key in sorted(k for k in state if k.startswith("heads."))]
-            return Perceptual(vgg, heads or None).to(self.device)
+            return Perceptual(vgg, heads or None).to(self.device).eval().requires_grad_(False)
 
         return self._load(role, build)
 

@@ -1,0 +1,104 @@
+"""The doctor's data and text, on packs whose state is known."""
+
+import hashlib
+import json
+
+import pytest
+from hub_server import HubServer
+from served_pack import write_manifest
+from small_pack import write_small_pack
+
+from barbershop_core import doctor, hub
+from barbershop_core.errors import PackError
+from barbershop_core.manifest import Network, Source, read_manifest
+from barbershop_core.progress import run
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    own = ("BARBERSHOP_WEIGHTS", "BARBERSHOP_LANDMARKER", "BARBERSHOP_PACK", "HF_TOKEN", "HF_HUB_OFFLINE")
+    for name in own:
+        monkeypatch.delenv(name, raising=False)
+    with HubServer() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        yield running
+
+
+def by_role(data):
+    return {n["role"]: n for n in data["networks"]}
+
+
+def test_embedded_pack_is_ready(server, tmp_path):
+    path = write_small_pack(tmp_path / "pack")
+    data = doctor.report(str(path), device="cpu")
+    assert data["ready"] and data["missing"] == [] and not server.requests
+    assert json.loads(json.dumps(data)) == data
+    generator = by_role(data)["generator"]
+    file = path.parent / "generator.safetensors"
+    assert (generator["state"], generator["where"], generator["checked"]) == ("here", "embedded", "sha256")
+    assert generator["bytes"] == file.stat().st_size and generator["licence"] == "MIT"
+    assert generator["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert by_role(data)["landmarker"]["state"] == "missing"
+    text = doctor.render(data)
+    assert "Ready." in text and "Apache-2.0" in text and "torch " in text and str(hub.cache_dir()) in text
+
+
+def test_wrong_and_missing_files_are_told_apart_and_left_alone(server, tmp_path):
+    path = write_small_pack(tmp_path / "pack")
+    (path.parent / "parser.safetensors").write_bytes(b"short")
+    (path.parent / "identity.safetensors").unlink()
+    data = doctor.report(str(path), device="cpu")
+    roles = by_role(data)
+    assert roles["parser"]["state"] == "wrong" and "5 bytes" in roles["parser"]["problem"]
+    assert roles["identity"]["state"] == "missing"
+    assert not data["ready"] and data["missing"] == ["parser", "identity"]
+    text = doctor.render(data)
+    assert "WRONG" in text and "Not ready: parser, identity" in text
+    assert (path.parent / "parser.safetensors").exists()
+
+
+def test_hub_pack_before_and_after_download(server, tmp_path):
+    payload = b"weights" * 5000
+    known = hashlib.sha256(payload).hexdigest()
+    sources = (Source("a.bin", "gone/net"), Source("b.bin", "them/net", sha256=known, licence="CC BY 4.0"))
+    network = Network("generator", "stylegan2", licence="MIT", layout="rosinality", sources=sources)
+    path = write_manifest(tmp_path / "pack.toml", [network])
+    server.add("them/net", "b.bin", payload)
+    before = by_role(doctor.report(str(path), device="cpu"))["generator"]
+    assert (before["state"], before["source"], before["fallbacks"]) == ("missing", "gone/net", 1)
+    assert not server.requests
+    found = run(hub.download_pack(read_manifest(path)))
+    after = by_role(doctor.report(str(path), device="cpu"))["generator"]
+    assert (after["state"], after["where"], after["checked"]) == ("here", "cache", "sha256")
+    assert (after["source"], after["licence"], after["bytes"]) == ("them/net", "CC BY 4.0", len(payload))
+    assert after["path"] == str(found["generator"].path)
+
+
+def test_shipped_ffhq_on_a_cpu(server):
+    data = doctor.report("ffhq", device="cpu")
+    assert data["pack"]["size"] == 1024 and data["pack"]["working_size"] == 256
+    assert data["missing"] == ["generator", "parser", "identity", "perceptual"]
+    roles = by_role(data)
+    assert "NVIDIA" in roles["generator"]["licence"] and roles["generator"]["size"] == "133 MB"
+    text = doctor.render(data)
+    for part in ("working at 256 px", "spaces/ethanNeuralImage", "download --pack ffhq"):
+        assert part in text
+    assert not server.requests and not hub.cache_dir().exists()
+
+
+def test_environment_is_reported(server, tmp_path, monkeypatch):
+    (tmp_path / "own.task").write_bytes(b"x")
+    monkeypatch.setenv("BARBERSHOP_LANDMARKER", str(tmp_path / "own.task"))
+    monkeypatch.setenv("BARBERSHOP_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("BARBERSHOP_PACK", "ffhq")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    data = doctor.report(device="cpu")
+    assert data["pack"]["name"] == "ffhq" and "BARBERSHOP_PACK" in data["pack"]["why"]
+    assert data["hub"]["token"] and data["hub"]["offline"] and data["hub"]["local_folder"] == str(tmp_path)
+    assert by_role(data)["landmarker"]["where"] == "BARBERSHOP_LANDMARKER"
+    text = doctor.render(data)
+    assert "(offline)" in text and "hf_secret" not in text + json.dumps(data)
+    with pytest.raises(PackError):
+        doctor.report("nowhere")

@@ -10,9 +10,9 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from . import alignment, faces
@@ -21,6 +21,9 @@ from .errors import BadRequest, FaceIndexError, FaceTurnedAway, NoFaceFound, Pho
 from .faces import Face
 from .landmarker import LandmarkerUnavailable
 from .paste import paste
+
+if TYPE_CHECKING:
+    import torch
 
 MIN_FACE = 48  # px: below it an alignment is guesswork
 SOFT_FACE = 96  # px: below it the result is soft, and a notice says so
@@ -86,6 +89,8 @@ class Portrait:
 
     def tensor(self, size: int | None = None, device: torch.device | str = "cpu") -> torch.Tensor:
         """The crop for a network: float32 [1,3,size,size], RGB in [-1,1]."""
+        import torch  # here: whoever only decodes and crops does not wait for it
+
         pixels = torch.from_numpy(np.ascontiguousarray(self.at(size or self.size).transpose(2, 0, 1)))
         return (pixels.to(device).float() / 127.5 - 1)[None]
 

@@ -143,6 +143,8 @@ def test_narrow_nets_come_back_from_their_weights():
     weighted = perceptual.from_state(net.vgg.state_dict() | heads)
     y = torch.randn(2, 3, 40, 33)
     assert torch.equal(weighted.head2, heads["lin2.model.1.weight"])
+    flat = {f"heads.{k}": v.flatten() for k, v in enumerate(heads.values())}
+    assert torch.equal(perceptual.from_state(net.vgg.state_dict() | flat).head4, weighted.head4)
     # uniform heads: a fifth of the squared distance of unit features each
     expected = sum(((F.normalize(p, dim=1) - F.normalize(q, dim=1)).square().sum(1)).mean((1, 2)) / 5
                    for p, q in zip(net.features(x), net.features(y)))

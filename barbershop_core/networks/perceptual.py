@@ -62,10 +62,13 @@ def published_heads() -> list[Tensor]:
 
 
 def heads_of(state: dict[str, Tensor]) -> list[Tensor]:
-    """Five of [C_k] from the entries ``linK.model.1.weight`` [1,C_k,1,1] of a state dict; an empty
-    list where there are none."""
-    keys = [f"lin{k}.model.1.weight" for k in range(5)]
-    return [state[k].detach().float().flatten() for k in keys] if all(k in state for k in keys) else []
+    """Five of [C_k] from the entries ``linK.model.1.weight`` [1,C_k,1,1] (the lpips package) or
+    ``heads.K`` [C_k] (our packs) of a state dict; an empty list where there are none."""
+    for name in ("lin{}.model.1.weight", "heads.{}"):
+        keys = [name.format(k) for k in range(5)]
+        if all(k in state for k in keys):
+            return [state[k].detach().float().flatten() for k in keys]
+    return []
 
 
 class Perceptual(nn.Module):
@@ -192,7 +195,7 @@ def _mask_pyramid(mask: Tensor, units: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 def from_state(checkpoint: Any) -> Perceptual:
     """The distances from a file of VGG16 (torchvision's or timm's, or narrow); where LPIPS heads
-    (``linK.model.1.weight``) lie beside the convolutions, those are used.
+    (see ``heads_of``) lie beside the convolutions, those are used.
 
     Raises errors.WeightCorrupt.
     """

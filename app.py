@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
-import page  # first: on ZeroGPU it imports `spaces` before anything else
+import gradio as gr
 
-import gradio as gr  # isort: skip
+import endpoints
+import page
 
 TEXT = {path.stem: path.read_text(encoding="utf-8") for path in (page.ASSETS / "text").glob("*.md")}
 CSS = (page.ASSETS / "text" / "page.css").read_text(encoding="utf-8")
+TERRACOTTA = gr.themes.Color(
+    *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),
+    *("#a44a2c", "#873c24", "#6b301e", "#522619", "#2f140c"),
+)
 THEME = gr.themes.Base(
-    primary_hue=gr.themes.colors.orange,
-    secondary_hue=gr.themes.colors.stone,
+    primary_hue=TERRACOTTA,
+    secondary_hue=TERRACOTTA,
     neutral_hue=gr.themes.colors.stone,
     radius_size=gr.themes.sizes.radius_lg,
     font=["ui-sans-serif", "system-ui", "sans-serif"],  # plain names: nothing is fetched from elsewhere
@@ -28,6 +33,7 @@ THEME = gr.themes.Base(
     button_primary_background_fill_dark="#be5a38",
     button_primary_text_color="#ffffff",
 )
+SHOW_RESULT = "() => document.querySelector('#status').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
 GPU = {"concurrency_id": "gpu", "concurrency_limit": 1, "show_progress": "hidden"}
 PRIVATE = {"api_visibility": "private"}
 
@@ -151,6 +157,7 @@ def hair_form(ui: dict) -> None:
             format="png",
             buttons=["fullscreen"],
         )
+        ui["legend"] = gr.HTML(elem_classes="note", padding=False)
         ui["painted"] = ui["editor"]
         ui["mask_state"] = gr.State(None, time_to_live=3600)
 
@@ -182,13 +189,14 @@ def results(ui: dict) -> None:
     )
     with gr.Row(elem_classes="actions"):
         ui["crop_file"] = gr.DownloadButton(
-            "Download portrait (PNG)", interactive=False, elem_id="download", min_width=160
+            "Download portrait", interactive=False, elem_id="download", min_width=160
         )
-        ui["photo_file"] = gr.DownloadButton("Download whole photo (PNG)", interactive=False, min_width=160)
+        ui["photo_file"] = gr.DownloadButton("Download whole photo", interactive=False, min_width=160)
     ui["details"] = gr.Markdown(elem_id="scores")
     with gr.Row(elem_classes="photos"):
         ui["pasted"] = gr.Image(
             label="Back in the photo",
+            visible=False,
             interactive=False,
             format="png",
             height=260,
@@ -198,6 +206,7 @@ def results(ui: dict) -> None:
         )
         ui["mask"] = gr.Image(
             label="Target mask",
+            visible=False,
             interactive=False,
             format="png",
             height=260,
@@ -221,6 +230,7 @@ def wire(ui: dict) -> None:
         "swap_": ui["swap_run"].click(page.run_swap, swap, outputs, **GPU, **PRIVATE),
     }
     for prefix in ("", "swap_"):
+        ui[f"{prefix}run"].click(None, js=SHOW_RESULT, **PRIVATE)
         stops = list(runs.values())
         ui[f"{prefix}stop"].click(
             page.stopped, None, stopping, cancels=stops, queue=False, show_progress="hidden", **PRIVATE
@@ -261,60 +271,6 @@ def stored_examples(ui: dict) -> None:
     )
 
 
-def endpoints() -> None:
-    """`/transfer_hair` and `/swap_face`: hidden controls, so that files are checked as uploads are."""
-
-    def file(label: str) -> gr.Image:
-        slot = gr.Image(label=label, type="filepath", image_mode=None, visible=False)
-        slot.preprocess = lambda payload: payload.path if payload else None
-        return slot
-
-    def number(label: str, value: float) -> gr.Number:
-        return gr.Number(value, label=label, visible=False)
-
-    preset = gr.Radio(page.PRESETS, value="fast", label="preset", visible=False)
-    mode = gr.Radio(page.MODES, value="realistic", label="mode", visible=False)
-    features = gr.Textbox("", label="features", visible=False)
-    outputs = [gr.File(label="portrait", visible=False), gr.File(label="photo", visible=False)]
-    outputs += [gr.JSON(label="scores, recipe, notices", visible=False)]
-    button = gr.Button(visible=False)
-    button.click(
-        page.transfer_hair,
-        [
-            file("face"),
-            file("hair_shape"),
-            file("hair_color"),
-            file("features_from"),
-            features,
-            file("mask"),
-            mode,
-            preset,
-            number("smooth", 5),
-            number("seed", 0),
-            number("face_index", -1),
-        ],
-        outputs,
-        api_name="transfer_hair",
-        concurrency_id="gpu",
-        concurrency_limit=1,
-    )
-    button.click(
-        page.swap_face,
-        [
-            file("face"),
-            file("into"),
-            preset,
-            number("seed", 0),
-            number("face_index", -1),
-            number("into_index", -1),
-        ],
-        outputs,
-        api_name="swap_face",
-        concurrency_id="gpu",
-        concurrency_limit=1,
-    )
-
-
 with gr.Blocks(
     title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False
 ) as demo:
@@ -338,7 +294,7 @@ with gr.Blocks(
     for slot in (*page.PHOTOS, "swap_face"):
         wire_photo(ui, slot)
     wire(ui)
-    endpoints()
+    endpoints.wire()
 
 demo.queue(max_size=20)
 

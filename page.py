@@ -20,11 +20,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw
 
 from barbershop_core.errors import BadRequest, BarbershopError
@@ -137,8 +138,7 @@ def look(path: str | None, index: float | None = None):
         return f'<p class="problem">{html.escape(shown(error))}</p>', gr.update(value=None, visible=False), 0
     faces = face_crops(portrait)
     many = len(faces) > 1
-    words = [f"Face {portrait.index + 1} of {len(faces)}: click another below to use it."] if many else []
-    words += list(portrait.notices)
+    words = [*portrait.notices, *(["Click another to use it."] if many else [])]
     note = f"<p>{html.escape(' '.join(words) or 'Face found.')}</p>"
     return note, gr.update(value=faces if many else None, visible=many, selected_index=None), portrait.index
 
@@ -189,6 +189,7 @@ OUTPUTS = (
     "crop_file",
     "photo_file",
     "editor",
+    "legend",
     "mask_state",
 )
 
@@ -246,8 +247,9 @@ def _updates(**values) -> tuple:
 def _bar(step: Step, started: float) -> str:
     share = min(1.0, step.index / max(step.total, 1))
     losses = " · ".join(f"{k} {v:.3g}" for k, v in list(step.losses.items())[:3])
+    stage = html.escape(step.stage[:1].upper() + step.stage[1:])
     return (
-        f'<div class="run"><b>{html.escape(step.stage)}</b> <span>{step.index} of {step.total}</span>'
+        f'<div class="run"><b>{stage}</b> <span>{step.index} of {step.total}</span>'
         f'<span class="right">{time.monotonic() - started:.0f} s</span>'
         f'<div class="bar"><i style="width:{100 * share:.0f}%"></i></div>'
         f"<small>{html.escape(losses)}</small></div>"
@@ -332,7 +334,8 @@ def _finished(kind: str, result: dict, seconds: float) -> tuple:
     mask = {}
     if result.get("labels") is not None:
         mask = {
-            "mask": gr.update(value=result["mask_picture"]),
+            "mask": gr.update(value=result["mask_picture"], visible=True),
+            "legend": legend(result["palette"]),
             "mask_state": {"labels": result["labels"]},
             "editor": gr.update(
                 value={"background": result["mask_overlay"], "layers": [], "composite": None},
@@ -340,22 +343,30 @@ def _finished(kind: str, result: dict, seconds: float) -> tuple:
             ),
         }
     if kind == "mask":
-        names = ", ".join(
-            f'<span class="swatch" style="background:{colour}"></span>{name}'
-            for name, colour in result["palette"].items()
-        )
-        return _updates(status=f"<p>The mask is ready to be painted. Colours: {names}.</p>", **mask)
-    crop = save_bytes_to_cache(result["png"], "barbershop.png", _cache_dir())
-    photo = save_bytes_to_cache(result["pasted_png"], "barbershop-photo.png", _cache_dir())
+        return _updates(status="<p>The mask is ready to be painted.</p>", **mask)
+    crop = keep(result["png"], "barbershop.png")
+    photo = keep(result["pasted_png"], "barbershop-photo.png")
     return _updates(
         status=f"<p>Done in {seconds:.1f} s.</p>" + _notices(result["notices"]),
         preview=gr.update(visible=False),
         slider=gr.update(value=(result["before"], crop), visible=True),
-        pasted=photo,
+        pasted=gr.update(value=photo, visible=True),
         details=details(result),
         crop_file=gr.update(value=crop, interactive=True),
         photo_file=gr.update(value=photo, interactive=True),
         **mask,
+    )
+
+
+def legend(palette: dict[str, str]) -> str:
+    """The colours of the regions, as HTML."""
+    return (
+        "<p>"
+        + " ".join(
+            f'<span class="key"><span class="swatch" style="background:{colour}"></span>{name}</span>'
+            for name, colour in palette.items()
+        )
+        + "</p>"
     )
 
 
@@ -392,10 +403,9 @@ def clear_mask():
     return gr.update(value=None), None
 
 
-def _cache_dir() -> str:
-    from gradio.utils import get_upload_folder
-
-    return get_upload_folder()
+def keep(data: bytes, name: str) -> str:
+    """Put bytes into the page's temporary folder, where they are deleted in time; returns the path."""
+    return save_bytes_to_cache(data, name, get_upload_folder())
 
 
 # --- expected time ----------------------------------------------------------------------------
@@ -452,97 +462,9 @@ def show_example(event: gr.SelectData):
         f"<p>Stored example: {html.escape(row.get('title', ''))}. Press Run to make it again.</p>",
         gr.update(visible=False),
         gr.update(value=(before, row["result"]), visible=True),
-        row.get("pasted"),
-        row.get("mask"),
+        gr.update(value=row.get("pasted"), visible="pasted" in row),
+        gr.update(value=row.get("mask"), visible="mask" in row),
         details(row),
         gr.update(value=row["result"], interactive=True),
         gr.update(value=row.get("pasted"), interactive=bool(row.get("pasted"))),
     )
-
-
-# --- named endpoints --------------------------------------------------------------------------
-
-
-def _endpoint(kind: str, request: dict) -> tuple[str, str, dict]:
-    try:
-        notices = []
-        for what, event in work(kind, request):
-            if what == "step" and event[0].notice:
-                notices.append(event[0].notice)
-            elif what == "result":
-                info = {"scores": event["scores"], "recipe": event["recipe"]}
-                info["notices"] = list(dict.fromkeys(notices + list(event["notices"])))
-                crop = save_bytes_to_cache(event["png"], "barbershop.png", _cache_dir())
-                photo = save_bytes_to_cache(event["pasted_png"], "barbershop-photo.png", _cache_dir())
-        return crop, photo, info
-    except Exception as error:
-        raise gr.Error(shown(error), print_exception=False) from None
-
-
-def transfer_hair(
-    face: str,
-    hair_shape: str | None = None,
-    hair_color: str | None = None,
-    features_from: str | None = None,
-    features: str = "",
-    mask: str | None = None,
-    mode: Literal["realistic", "fidelity"] = "realistic",
-    preset: Literal["fast", "released", "paper"] = "fast",
-    smooth: float = 5,
-    seed: float = 0,
-    face_index: float = -1,
-) -> tuple[str, str, dict]:
-    """Give the person in a photo the hair shape, the hair colour or single features of other photos.
-
-    Args:
-        face: photo of the person to edit.
-        hair_shape: photo whose hair shape to take; leave out to keep the shape.
-        hair_color: photo whose hair colour to take; leave out to keep the colour.
-        features_from: photo from which the parts in `features` come.
-        features: comma-separated parts, out of brows, eyes, nose, mouth, skin, ears, glasses, neck, hair.
-        mask: target mask as the `parse` command writes it (colours or numbers), instead of the automatic one.
-        mode: realistic or fidelity.
-        preset: fast, released or paper.
-        smooth: how far borders of the mask are softened, in pixels at 256.
-        seed: random seed.
-        face_index: which face of a photo with several, from 0 by size; -1 takes the largest.
-
-    Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
-        back, and scores, recipe and notices as JSON.
-    """
-    request = {"face": face, "hair_shape": hair_shape, "hair_color": hair_color, "extra_a": features_from}
-    request |= {"mode": mode, "preset": preset, "smooth": smooth, "seed": seed}
-    request["face_index"] = None if face_index is None or face_index < 0 else int(face_index)
-    names = [name.strip() for name in (features or "").split(",") if name.strip()]
-    request["regions"] = dict.fromkeys(names, "extra_a")
-    request["mask"] = mask
-    return _endpoint("transfer", request)
-
-
-def swap_face(
-    face: str,
-    into: str,
-    preset: Literal["fast", "released", "paper"] = "fast",
-    seed: float = 0,
-    face_index: float = -1,
-    into_index: float = -1,
-) -> tuple[str, str, dict]:
-    """Put the face of one photo into another photo, keeping that photo's hair, light and background.
-
-    Args:
-        face: photo of the face.
-        into: photo that receives it.
-        preset: fast, released or paper.
-        seed: random seed.
-        face_index: which face of `face`, from 0 by size; -1 takes the largest.
-        into_index: which face of `into` is replaced; -1 takes the largest.
-
-    Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo `into` with the portrait
-        pasted back, and scores, recipe and notices as JSON.
-    """
-    request = {"face": face, "into": into, "preset": preset, "seed": seed}
-    for name, index in (("face_index", face_index), ("into_index", into_index)):
-        request[name] = None if index is None or index < 0 else int(index)
-    return _endpoint("swap", request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def _open(options, say, pack: str | None = None):
     from . import Studio, open_pack
 
     progress = Progress(say, options.quiet)
-    return Studio(open_pack(options.pack or pack, device=options.device, on_step=progress)), progress
+    wanted = options.pack or os.environ.get("BARBERSHOP_PACK") or pack
+    return Studio(open_pack(wanted, device=options.device, on_step=progress)), progress
 
 
 def _target(options, stem: str, suffix: str) -> Path:
@@ -55,7 +57,7 @@ def hair(options, say) -> None:
     for region, path in options.region:
         photos[f"photo:{region}"], regions[region] = path, f"photo:{region}"
     if not (options.shape or options.color or regions or options.mask or options.recipe):
-        raise BadRequest("There is nothing to change.", "Give at least one of --shape, --color, --region and --mask.")
+        raise BadRequest("There is nothing to change.", "Give one of --shape, --color, --region and --mask.")
     own = {"mode": options.mode, "smooth": options.smooth, "mask": options.mask, "regions": regions or None}
     _edit(options, say, "transfer", photos, own, "hair")
 
@@ -87,11 +89,11 @@ def _edit(options, say, kind: str, photos: dict[str, Any], own: dict[str, Any], 
             )
     request |= photos | {k: v for k, v in own.items() if v is not None}
     request |= {k: v for k in ("preset", "seed") if (v := getattr(options, k)) is not None}
-    studio, progress = _open(options, say, (recipe or {}).get("request", {}).get("pack"))
+    studio, progress = _open(options, say, recipe["pack"]["name"] if recipe else None)
     started = time.monotonic()
     done = run(jobs.start(studio, kind, request), progress)
     progress.end()
-    for notice in list(done.notices) + (jobs.other_photos(recipe, done.recipe) if recipe else []):
+    for notice in list(done.notices) + (jobs.differences(recipe, done.recipe) if recipe else []):
         progress.note(notice)
     files = {"image": str(path)}
     save_png(path, done.result.image, done.recipe)

@@ -158,15 +158,18 @@ def repeat(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return request
 
 
-def other_photos(recipe: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
-    """Which photos of the new recipe ``made`` are not those of the old one, as sentences."""
-    old, new = (r["request"]["photos"] for r in (recipe, made))
+def differences(recipe: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    """Why ``made`` is no exact repetition of ``recipe``: other photos, another pack; as sentences."""
+    old, new = recipe["request"]["photos"], made["request"]["photos"]
     changed = [name for name in old if name not in new or new[name]["digest"] != old[name]["digest"]]
-    return [f"{_title(name)}: not the one of the recipe, so the result differs." for name in changed]
+    found = [f"{_title(name)}: not the one of the recipe, so the result differs." for name in changed]
+    if recipe["pack"] != made["pack"]:
+        found.append(f"The recipe was made with the pack '{recipe['pack']['name']}' as it was then.")
+    return found
 
 
 def _finished(studio, result, portrait, request: dict[str, Any]) -> Finished:
-    recipe = {**result.recipe, "request": {**request, "pack": studio.pack.name}}
+    recipe = {**result.recipe, "request": request}
     return Finished(result, portrait, _target(result), _notices(studio, result), recipe)
 
 

@@ -1,0 +1,92 @@
+"""The app as a process of its own and a real browser; skipped only where no Chromium can be started."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+).split()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    found = [
+        shutil.which(name)
+        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    ]
+    with sync_api.sync_playwright() as playwright:
+        for path in [os.environ.get("CHROMIUM"), *found, playwright.chromium.executable_path]:
+            if path and Path(path).exists():
+                browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+                break
+        else:
+            pytest.skip("no Chromium here: install Debian's chromium or run 'playwright install chromium'")
+        yield browser
+        browser.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class App:
+    """``python app.py`` with a small random pack."""
+
+    def __init__(self, folder: Path):
+        from small_pack import write_small_pack
+
+        manifest = write_small_pack(folder / "pack")
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
+        kept |= {
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_TEMP_DIR": str(folder / "gradio"),
+            "HF_HUB_OFFLINE": "1",
+        }
+        kept |= {
+            "BARBERSHOP_PACK": str(manifest),
+            "BARBERSHOP_CACHE": str(folder / "cache"),
+            "OMP_NUM_THREADS": "1",
+        }
+        self.log = folder / "log.txt"
+        started = time.monotonic()
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=kept, stdout=log, stderr=log
+            )
+        while True:
+            try:
+                with urllib.request.urlopen(self.url, timeout=5) as answer:
+                    answer.read()
+                break
+            except OSError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() - started < 180, self.log.read_text()
+                time.sleep(0.05)
+        self.seconds = time.monotonic() - started
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory):
+    running = App(tmp_path_factory.mktemp("app"))
+    yield running
+    running.close()

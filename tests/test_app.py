@@ -1,0 +1,254 @@
+"""The page without a browser: what it loads, what it promises, what its handlers answer."""
+
+import ast
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_pack import write_small_pack
+
+from barbershop_core.errors import BadRequest, NoFaceFound
+from barbershop_core.recipe import read_png
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def modules():
+    import app
+    import endpoints
+    import page
+
+    return app, page, endpoints
+
+
+@pytest.fixture
+def photo(tmp_path):
+    def make(seed: int, size=(120, 160)) -> str:
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+        path = tmp_path / f"{seed}.png"
+        Image.fromarray(noise).resize(size, Image.BICUBIC).save(path)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def small(modules, tmp_path_factory, monkeypatch):
+    """The page on a small random pack."""
+    page = modules[1]
+    folder = tmp_path_factory.mktemp("pack")
+    for name in ("BARBERSHOP_LANDMARKER", "BARBERSHOP_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BARBERSHOP_PACK", str(write_small_pack(folder / "pack")))
+    monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
+    page._open_studio.cache_clear()
+    yield page
+    page._open_studio.cache_clear()
+
+
+def test_importing_the_page_loads_nothing_heavy():
+    heavy = {"torch", "torchvision", "mediapipe", "lpips", "cv2", "scipy"}
+    code = f"import sys, app; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_core_knows_no_gradio():
+    for path in (ROOT / "barbershop_core").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {n.split(".")[0] for n in names} & {"gradio", "spaces", "page", "app"}, path
+
+
+def test_endpoints_and_their_parameters_stay(modules):
+    named = modules[0].demo.get_api_info()["named_endpoints"]
+    assert set(named) == {"/transfer_hair", "/swap_face"}
+    hair = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"]]
+    assert hair == ["face", "hair_shape", "hair_color", "features_from", "features", "mask", "mode", "preset",
+                    "smooth", "seed", "face_index"]  # fmt: skip
+    swap = [p["parameter_name"] for p in named["/swap_face"]["parameters"]]
+    assert swap == ["face", "into", "preset", "seed", "face_index", "into_index"]
+    needed = [
+        p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]
+    ]
+    assert needed == ["face"]
+    assert all(len(e["returns"]) == 3 and e["description"] for e in named.values())
+
+
+def test_one_place_for_all_that_computes_and_nothing_is_recorded(modules):
+    app, page, endpoints = modules
+    heavy = {
+        page.run_transfer,
+        page.run_swap,
+        page.prepare_mask,
+        endpoints.transfer_hair,
+        endpoints.swap_face,
+    }
+    found = {f.fn: (f.concurrency_id, f.concurrency_limit) for f in app.demo.fns.values() if f.fn in heavy}
+    assert set(found) == heavy and set(found.values()) == {("gpu", 1)}
+    assert app.demo.analytics_enabled is False and app.demo.delete_cache == (3600, 3600)
+    assert app.demo._queue.max_size == 20
+    kinds = {type(block).__name__ for block in app.demo.blocks.values()}
+    assert "Tabs" in kinds and not any("flag" in kind.lower() for kind in kinds)
+
+
+def test_outputs_that_carry_pictures_are_lossless(modules):
+    app = modules[0]
+    for name in ("slider", "pasted", "mask", "preview", "editor"):
+        assert app.ui[name].format == "png", name
+
+
+def test_parts_on_the_page_are_regions_of_the_core(modules):
+    from barbershop_core.barbershop.regions import REGIONS
+
+    assert set(modules[1].FEATURES) < set(REGIONS)
+    assert {mode for mode in modules[1].MODES} == {"realistic", "fidelity"}
+
+
+def test_expected_time_is_the_measured_one(modules, tmp_path):
+    stored = tmp_path / "times.json"
+    stored.write_text(json.dumps({"fast": "About 12 s on two cores."}))
+    times = modules[1].Times(stored)
+    assert times.words("fast") == "About 12 s on two cores."
+    assert "No run" in times.words("paper")
+    times.note("fast", 34.4)
+    assert "34 s" in times.words("fast")
+
+
+def test_what_is_missing_is_said_before_any_work(modules):
+    page = modules[1]
+    with pytest.raises(BadRequest, match="person is missing"):
+        page.transfer_request({"hair_shape": "x.png"})
+    with pytest.raises(BadRequest, match="nothing to change"):
+        page.transfer_request({"face": "x.png", "from_nose": "keep"})
+    with pytest.raises(BadRequest, match="nose should come from the photo A"):
+        page.transfer_request({"face": "x.png", "from_nose": "photo A"})
+    request = page.transfer_request({"face": "x.png", "extra_b": "y.png", "from_nose": "photo B", "seed": 3})
+    assert request["regions"] == {"nose": "extra_b"} and request["seed"] == 3
+
+
+def test_paint_of_another_size_lands_in_place(modules):
+    page = modules[1]
+    labels = np.zeros((64, 64), np.uint8)
+    labels[20:50] = 1
+    layer = np.zeros((512, 512, 4), np.uint8)
+    hair = (150, 80, 200)
+    layer[:80] = (*hair, 255)
+    layer[80:160] = (*hair, 90)  # a faint rim of the brush is not paint
+    painted = page.painted_mask({"layers": [layer]}, {"labels": labels})
+    assert (painted[:10] == 12).all() and (painted[10:] == labels[10:]).all()
+    assert page.painted_mask({"layers": [np.zeros((512, 512, 4), np.uint8)]}, {"labels": labels}) is None
+    assert page.painted_mask(None, None) is None
+    with pytest.raises(BadRequest, match="belongs to no photo"):
+        page.painted_mask({"layers": [layer]}, None)
+    layer[:] = (24, 26, 32, 255)  # everything painted away
+    with pytest.raises(BadRequest, match="empty"):
+        page.painted_mask({"layers": [layer]}, {"labels": labels})
+
+
+def test_errors_are_shown_as_they_stand_and_unknown_ones_hidden(modules, caplog):
+    page = modules[1]
+    assert page.shown(NoFaceFound("No face here.")) == str(NoFaceFound("No face here."))
+    assert page.shown(ZeroDivisionError("division by zero")) == page.UNKNOWN
+    assert "division by zero" in caplog.text  # for whoever runs the server
+
+
+def test_an_unusable_photo_is_explained_and_keeps_its_place(small, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8\xff\xe0 not really")
+    note, gallery, index = small.look(str(bad))
+    assert "problem" in note and gallery["visible"] is False
+    assert small.look(None)[0] == ""
+
+
+def test_closing_a_run_ends_the_work(small, photo):
+    request = {"face": photo(0), "hair_shape": photo(1), "preset": "paper"}
+    running = small.work("transfer", request)
+    kinds = [next(running)[0] for _ in range(4)]
+    assert kinds == ["step"] * 4
+    running.close()
+    with pytest.raises(StopIteration):
+        next(running)
+
+
+def test_examples_are_optional_and_complete_where_they_are(modules, monkeypatch, tmp_path):
+    page = modules[1]
+    for row in page.examples():
+        assert all(Path(row[k]).is_file() for k in ("face", "result"))
+    monkeypatch.setattr(page, "ASSETS", tmp_path)
+    assert page.examples() == []
+
+
+@pytest.fixture
+def server(small, modules):
+    app = modules[0]
+    _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False)
+    yield url
+    app.demo.close()
+
+
+def test_api_round_trip(server, photo, tmp_path):
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
+    client = Client(server, verbose=False, download_files=str(tmp_path))
+    portrait, whole, info = client.predict(
+        face=handle_file(photo(0)), hair_shape=handle_file(photo(1)), features_from=handle_file(photo(2)),
+        features="nose, eyes", seed=5, api_name="/transfer_hair",
+    )  # fmt: skip
+    assert Image.open(portrait).size == (64, 64) and Image.open(whole).size == (120, 160)
+    assert read_png(portrait) == info["recipe"] and info["recipe"]["seed"] == 5
+    assert info["recipe"]["request"]["regions"] == {"nose": "extra_a", "eyes": "extra_a"}
+    assert -1 <= info["scores"]["identity"] <= 1
+    assert info["notices"]
+
+    # the picture is what the library makes from the same photos
+    portrait, whole, info = client.predict(
+        face=handle_file(photo(0)), into=handle_file(photo(1)), api_name="/swap_face"
+    )
+    assert info["recipe"]["operation"] == "swap_face"
+    import page
+    from barbershop_core import run
+
+    studio = page.studio()
+    direct = run(studio.swap_face(face=studio.read(photo(0)), into=studio.read(photo(1))))
+    assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
+
+    for arguments, word in (
+        ({"face": handle_file(photo(0))}, "nothing"),
+        ({"face": handle_file(photo(0)), "hair_shape": handle_file(photo(1)), "features": "tail"}, "tail"),
+        ({"face": handle_file(photo(0)), "hair_shape": handle_file(photo(1)), "face_index": 4}, "face"),
+    ):
+        with pytest.raises(AppError, match=word) as refused:
+            client.predict(**arguments, api_name="/transfer_hair")
+        assert "Traceback" not in str(refused.value)
+
+
+def test_readme_says_how_to_start_and_test():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert "pip install -r requirements.txt && python app.py" in lines
+    assert "pip install -r requirements.txt -r tests/requirements.txt && pytest" in lines
+    front = text.split("---")[1]
+    assert 'python_version: "3.12"' in front and "app_file: app.py" in front and "license: mit" in front
+    short = next(line for line in front.splitlines() if line.startswith("short_description:"))
+    assert len(short.partition(":")[2].strip()) <= 60
+    assert os.access(ROOT / "LICENSE", os.R_OK)
+
+
+def test_recipe_travels_in_the_bytes(modules):
+    from barbershop_core.jobs import to_png
+
+    data = to_png(Image.new("RGB", (8, 8)), {"format": 1, "operation": "transfer", "seed": 1})
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.load()
+        assert json.loads(picture.text["barbershop"])["seed"] == 1

@@ -1,0 +1,261 @@
+"""The command line as people meet it: real processes, a small pack, files in a folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_pack import write_small_pack
+
+from barbershop_core.barbershop.regions import COLOURS, REGIONS
+from barbershop_core.codes import load as load_code
+from barbershop_core.recipe import read_png
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("hair", "face", "invert", "parse", "download", "doctor", "evaluate")
+
+
+def picture(path: Path, seed: int, size=(96, 128)) -> Path:
+    """A smooth random picture: no face is needed where there is no landmark file."""
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    Image.fromarray(noise).resize(size, Image.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Path:
+    """A folder with a pack and three pictures."""
+    folder = tmp_path_factory.mktemp("desk")
+    write_small_pack(folder / "pack")
+    for seed, name in enumerate(("me", "friend", "other")):
+        picture(folder / f"{name}.png", seed)
+    return folder
+
+
+def environment(desk: Path, **more) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_"))}
+    kept |= {"PYTHONPATH": str(ROOT), "BARBERSHOP_PACK": str(desk / "pack" / "pack.toml")}
+    kept |= {"BARBERSHOP_CACHE": str(desk / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return kept | more
+
+
+def cli(desk: Path, *arguments, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "barbershop_core", *map(str, arguments)],
+        cwd=desk, env=environment(desk, **more), capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+def test_help_answers_without_the_heavy_libraries(desk):
+    code = (
+        "import sys; from barbershop_core.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'numpy', 'mediapipe', 'PIL'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(desk), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(f"\n    {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    from barbershop_core.__main__ import parser
+
+    with pytest.raises(SystemExit) as end:
+        parser().parse_args([command, *(["hair"] if command == "evaluate" else []), "--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    assert all(option in shown for option in ("--pack", "--device", "--seed"))
+
+
+def test_hair_then_the_same_again_from_its_recipe(desk):
+    done = cli(desk, "hair", "me.png", "--shape", "friend.png", "--region", "nose=other.png", "--smooth", "3",
+               "--seed", "7", "-o", "new.png", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["files"] == {"image": "new.png", "photo": "new-photo.png"}
+    assert -1 <= told["scores"]["identity"] <= 1
+    assert any("landmark" in notice for notice in told["notices"])
+    assert "embed" in done.stderr and "\r" not in done.stderr  # sparse lines, no terminal here
+    assert Image.open(desk / "new.png").size == (64, 64)
+    assert Image.open(desk / "new-photo.png").size == (96, 128)
+    recipe = read_png(desk / "new-photo.png")
+    assert (recipe["seed"], recipe["settings"]["smooth"]) == (7, 3)
+
+    again = cli(desk, "hair", "me.png", "--shape", "friend.png", "--region", "nose=other.png",
+                "--recipe", "new.png", "-o", "again.png", "--json")  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    repeated = json.loads(again.stdout)
+    assert repeated["recipe"] == recipe
+    assert (np.asarray(Image.open(desk / "again.png")) == np.asarray(Image.open(desk / "new.png"))).all()
+    assert repeated["seconds"] < told["seconds"]  # codes come from the cache
+
+    other = cli(desk, "hair", "other.png", "--shape", "friend.png", "--region", "nose=other.png",
+                "--recipe", "new.png", "-o", "third.png", "--no-paste")  # fmt: skip
+    assert other.returncode == 0, other.stderr
+    assert "Person photo: not the one of the recipe" in other.stderr
+    assert not (desk / "third-photo.png").exists()
+
+
+def test_parse_repaint_and_use_the_mask(desk):
+    done = cli(desk, "parse", "me.png", "-o", "mask.png", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    labels = np.asarray(Image.open(desk / "mask.png"))
+    assert labels.shape == (64, 64) and labels.max() < len(REGIONS)
+    assert (np.asarray(Image.open(desk / "mask-colours.png")) == COLOURS[labels]).all()
+    assert sum(told["shares"].values()) == pytest.approx(1, abs=0.01)
+
+    painted = COLOURS[labels].copy()
+    painted[:40] = COLOURS[REGIONS.index("hair")]
+    painted[40:] = COLOURS[REGIONS.index("skin")]
+    Image.fromarray(painted).save(desk / "painted.png")
+    done = cli(desk, "hair", "me.png", "--mask", "painted.png", "-o", "repainted.png", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    recipe = json.loads(done.stdout)["recipe"]
+    assert recipe["settings"]["mask"]
+    again = cli(desk, "hair", "me.png", "--recipe", "repainted.png", "-o", "repainted2.png", "--json")
+    assert again.returncode == 0, again.stderr  # the painted mask travels in the recipe
+    assert json.loads(again.stdout)["recipe"]["settings"]["mask"] == recipe["settings"]["mask"]
+
+
+def test_face_into_another_photo(desk):
+    done = cli(desk, "face", "me.png", "friend.png")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(desk / "me-face-photo.png").size == (96, 128)
+    before, after = (np.asarray(Image.open(desk / n)) for n in ("friend.png", "me-face-photo.png"))
+    assert (before[:10] == after[:10]).all()  # far outside of the crop: the receiving photo, bit for bit
+
+
+def test_invert_writes_code_and_reconstruction(desk):
+    done = cli(desk, "invert", "me.png", "--space", "fs", "-o", "code.safetensors", "--json")
+    assert done.returncode == 0, done.stderr
+    code = load_code(desk / "code.safetensors")
+    assert code.space == "FS" and code.feature.shape[2:] == (32, 32)
+    assert Image.open(desk / "code.png").size == (64, 64)
+    assert json.loads(done.stdout)["losses"]
+
+
+def test_doctor_and_download(desk):
+    done = cli(desk, "doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["ready"] and data["pack"]["name"] == "small" and all(n["licence"] for n in data["networks"])
+    done = cli(desk, "download")
+    assert done.returncode == 0, done.stderr
+    assert "Ready." in done.stdout
+
+
+WRONG = [
+    (("hair", "me.png"), "nothing to change"),
+    (("hair", "me.png", "--shape", "nobody.png"), "nobody.png"),
+    (("hair", "me.png", "--region", "nose"), "REGION=PHOTO"),
+    (("hair", "me.png", "--region", "tail=friend.png"), "tail"),
+    (("hair", "me.png", "--shape", "friend.png", "--preset", "best"), "best"),
+    (("hair", "me.png", "--shape", "friend.png", "--smooth", "99"), "99"),
+    (("hair", "me.png", "--shape", "friend.png", "-o", "no/where.png"), "no folder"),
+    (("hair", "me.png", "--shape", "friend.png", "--recipe", "me.png"), "recipe"),
+    (("hair", "me.png", "--shape", "friend.png", "--recipe", "none.png"), "none.png"),
+    (("hair", "me.png", "--mask", "friend.png"), "colours"),
+    (("hair", "me.png", "--shape", "friend.png", "--shape-index", "3"), "face"),
+    (("invert", "me.png", "--space", "Q"), "Q"),
+    (("parse", "pack/pack.toml"), ""),
+    (("parse", "me.png", "--device", "tpu"), "tpu"),
+    (("evaluate", "reconstruction", "nowhere"), "nowhere"),
+    (("evaluate", "hair", "--pairs", "0"), "pairs"),
+    (("dance",), "dance"),
+]
+DRIVER = """
+import contextlib, io, json, os, sys
+from barbershop_core.__main__ import main
+answers = []
+for arguments in json.loads(sys.argv[1]):
+    reader, writer = os.pipe()
+    kept = os.dup(2)
+    os.dup2(writer, 2)
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = end.code
+    sys.stderr.flush()
+    os.dup2(kept, 2)
+    os.close(writer)
+    sys.stderr.close()
+    import gc; gc.collect()
+    os.set_blocking(reader, False)
+    answers.append((code, (os.read(reader, 100000) or b"").decode()))
+print(json.dumps(answers))
+"""
+
+
+def answers(desk: Path, requests, **more) -> list[tuple[int, str]]:
+    """Exit code and stderr of many commands in one process, so that PyTorch is imported once."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, json.dumps([[str(a) for a in r] for r in requests])],
+        cwd=desk, env=environment(desk, **more), capture_output=True, text=True, timeout=800,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def is_one_sentence(said: str) -> bool:
+    """One paragraph, ended, without a traceback (a remedy may follow what happened)."""
+    lines = said.strip().splitlines()
+    return len(lines) == 1 and lines[0].endswith(".") and "Traceback" not in said and "Error:" not in said
+
+
+def test_wrong_requests_get_one_sentence_and_exit_code_2(desk):
+    for (request, word), (code, said) in zip(WRONG, answers(desk, [r for r, _ in WRONG])):
+        last = said.strip().splitlines()[-1] if said.strip() else ""
+        assert code == 2, (request, code, said)
+        assert is_one_sentence(last) and word in last, (request, said)
+        assert "Traceback" not in said
+
+
+def test_a_pack_that_is_not_there(desk):
+    done = cli(desk, "parse", "me.png", "--pack", "nothing")
+    assert done.returncode == 1
+    assert is_one_sentence(done.stderr) and "nothing" in done.stderr
+
+
+@pytest.mark.parametrize("landmarks", [True, False], ids=["landmarks", "no landmarks"])
+def test_hostile_photos_get_their_sentence(desk, photos, shared_data, landmarks):
+    files = sorted(p for p in (photos / "hostile").iterdir() if p.is_file())
+    assert len(files) >= 10
+    found = {"BARBERSHOP_LANDMARKER": str(shared_data / "face_landmarker_v2_with_blendshapes.task")}
+    requests = [("parse", f, "-o", desk / "h.png", "--quiet") for f in files]
+    results = answers(desk, requests, **found if landmarks else {})
+    for file, (code, said) in zip(files, results):
+        assert code in (0, 2), (file.name, code, said)
+        assert said == "" if code == 0 else is_one_sentence(said), (file.name, said)
+    refused = {file.name for file, (code, _) in zip(files, results) if code == 2}
+    assert len(refused) >= (8 if landmarks else 6), refused
+
+
+def test_interrupt_says_stopped(desk):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "barbershop_core", *"hair me.png --shape friend.png --preset paper".split()],
+        cwd=desk, env=environment(desk), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        seen = [process.stderr.readline()]
+        while "embed" not in seen[-1]:
+            seen.append(process.stderr.readline())
+            assert seen[-1], seen
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert rest.strip().splitlines()[-1] == "Stopped." and "Traceback" not in rest
+    assert not (desk / "me-hair.png").exists()

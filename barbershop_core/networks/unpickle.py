@@ -19,9 +19,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from ..errors import UnsafePickle
+from ..errors import UnsafePickle, WeightCorrupt
 
 STORAGE_TYPES = (torch.UntypedStorage, torch.storage.TypedStorage)
+MOST_LEVELS = 20  # of modules, dicts and lists in each other
 PLAIN_DTYPE = re.compile(r"[<>|=]?[biuf?c]\d{0,2}")
 
 
@@ -33,8 +34,13 @@ class Record:
     state: dict[str, Any] = field(default_factory=dict)
 
     def tensors(self, prefix: str = "") -> dict[str, torch.Tensor]:
-        """Parameters and buffers by dotted name, as ``Module.state_dict()`` would give them."""
+        """Parameters and buffers by dotted name, as ``Module.state_dict()`` would give them.
+
+        Raises errors.WeightCorrupt for modules nested without end.
+        """
         found = {}
+        if prefix.count(".") > MOST_LEVELS:
+            raise WeightCorrupt("This pickle's modules are nested without end.", UnsafePickle.remedy)
         hidden = self.state.get("_non_persistent_buffers_set") or ()
         for kind in ("_parameters", "_buffers"):
             for name, value in (self.state.get(kind) or {}).items():
@@ -157,9 +163,9 @@ def plain(value: Any, depth: int = 0) -> Any:
     """Numpy stand-ins replaced by what they stand for, in nested dicts, lists and tuples."""
     if isinstance(value, _Array):
         return value.value
-    if depth < 20 and isinstance(value, dict):
+    if depth < MOST_LEVELS and isinstance(value, dict):
         return {k: plain(v, depth + 1) for k, v in value.items()}
-    if depth < 20 and isinstance(value, (list, tuple)):
+    if depth < MOST_LEVELS and isinstance(value, (list, tuple)):
         return type(value)(plain(v, depth + 1) for v in value)
     return value
 

@@ -43,6 +43,7 @@ from .progress import Step, Steps
 from .verify import Verdict, check
 
 _POLL = 0.1  # seconds between looks at a running download
+_ATTEMPTS = 4  # at a connection that breaks off midway, beyond what huggingface_hub itself does
 # huggingface_hub hands over 10 MB at a time: on a slow line half a minute without progress, and as long
 # until a cancellation is noticed or a cut connection resumed where it broke
 constants.DOWNLOAD_CHUNK_SIZE = min(1 << 20, constants.DOWNLOAD_CHUNK_SIZE)
@@ -251,11 +252,14 @@ def _download(role: str, source: Source) -> Steps[Found]:
     etag = (metadata.etag or "").lower()
     _refuse_another_file(source, metadata.size, etag)
     total = metadata.size or source.size or 0
-    transfer = _Transfer(source, revision, etag)
-    try:
-        yield from transfer.steps(f"download {role}", total)
-    finally:
-        transfer.cancel()
+    for attempt in range(1, _ATTEMPTS + 1):
+        transfer = _Transfer(source, revision, etag)
+        try:
+            yield from transfer.steps(f"download {role}", total)
+        finally:
+            transfer.cancel()
+        if not (_broke_off(transfer.error) and transfer.done and attempt < _ATTEMPTS):
+            break
     if transfer.error is not None:
         refusal = _Refused(_reason(transfer.error))
         refusal.hopeless = getattr(transfer.error, "errno", None) in (errno.ENOSPC, errno.EROFS)
@@ -374,13 +378,23 @@ class _Transfer:
         return sizes
 
 
+def _class_names(error: BaseException) -> set[str]:
+    """Names of the classes of an error and its cause: the HTTP library's own depend on its version."""
+    return {c.__name__ for e in (error, error.__cause__) if e is not None for c in type(e).__mro__}
+
+
+def _broke_off(error: BaseException | None) -> bool:
+    return error is not None and not _class_names(error).isdisjoint(
+        {"NetworkError", "ConnectionError", "RemoteProtocolError"})
+
+
 def _status(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _reason(error: BaseException) -> str:
     """An error of the Hub's library as a phrase for a person."""
-    names = {c.__name__ for e in (error, error.__cause__) if e is not None for c in type(e).__mro__}
+    names = _class_names(error)
     status = _status(error) or _status(error.__cause__)
     if isinstance(error, GatedRepoError):
         return "gated: accept its terms on its page and set HF_TOKEN"
@@ -396,7 +410,7 @@ def _reason(error: BaseException) -> str:
         return f"the server answered {status}"
     if isinstance(error, TimeoutError) or "TimeoutException" in names:
         return "the server does not answer"
-    if "NetworkError" in names or "ConnectionError" in names or "RemoteProtocolError" in names:
+    if _broke_off(error):
         return "no connection, or it broke off"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "the disk is full"
@@ -410,18 +424,23 @@ def _reason(error: BaseException) -> str:
 # ----------------------------------------------------------------------------- a whole pack
 
 
-def download_pack(manifest: Manifest, level: str = "ahead") -> Steps[dict[str, Found]]:
+def download_pack(manifest: Manifest, level: str = "ahead",
+                  without: Iterable[str] = ()) -> Steps[dict[str, Found | None]]:
     """Fetch everything that ``manifest`` needs at least as much as ``level`` (manifest.NEEDS).
 
-    Returns what was found by role.  Raises WeightMissing or WeightCorrupt for a required network; what is
-    merely wanted is left out with a notice.
+    without: roles to leave out.
+    Returns what was found by role, None for what could not be had.  Raises WeightMissing or WeightCorrupt for
+    a required network; what is merely wanted is left out with a notice.
     """
     found = {}
     for network in manifest.needed(level):
+        if network.role in set(without):
+            continue
         try:
             found[network.role] = yield from fetch(network, manifest.folder)
         except (WeightMissing, WeightCorrupt) as error:
             if network.need == "required":
                 raise
+            found[network.role] = None
             yield Step(f"download {network.role}", 0, 0, notice=str(error))
     return found

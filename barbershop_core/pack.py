@@ -95,6 +95,7 @@ class Pack:
         self._open: dict[str, Any] = {}
         self._locks = {role: threading.RLock() for role in (*ROLES, *manifest.networks, "fingerprint")}
         self._found: dict[str, hub.Found] = {}
+        self._missed: set[str] = set()  # what was wanted and could not be had is not asked for again
         self.working_size = self.size
         if device.type == "cpu" and manifest.cpu_size:
             self.working_size = min(self.size, manifest.cpu_size)
@@ -158,8 +159,14 @@ class Pack:
 
         Yields nothing where everything is here already.  Raises WeightMissing, WeightCorrupt.
         """
-        found = yield from hub.download_pack(self.manifest, level)
-        self._found.update({role: file for role, file in found.items() if role not in self._found})
+        given = ["landmarker"] if os.environ.get("BARBERSHOP_LANDMARKER") else []
+        known = {*self._found, *self._open, *self._missed, *given}
+        found = yield from hub.download_pack(self.manifest, level, without=known)
+        for role, file in found.items():
+            if file is not None:
+                self._found.setdefault(role, file)
+            elif self.manifest.networks[role].need == "wanted":
+                self._missed.add(role)
 
     def file(self, role: str) -> Path | None:
         """The verified file of a role, fetched if need be; None where the pack does without it."""
@@ -181,7 +188,7 @@ class Pack:
             found = run(hub.fetch(network, self.manifest.folder, skip), self.on_step)
         else:
             found = hub.locate(network, self.manifest.folder, skip)
-            if found is None and network.need == "wanted":
+            if found is None and network.need == "wanted" and role not in self._missed:
                 found = self._try_fetch(network, skip)
         if found is not None:
             self._found[role] = found
@@ -191,6 +198,7 @@ class Pack:
         try:
             return run(hub.fetch(network, self.manifest.folder, skip), self.on_step)
         except WeightError as error:
+            self._missed.add(network.role)
             self._notice(f"Done without: {error.what}")
             return None
 

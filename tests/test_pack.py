@@ -195,6 +195,27 @@ def test_optional_encoder_is_done_without(tmp_path, monkeypatch):
             _ = pack.generator
 
 
+def test_what_is_wanted_in_vain_is_asked_for_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    sources = (Source("a.task", "them/task"),)
+    landmarker = replace(read_manifest("ffhq").networks["landmarker"], sources=sources)
+    path = write_manifest(tmp_path / "pack.toml", [landmarker])
+    with HubServer() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        lazily = open_pack(path, device="cpu")
+        assert lazily.landmarker is None and lazily.notices
+        asked = len(server.requests)
+        assert asked and lazily.landmarker is None and list(lazily.download()) == []
+        ahead = open_pack(path, device="cpu")
+        assert any([step.notice for step in ahead.download()])
+        assert len(server.requests) == 2 * asked
+        assert ahead.landmarker is None and list(ahead.download()) == []
+        monkeypatch.setenv("BARBERSHOP_LANDMARKER", str(path))
+        assert open_pack(path, device="cpu").landmarker == path
+        assert list(open_pack(path, device="cpu").download()) == []
+        assert len(server.requests) == 2 * asked
+
+
 def test_choice_of_pack_and_device(monkeypatch, alone):
     assert choose_pack("ffhq")[0] == "ffhq"
     assert choose_pack("auto", "cpu")[0] == "studio"

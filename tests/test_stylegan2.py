@@ -225,6 +225,26 @@ def test_frozen_weights_may_change():
                                atol=1e-5, rtol=1e-4)
 
 
+def test_inference_mode_leaves_gradients_possible():
+    net = make(16).requires_grad_(False)
+    w_plus = codes(net, 1)
+    with torch.inference_mode():
+        image = net.synthesis(w_plus)
+    w_plus.requires_grad_()
+    again = net.synthesis(w_plus)
+    again.square().mean().backward()
+    torch.testing.assert_close(again.detach(), image.clone())
+
+
+def test_speed_benchmark_runs():
+    """Its whole way at a small size: both agree, and the figures are there."""
+    from benchmarks.bench_generator import compare, table
+
+    found = compare(size=64, steps=1, rounds=1, threads=1)
+    assert found["image_difference"] < 1e-4 and found["gradient_cosine"] > 0.9999
+    assert "faster" in table(found)
+
+
 # Layouts
 
 

@@ -73,7 +73,8 @@ def _pickle(path: Path) -> Any:
         if start == b"PK" and zipfile.is_zipfile(file):
             return _torch(path)
         file.seek(0)
-        return unpickle.load(file)
+        found = unpickle.load(file)
+    return _torch(path) if isinstance(found, int) and found == torch.serialization.MAGIC_NUMBER else found
 
 
 def _numpy(path: Path) -> Any:

@@ -85,7 +85,7 @@ class ModulatedConv(nn.Module):
 
     def power(self) -> Tensor:
         """Squared weights summed over the kernel ``[O, I]``; remembered while the weight is frozen."""
-        if self.weight.requires_grad or self.weight.is_inference():
+        if self.weight.requires_grad or self.weight.is_inference() or torch.is_inference_mode_enabled():
             return self.weight[0].square().sum(dim=(2, 3))
         key = (self.weight.data_ptr(), self.weight._version, self.weight.dtype)
         if self._power is None or self._power[0] != key:

@@ -1,0 +1,1 @@
+"""What :mod:`barbershop_core.evaluate` needs: rendered triples, the baselines, Frechet distances."""

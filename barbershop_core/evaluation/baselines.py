@@ -1,0 +1,60 @@
+"""What a transfer is compared with: the article's own baseline, and scissors and glue."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .. import metrics
+from ..barbershop.blend import Look, blend_appearance, blend_structure
+from ..barbershop.presets import TransferPreset
+from ..barbershop.regions import region_index
+from ..barbershop.target_mask import Claim, lay_together
+from ..inversion.descent import to_uint8
+from ..photo import Portrait
+from ..progress import Steps
+
+
+def w_plus(studio, face: Portrait, shape: Portrait, colour: Portrait, preset: TransferPreset,
+           smooth: int = 5) -> Steps[np.ndarray]:
+    """Barbershop's baseline (section 4.2): W+ codes instead of F/S, and no alignment.
+
+    The references' parses are laid together where they are; the features of their W+ codes are blended
+    under that target mask and the rows above them as in section 3.6.  Everything comes from the generator.
+    Returns uint8 [R,R,3].
+    """
+    pack = studio.pack
+    portraits = (face, shape, colour)
+    codes = []
+    for portrait in portraits:
+        codes.append((yield from studio.invert(portrait, "W+", preset)).to(pack.device))
+    images = [portrait.tensor(pack.working_size, pack.device) for portrait in portraits]
+    labels = [torch.from_numpy(studio.parse(portrait)).long().to(pack.device) for portrait in portraits]
+    target = lay_together(labels[0], [Claim("hair", 1, labels[1])], smooth, "realistic")
+    with torch.no_grad():
+        features = [pack.generator.features(code.w_plus) for code in codes[:2]]
+        feature = blend_structure(features, [target.owner == 0, target.owner == 1])
+    hair = region_index("hair")
+    own = (target.owner == 0) & (labels[0] == target.labels) & (target.labels != hair) & (target.labels != 0)
+    looks = [Look(0, own, images[0], own), Look(1, target.labels == hair, images[2], labels[2] == hair)]
+    rows = yield from blend_appearance(pack, feature, [codes[0].w_plus, codes[2].w_plus], looks, preset)
+    with torch.no_grad():
+        image = pack.generator.synthesis(rows, feature=feature, resolution=pack.working_size)
+    return to_uint8(image)[0].numpy()
+
+
+def paste(studio, face: Portrait, shape: Portrait, colour: Portrait) -> np.ndarray:
+    """The hair's pixels of ``shape`` laid over ``face``, their Lab colours shifted so that their mean is
+    that of the hair of ``colour``.  Hair of ``face`` that they don't cover stays.
+
+    Returns uint8 [R,R,3].
+    """
+    side, hair = studio.pack.working_size, region_index("hair")
+    result, donor = face.at(side).copy(), shape.at(side)
+    cut, dye = studio.parse(shape) == hair, studio.parse(colour) == hair
+    if cut.any():
+        values = metrics.lab(donor[cut])
+        if dye.any():
+            values += metrics.mean_colour(colour.at(side), dye) - values.mean(0)
+        result[cut] = metrics.rgb(values)
+    return result

@@ -1,0 +1,137 @@
+"""Tables on a tiny random pack: their form, their truth, what fails; Frechet distance in closed form."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import linalg
+from small_pack import write_small_pack
+
+from barbershop_core import Studio, evaluate, open_pack, run
+from barbershop_core.barbershop.regions import REGIONS
+from barbershop_core.errors import BadRequest
+from barbershop_core.evaluation import frechet
+from barbershop_core.evaluation.triples import FIRST_SEED, contact_sheet, edited, png, triples
+from barbershop_core.world import params
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.delenv("BARBERSHOP_LANDMARKER", raising=False)
+        yield open_pack(write_small_pack(tmp_path_factory.mktemp("small")), device="cpu")
+
+
+def test_truth_is_the_person_with_the_others_hair():
+    triple = next(triples(1, 3, 64))
+    a, b, c = params.sample(3, FIRST_SEED + 3)
+    truth = edited(a, b, c)
+    shape, colour = params.indices("hair_shape"), params.indices("hair_color")
+    others = [i for i in range(params.COUNT) if i not in shape + colour]
+    assert (truth[shape] == b[shape]).all() and (truth[colour] == c[colour]).all()
+    assert (truth[others] == a[others]).all()
+    assert triple.truth.theta == pytest.approx(triple.face.theta)  # all but the hair is the person's
+    unmoved = (triple.face.labels == 10) & (triple.truth.labels == 10)  # the nose
+    assert unmoved.sum() > 20
+    assert triple.hair.any() and not (triple.hair & triple.face_area).any()
+    assert set(np.unique(triple.regions)) <= set(range(len(REGIONS)))
+
+
+def test_a_longer_list_begins_with_the_shorter_one():
+    one, (first, second) = next(triples(1, 5, 32)), triples(2, 5, 32)
+    assert (one.truth.image == first.truth.image).all()
+    assert (first.truth.image != second.truth.image).any()
+    assert (next(triples(1, 6, 32)).truth.image != one.truth.image).any()
+
+
+def test_hair_table(pack, tmp_path):
+    steps = []
+    table = run(evaluate.hair(pack, pairs=2, seed=1, sheet=tmp_path / "sheet.png"), steps.append)
+    json.dumps(table)
+    assert (table["pairs"], table["seed"], table["scored"], table["failures"]) == (2, 1, 2, [])
+    assert set(table["rows"]) == {"ours", "w_plus", "paste"}
+    for row in table["rows"].values():
+        assert set(row) == {"hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds"}
+        assert 0 <= row["hair_iou"] <= 1 and -1 <= row["identity"] <= 1.0001
+        assert row["lpips"] > 0 and row["seconds"] >= 0 and 3 < row["face_psnr"] < 100
+    psnr = [pair["ours"]["face_psnr"] for pair in table["details"]]
+    assert table["rows"]["ours"]["face_psnr"] == pytest.approx(np.mean(psnr), abs=1e-4)
+    assert [s.index for s in steps if s.stage == "pair"] == [1, 2]
+    assert any(s.stage.startswith("embed") for s in steps)  # a stop is heard in the middle of a pair, too
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (7 * 160, 16 + 2 * 160)
+
+
+def test_a_perfect_result_scores_perfectly(pack):
+    triple = next(triples(1, 2, pack.working_size))
+    scores = evaluate._score(Studio(pack, cache=False), triple, triple.truth.image)
+    assert scores["face_psnr"] == 100 and scores["lpips"] == pytest.approx(0, abs=1e-6)
+    own = evaluate._score(Studio(pack, cache=False), triple, triple.face.image)
+    assert own["identity"] == pytest.approx(1, abs=1e-5) and own["lpips"] > 0
+
+
+def test_a_failing_pair_is_reported(pack, monkeypatch):
+    drawn = list(triples(2, 1, pack.working_size))
+    blank = type(drawn[0].face)(np.zeros((4, 4, 3), np.uint8), *[None] * 4)
+    broken = type(drawn[0])(blank, *[blank] * 3)
+    monkeypatch.setattr(evaluate, "triples", lambda *_: iter([broken, drawn[1]]))
+    steps = []
+    table = run(evaluate.hair(pack, pairs=2, seed=1), steps.append)
+    assert table["scored"] == 1 and [f["pair"] for f in table["failures"]] == [0]
+    assert any("Pair 1" in step.notice for step in steps)
+    monkeypatch.setattr(evaluate, "triples", lambda *_: iter([broken]))
+    with pytest.raises(evaluate.NothingScored, match="None of the 1 pairs"):
+        run(evaluate.hair(pack, pairs=1, seed=1))
+
+
+@pytest.mark.parametrize("wrong", [{"pairs": 0}, {"seed": -1}, {"preset": "best"}])
+def test_bad_arguments_are_heard_at_once(pack, wrong):
+    with pytest.raises(BadRequest):
+        run(evaluate.hair(pack, **{"pairs": 1, "seed": 0} | wrong))
+
+
+def test_reconstruction_table(pack, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))  # nothing lies there
+    for number, triple in enumerate(triples(2, 4, 64)):
+        (tmp_path / f"{number}.png").write_bytes(png(triple.face.image))
+    (tmp_path / "notes.txt").write_text("no photo")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    steps = []
+    table = run(evaluate.reconstruction(pack, tmp_path), steps.append)
+    json.dumps(table)
+    assert (table["photos"], table["scored"]) == (3, 2)
+    assert [f["photo"] for f in table["failures"]] == ["broken.jpg"]
+    assert list(table["rows"]) == ["W", "W+", "FS"]
+    for row in table["rows"].values():
+        assert row["fid"] is None and row["fid_perceptual"] >= 0
+        assert row["rmse"] > 0 and row["psnr"] < 60 and -1 <= row["ssim"] <= 1 and row["vgg"] > 0
+    assert table["rows"]["FS"]["psnr"] > table["rows"]["W"]["psnr"]  # F can copy what W cannot
+    assert "Inception" in table["notices"][0] or "network" in table["notices"][0]
+    for text in (tmp_path / "absent", tmp_path / "hub"):
+        with pytest.raises(BadRequest, match="no photos"):
+            run(evaluate.reconstruction(pack, text))
+
+
+def test_frechet_distance_in_closed_form():
+    rng = np.random.default_rng(0)
+    one, two = rng.standard_normal((200, 5)), 1.5 * rng.standard_normal((300, 5)) + [1, 0, 2, 0, 0]
+    a, b = np.cov(one, rowvar=False), np.cov(two, rowvar=False)
+    mean = np.square(one.mean(0) - two.mean(0)).sum()
+    expected = mean + np.trace(a + b - 2 * linalg.sqrtm(a @ b).real)
+    found = frechet.distance(torch.from_numpy(one), torch.from_numpy(two))
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert frechet.distance(torch.from_numpy(one), torch.from_numpy(one)) == pytest.approx(0, abs=1e-3)
+    assert frechet.distance(torch.from_numpy(one[:1]), torch.from_numpy(two)) is None
+
+
+def test_contact_sheet_shows_every_picture():
+    colours = {"one": (255, 0, 0), "two": (0, 0, 255)}
+    row = {name: np.full((8, 8, 3), colour, np.uint8) for name, colour in colours.items()}
+    sheet = contact_sheet([row, row], side=20)
+    assert sheet.shape == (56, 40, 3)
+    assert tuple(sheet[26, 10]) == (255, 0, 0) and tuple(sheet[46, 30]) == (0, 0, 255)

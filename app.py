@@ -295,11 +295,11 @@ with gr.Blocks(
         wire_photo(ui, slot)
     wire(ui)
     endpoints.wire()
+    demo.load(page.warm_up, queue=False, show_progress="hidden", **PRIVATE)
 
 demo.queue(max_size=20)
 
 if __name__ == "__main__":
-    page.warm_up()
     demo.launch(
         theme=THEME,
         css=CSS,

@@ -13,6 +13,7 @@ except ImportError:
 
 import functools
 import html
+import importlib
 import json
 import logging
 import os
@@ -65,9 +66,13 @@ def studio():
         return _open_studio()
 
 
+@functools.cache
 def warm_up() -> None:
-    """Import the heavy libraries in the background; downloads nothing and opens no network."""
-    threading.Thread(target=lambda: __import__("barbershop_core.studio"), daemon=True).start()
+    """Once somebody sees the page: import the heavy libraries in the background.
+
+    Downloads nothing and opens no network.  Earlier it would delay the first page.
+    """
+    threading.Thread(target=importlib.import_module, args=("barbershop_core.studio",), daemon=True).start()
 
 
 def shown(error: BaseException) -> str:

@@ -181,24 +181,24 @@ def doctor(options, say) -> int:
 
 
 def evaluate(options, say) -> None:
+    if options.json and not options.json.parent.is_dir():
+        raise BadRequest(f"There is no folder {options.json.parent}.", "Make it first.")
+    if options.kind == "hair" and options.pairs < 1:
+        raise BadRequest("--pairs has to be at least 1.")
+    if options.kind == "reconstruction" and not options.folder.is_dir():
+        raise BadRequest(f"There is no folder {options.folder}.", "Give a folder of photos.")
+
     from . import evaluate as tables
     from . import open_pack
 
-    if options.json and not options.json.parent.is_dir():
-        raise BadRequest(f"There is no folder {options.json.parent}.", "Make it first.")
     progress = Progress(say, options.quiet)
     pack = open_pack(options.pack, device=options.device, on_step=progress)
-    more = {"preset": options.preset} if options.preset else {}
+    given = {"preset": options.preset, "limit": getattr(options, "limit", None)}
+    more = {"seed": options.seed or 0} | {k: v for k, v in given.items() if v is not None}
     if options.kind == "hair":
-        if options.pairs < 1:
-            raise BadRequest("--pairs has to be at least 1.")
-        steps = tables.hair(pack, pairs=options.pairs, seed=options.seed or 0, **more)
+        steps = tables.hair(pack, pairs=options.pairs, **more)
     else:
-        if not options.folder.is_dir():
-            raise BadRequest(f"There is no folder {options.folder}.", "Give a folder of photos.")
-        if options.limit:
-            more["limit"] = options.limit
-        steps = tables.reconstruction(pack, options.folder, seed=options.seed or 0, **more)
+        steps = tables.reconstruction(pack, options.folder, **more)
     table = run(steps, progress)
     progress.end()
     if options.json:

@@ -174,25 +174,20 @@ WRONG = [
     (("dance",), "dance"),
 ]
 DRIVER = """
-import contextlib, io, json, os, sys
+import json, os, sys, tempfile
 from barbershop_core.__main__ import main
 answers = []
 for arguments in json.loads(sys.argv[1]):
-    reader, writer = os.pipe()
-    kept = os.dup(2)
-    os.dup2(writer, 2)
-    sys.stderr = os.fdopen(os.dup(2), "w")
-    try:
-        code = main(arguments)
-    except SystemExit as end:
-        code = end.code
-    sys.stderr.flush()
-    os.dup2(kept, 2)
-    os.close(writer)
-    sys.stderr.close()
-    import gc; gc.collect()
-    os.set_blocking(reader, False)
-    answers.append((code, (os.read(reader, 100000) or b"").decode()))
+    with tempfile.TemporaryFile() as words:
+        os.dup2(words.fileno(), 2)
+        sys.stderr = open(2, "w", closefd=False)
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = end.code
+        sys.stderr.flush()
+        words.seek(0)
+        answers.append((code, words.read().decode()))
 print(json.dumps(answers))
 """
 

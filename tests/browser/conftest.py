@@ -71,7 +71,7 @@ class App:
             )
         while True:
             try:
-                with urllib.request.urlopen(self.url, timeout=5) as answer:
+                with urllib.request.urlopen(self.url, timeout=30) as answer:
                     answer.read()
                 break
             except OSError:

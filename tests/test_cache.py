@@ -130,13 +130,13 @@ def test_two_processes_share_a_folder(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(tmp_path), str(me), "150"],
+            [sys.executable, "-c", WORKER, str(tmp_path), str(me), "60"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for me in (1, 2)
     ]  # fmt: skip
     for worker in workers:
-        out, err = worker.communicate(timeout=120)
+        out, err = worker.communicate(timeout=600)
         assert worker.returncode == 0, err
         assert int(out.split()[0]) > 20  # many reads met a whole entry, none a torn one
     assert not list(tmp_path.glob("*.partial"))

@@ -29,19 +29,18 @@ def changed_area(changed: Tensor, smooth: int = 5) -> Tensor:
     return torch.maximum(soft, changed.float()).clamp(0, 1)
 
 
-def keep_pixels(original: Tensor, generated: Tensor, changed: Tensor, uncovered: Tensor) -> Tensor:
+def keep_pixels(original: Tensor, generated: Tensor, changed: Tensor, added: Tensor) -> Tensor:
     """The result's pixels.
 
     original, generated: [1,3,R,R] in [-1,1].  changed: float [R,R] of `changed_area`.
-    uncovered: bool [R,R], changed pixels that show what lay behind (skin, background): there the
-    generator's picture is shifted by the difference that it has to the original along the border, so
-    that a forehead goes on in its own tone.
+    added: bool [R,R], pixels of regions that were asked for.  Beside them, where a change only shows what
+    lay behind (skin, background), the generator's picture is shifted by the difference that it has to the
+    original along the border, so that a forehead goes on in its own tone.
     """
     known = (changed < 0.02).float()
-    if bool(uncovered.any()) and bool(known.any()):
+    if bool((changed > 0).any()) and bool(known.any()):
         shift = spread(original - generated, known)
-        amount = blur((uncovered & (changed > 0.02)).float(), 1.0)
-        generated = generated + shift * amount
+        generated = generated + shift * (1 - added.float())
     return changed * generated + (1 - changed) * original
 
 

@@ -15,18 +15,20 @@ class TransferPreset:
     name: for people and recipes.
     inversion: the preset of the embedding.
     mask_steps: iterations in which the generator completes the target mask; 0: inpainting only.
-    pose_steps: iterations that turn a reference's head to the person's where they look in different
-        directions (ours, after Style Your Hair); 0: none.
+    pose_steps: iterations that turn a reference's head to the person's (`pose`); 0: none, as published.
     align_steps, align_style_steps: iterations of w_align under the cross-entropy alone and with the
         style loss beside it, for every reference.
     blend_steps: iterations of the appearance's weights u.
     mask_lr, pose_lr, align_lr, blend_lr: learning rates of Adam.
     cross_entropy, style, keep: weights of the parse against the target mask, of the masked Gram
         matrices, and (ours) of staying with the reference's own pixels where they are to be kept.
+    pose, match, distance: weights, while a head is turned, of the places of its parts, of the person's
+        pixels beside the hair, and of the mean square of the whitened offset.
     colour: weight of the region's mean colour beside masked LPIPS in the blending (ours); hair of
         another shape has few pixels in common with the reference's.
-    every_reference: align all references as published; else only the person, since a reference that was
-        carried onto the person's face already agrees with the mask that was made from it.
+    every_reference: align all references as published; else only the person, and only where nothing that
+        was turned shows what hair uncovered: a reference that was carried onto the person's face already
+        agrees with the mask that was made from it.
     side: px at which the losses of mask, pose, alignment and blending are taken.
     patience, tolerance, ramp: as in the embedding.
     """
@@ -45,6 +47,9 @@ class TransferPreset:
     cross_entropy: float = 1.0
     style: float = 4e4
     keep: float = 0.0
+    pose: float = 1.0
+    match: float = 2.0
+    distance: float = 2e-3
     colour: float = 0.0
     every_reference: bool = True
     side: int = 256

@@ -33,12 +33,14 @@ class Claim:
     """A reference's claim to a region.
 
     region: name; source: number of the reference (0 is the person); labels: its label map [R,R],
-    already carried onto the person's face.
+    already carried onto the person's face; beside: label map of what is seen beside the region, where
+    that is another one.
     """
 
     region: str
     source: int
     labels: Tensor
+    beside: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def lay_together(
     filled = _nearest(labels, seeds, gaps)
     hair = [claim for claim in claims if claim.region == "hair"]
     if mode == "realistic" and hair:
-        shown = hair[-1].labels
+        shown = hair[-1].labels if hair[-1].beside is None else hair[-1].beside
         filled = torch.where(gaps & ~_any_of(shown, (*removed, "hair", "hat")), shown, filled)
     return TargetMask(filled, owner, claimed, removed)
 

@@ -17,17 +17,18 @@ from torch import Tensor
 from ..codes import Code
 from ..inversion.descent import to_uint8
 from ..progress import Step, Steps
-from .align import align, align_feature, turn
+from .align import align, align_feature
 from .blend import Look, blend_appearance, blend_structure
 from .composite import changed_area, keep_pixels
 from .geometry import carry, carry_labels, residual, similarity
+from .pose import turn
 from .presets import TransferPreset
-from .regions import colour_map, parse, parse_logits, region_index, region_mask
+from .regions import colour_map, parse, region_index, region_mask
 from .target_mask import Claim, TargetMask, complete, lay_together, painted
 
 TURNED = 0.02
 """Share of the image's side by which parts of two faces may differ after the best similarity before a
-head is turned (`align.turn`)."""
+head is turned (`pose.turn`)."""
 
 SKIN_TONED = ("skin", "nose", "ears", "neck")
 """Regions whose colour stays the person's: S knows no places, so a nose with another skin's colour
@@ -72,12 +73,18 @@ class Composite:
 
 @dataclass(frozen=True)
 class Carried:
-    """A reference in the person's frame, with what F it brings."""
+    """A reference in the person's frame.
+
+    image: [1,3,R,R]; labels: long [R,R]; feature: its F; w_plus: the code from which an alignment starts.
+    around: what the person's picture would show beside this hair: label map and F, where `pose.turn`
+    was asked for it.
+    """
 
     image: Tensor
     labels: Tensor
-    feature: Tensor | None
+    feature: Tensor
     w_plus: Tensor
+    around: tuple[Tensor, Tensor] | None = None
 
 
 def composite(
@@ -99,7 +106,7 @@ def composite(
     side = person.image.shape[-1]
     structure = {region: k for region, k in assignment.structure.items() if k}
     target, carried = yield from make_target(pack, references, assignment, preset, mode, smooth, mask)
-    feature = yield from _structure(pack, references, carried, target, mode, smooth, preset)
+    feature = yield from _structure(pack, references, carried, target, mode, smooth, preset, mask is not None)
     w_plus = yield from _appearance(pack, references, carried, assignment, target, feature, preset)
     code = Code("FS", w_plus, feature)
     with torch.no_grad():
@@ -109,8 +116,9 @@ def composite(
     for region in (*structure, *(r for r, k in assignment.appearance.items() if k)):
         touched |= (target.labels == region_index(region)) | (person.labels == region_index(region))
     changed = changed_area(touched, smooth)
-    uncovered = moved & ~region_mask(target.labels, [*structure]) if structure else moved
-    image = keep_pixels(person.image, generated, changed, uncovered)
+    asked_for = [*structure, *(region for region, k in assignment.appearance.items() if k)]
+    added = region_mask(target.labels, asked_for) if asked_for else torch.zeros_like(moved)
+    image = keep_pixels(person.image, generated, changed, added)
     return Composite(image.clamp(-1, 1), generated, code, target, changed)
 
 
@@ -126,8 +134,11 @@ def make_target(
     """The target mask, and the references in the person's frame from which it was laid together."""
     person = references[0]
     structure = {region: k for region, k in assignment.structure.items() if k}
-    carried = yield from _carry_all(pack, references, set(structure.values()), preset)
-    claims = [Claim(region, k, carried[k].labels) for region, k in structure.items()]
+    carried = yield from _carry_all(pack, references, structure, preset)
+    claims = []
+    for region, k in structure.items():
+        beside = carried[k].around[0] if carried[k].around else carried[k].labels
+        claims.append(Claim(region, k, carried[k].labels, beside))
     if mask is not None:
         target = painted(mask, person.labels, claims)
     else:
@@ -137,63 +148,88 @@ def make_target(
     return target, carried
 
 
+def is_turned(labels: Tensor, person: Tensor, preset: TransferPreset) -> bool:
+    """Whether a reference that gives shape is turned, so that its own F is of no use."""
+    return bool(preset.pose_steps) and residual(labels, person) > TURNED
+
+
 def _carry_all(
-    pack, references: Sequence[Reference], shaping: set[int], preset: TransferPreset
+    pack, references: Sequence[Reference], structure: Mapping[str, int], preset: TransferPreset
 ) -> Steps[list[Carried]]:
     """Bring the references' faces onto the person's, and turn heads that give shape."""
-    person = references[0]
-    side = person.image.shape[-1]
-    carried, logits = [], None
+    carried = []
     for k, reference in enumerate(references):
-        code, image, labels, feature = (
-            reference.code,
-            reference.image,
-            reference.labels,
-            reference.code.feature,
-        )
-        w_plus = code.w_plus
-        if k in shaping and preset.pose_steps and residual(labels, person.labels) > TURNED:
-            if logits is None:
-                with torch.no_grad():
-                    logits = parse_logits(pack.parser, person.image, min(preset.side, pack.working_size))
-            w_plus = yield from turn(pack, w_plus, logits, preset)
-            with torch.no_grad():
-                feature = pack.generator.features(w_plus)
-                image = pack.generator.synthesis(w_plus, feature=feature, resolution=side)
-                labels = parse(pack.parser, image)[0]
-        if k:
-            matrix = similarity(labels, person.labels)
-            image, labels = carry(image, matrix), carry_labels(labels, matrix)
-            feature = None if feature is None else carry(feature, matrix)
-        carried.append(Carried(image, labels, feature, w_plus))
+        regions = {region for region, source in structure.items() if source == k}
+        carried.append((yield from _carry(pack, references[0], reference, regions, preset)))
     return carried
 
 
+def _carry(
+    pack, person: Reference, reference: Reference, regions: set[str], preset: TransferPreset
+) -> Steps[Carried]:
+    """One reference; regions: those whose shape it gives."""
+    image, labels, w_plus = reference.image, reference.labels, reference.code.w_plus
+    feature, around = reference.code.feature, None
+    if reference is person:
+        return Carried(image, labels, feature, w_plus)
+    side, generator = image.shape[-1], pack.generator
+    turned = bool(regions) and is_turned(labels, person.labels, preset)
+    dressed = regions == {"hair"} and preset.pose_steps > 0
+    if turned or dressed:
+        style = person.code.w_plus if dressed else None
+        w_plus = yield from turn(pack, w_plus, person.image, person.labels, style, preset)
+        with torch.no_grad():
+            features = generator.features(w_plus)
+            shown = generator.synthesis(w_plus, feature=features, resolution=side)
+            parsed = parse(pack.parser, shown)[0]
+        if dressed:
+            around = (parsed, features)
+        if turned:
+            image, labels, feature = shown, parsed, features
+    if feature is None:  # only colours are wanted of it, or nothing of its own could be kept
+        with torch.no_grad():
+            feature = generator.features(w_plus)
+    matrix = similarity(labels, person.labels)
+    if turned and dressed:  # it lies where it should
+        matrix = torch.eye(3)[:2]
+    return Carried(carry(image, matrix), carry_labels(labels, matrix), carry(feature, matrix), w_plus, around)
+
+
 def _structure(
-    pack, references, carried, target: TargetMask, mode: str, smooth: int, preset
+    pack, references, carried, target: TargetMask, mode: str, smooth: int, preset, painted_by_hand: bool
 ) -> Steps[Tensor]:
     """Align what has to be, and blend the structure: F_blend [1,C,32,32]."""
     person = references[0]
     if bool((target.labels == person.labels).all()) and not bool(target.owner.any()):
         return person.code.feature  # only colours change
-    generator, features, masks = pack.generator, [], []
-    for k in sorted(set(target.owner.unique().tolist()) | {0}):
+    generator, side = pack.generator, target.labels.shape[-1]
+    sources = sorted({0, *target.owner.unique().tolist()})
+    around = next((c for c in reversed(carried) if c.around is not None), None)
+    must_align = preset.every_reference or painted_by_hand or around is None
+    filling = None if around is None else around.around[1]
+    features, masks = [], []
+    for k in sources:
         mine = carried[k]
         feature = mine.feature
         agree = (mine.labels == target.labels) & (target.owner == k) & target.claimed
-        if k == 0 or preset.every_reference:
-            w_align = yield from align(pack, mine.w_plus, mine.image, mine.labels, k, target, mode, preset)
+        if must_align and (k == 0 or preset.every_reference):
+            start = mine if k or around is None else around
+            w_start = torch.cat(
+                [start.w_plus[:, : generator.feature_index], mine.w_plus[:, generator.feature_index :]], 1
+            )
+            w_align = yield from align(pack, w_start, mine.image, mine.labels, k, target, mode, preset)
             with torch.no_grad():
-                feature = align_feature(feature, generator.features(w_align), agree, smooth)
+                filling = generator.features(w_align)
+        if k == 0 or preset.every_reference or painted_by_hand:
+            feature = align_feature(feature, filling, agree, smooth)
         features.append(feature)
         masks.append(target.owner == k)
     blended = blend_structure(features, masks)
 
     def preview():
         with torch.no_grad():
-            return to_uint8(
-                generator.synthesis(person.code.w_plus, feature=blended, resolution=target.labels.shape[-1])
-            )[0].numpy()
+            image = generator.synthesis(person.code.w_plus, feature=blended, resolution=side)
+            return to_uint8(image)[0].numpy()
 
     yield Step("blend structure", 1, 1, preview=preview)
     return blended

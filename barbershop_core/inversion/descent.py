@@ -44,6 +44,34 @@ class Plateau:
         return self.waited >= self.patience
 
 
+class EvenAdam(torch.optim.Optimizer):
+    """Adam with one step size for a whole tensor.
+
+    Adam's own step is as long along an axis that hardly matters as along one that does; where the
+    shortest way is asked for, the root mean square is taken over the tensor instead.
+    """
+
+    def __init__(self, params, lr: float = 0.01, betas: tuple[float, float] = (0.9, 0.99)):
+        super().__init__(params, {"lr": lr, "betas": betas})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for tensor in group["params"]:
+                state = self.state[tensor]
+                if not state:
+                    state.update(
+                        count=0, mean=torch.zeros_like(tensor), square=torch.zeros((), device=tensor.device)
+                    )
+                state["count"] += 1
+                state["mean"].lerp_(tensor.grad, 1 - first)
+                state["square"].lerp_(tensor.grad.square().mean(), 1 - second)
+                mean = state["mean"] / (1 - first ** state["count"])
+                size = (state["square"] / (1 - second ** state["count"])).sqrt() + 1e-12
+                tensor.sub_(group["lr"] * mean / size)
+
+
 def shrink(image: Tensor, side: int) -> Tensor:
     """[B,3,H,H] averaged down to ``side`` where it is larger; unchanged otherwise."""
     return resize(image, side) if image.shape[-1] > side else image
@@ -86,8 +114,8 @@ def minimise(
             loss = sum(losses.values())
             loss.backward()
         optimizer.step()
-        values = {name: float(value) for name, value in losses.items()}
+        values = {name: float(value.detach()) for name, value in losses.items()}
         yield Step(stage, index + 1, total, values, preview)
-        if plateau(float(loss)):
+        if plateau(float(loss.detach())):
             break
     return values

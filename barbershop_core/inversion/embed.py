@@ -144,9 +144,9 @@ def _descend(
             loss.backward()
         optimizer.step()
         shown = image.detach()
-        values = {name: float(value.mean()) for name, value in losses.items()}
+        values = {name: float(value.detach().mean()) for name, value in losses.items()}
         yield Step(stage, index + 1, total, values, lambda shown=shown: to_uint8(shown)[0].numpy())
-        if plateau(float(loss)):
+        if plateau(float(loss.detach())):
             if side == target.side:
                 return
             coarse_until = 0

@@ -1,0 +1,106 @@
+"""Blending structure and appearance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_studio import SIDE, TINY, small_pack  # noqa: F401
+
+from barbershop_core.barbershop.blend import Look, blend_appearance, blend_structure
+from barbershop_core.barbershop.composite import changed_area, keep_pixels, spread
+from barbershop_core.progress import run
+
+
+def half(side: int) -> torch.Tensor:
+    mask = torch.zeros(side, side, dtype=torch.bool)
+    mask[:, : side // 2] = True
+    return mask
+
+
+def test_structure_takes_each_reference_under_its_mask():
+    a, b = torch.ones(1, 2, 32, 32), torch.full((1, 2, 32, 32), 3.0)
+    blended = blend_structure([a, b], [half(128), ~half(128)])
+    assert torch.allclose(blended[..., :15], a[..., :15], atol=0.01)
+    assert torch.allclose(blended[..., 17:], b[..., 17:], atol=0.01)
+    assert blended.min() >= 1 and blended.max() <= 3  # shares stay within 0..1 and sum to 1
+
+
+def test_structure_of_one_is_that_one():
+    feature = torch.randn(1, 4, 32, 32)
+    assert torch.allclose(
+        blend_structure([feature], [torch.ones(64, 64, dtype=torch.bool)]), feature, atol=1e-6
+    )
+
+
+@pytest.fixture
+def scene(small_pack):  # noqa: F811
+    g = small_pack.generator
+    z = torch.randn(2, g.z_dim, generator=torch.Generator().manual_seed(8))
+    w_plus = g.spread(g.mapping(z)).contiguous()
+    return g, w_plus[:1], w_plus[1:], g.features(w_plus[:1])
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_appearance_follows_the_reference(small_pack, scene, wanted):  # noqa: F811
+    g, a, b, feature = scene
+    everywhere = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    image = g.synthesis((a, b)[wanted], feature=feature)
+    looks = [Look(wanted, everywhere, image, everywhere)]
+    steps = []
+    preset = replace(TINY, blend_steps=40, blend_lr=0.3, patience=0)
+    blended = run(blend_appearance(small_pack, feature, [a, b], looks, preset), steps.append)
+    assert float(steps[-1].losses["masked LPIPS"]) < 0.3 * float(steps[0].losses["masked LPIPS"])
+    first = g.feature_index
+    assert torch.equal(blended[:, :first], a[:, :first])
+    # convex per channel: nothing outside of what the references have
+    low, high = torch.minimum(a, b)[:, first:], torch.maximum(a, b)[:, first:]
+    assert (blended[:, first:] >= low - 1e-5).all() and (blended[:, first:] <= high + 1e-5).all()
+
+
+def test_regions_may_differ_in_place(small_pack, scene):  # noqa: F811
+    g, a, b, feature = scene
+    image = g.synthesis(b, feature=feature)
+    looks = [Look(1, half(SIDE), image, ~half(SIDE))]  # no pixel in common: the colours still count
+    steps = []
+    run(blend_appearance(small_pack, feature, [a, b], looks, replace(TINY, blend_steps=10)), steps.append)
+    assert "masked LPIPS" not in steps[0].losses and steps[-1].losses["colour"] < steps[0].losses["colour"]
+
+
+def test_one_reference_has_nothing_to_blend(small_pack, scene):  # noqa: F811
+    _, a, _, feature = scene
+    steps = []
+    assert run(blend_appearance(small_pack, feature, [a], [], TINY), steps.append) is a and not steps
+
+
+def test_unchanged_pixels_are_the_originals():
+    changed = torch.zeros(128, 128, dtype=torch.bool)
+    changed[40:80, 40:80] = True
+    area = changed_area(changed, 5)
+    assert (area[changed] == 1).all() and area.max() == 1 and area.min() == 0
+    assert (area[:30] == 0).all() and (area[:, 95:] == 0).all()
+    edge = area[60, 80:95]
+    assert (edge[1:] <= edge[:-1] + 1e-6).all() and ((edge > 0.05) & (edge < 0.95)).any()  # soft
+    original, generated = torch.rand(1, 3, 128, 128), torch.rand(1, 3, 128, 128)
+    image = keep_pixels(original, generated, area, torch.ones_like(changed))
+    assert torch.equal(image[..., area == 0], original[..., area == 0])
+    assert torch.equal(image[..., changed], generated[..., changed])
+    assert not changed_area(torch.zeros_like(changed)).any()
+
+
+def test_uncovered_skin_goes_on_in_its_own_tone():
+    original, generated = torch.full((1, 3, 64, 64), 0.5), torch.full((1, 3, 64, 64), 0.2)
+    hole = torch.zeros(64, 64, dtype=torch.bool)
+    hole[20:40, 20:40] = True
+    image = keep_pixels(original, generated, changed_area(hole), torch.zeros_like(hole))
+    assert torch.allclose(image, original, atol=0.02)
+
+
+def test_spread_is_smooth_and_exact_where_known():
+    ramp = torch.linspace(-1, 1, 64).expand(1, 1, 64, 64).contiguous()
+    known = torch.ones(64, 64)
+    known[24:40, 24:40] = 0
+    filled = spread(ramp * known, known)
+    assert torch.equal(filled[..., known > 0], ramp[..., known > 0])
+    assert float((filled - ramp).abs().max()) < 0.3

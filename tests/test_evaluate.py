@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,17 @@ from scipy import linalg
 from small_pack import write_small_pack
 
 from barbershop_core import Studio, evaluate, open_pack, run
+from barbershop_core.barbershop import presets
 from barbershop_core.barbershop.regions import REGIONS
 from barbershop_core.errors import BadRequest
 from barbershop_core.evaluation import frechet
 from barbershop_core.evaluation.triples import FIRST_SEED, contact_sheet, edited, png, triples
 from barbershop_core.world import params
+
+QUICK = replace(
+    presets.FAST, name="quick", pose_steps=2, align_steps=2, blend_steps=2,
+    inversion=replace(presets.FAST.inversion, w_plus_steps=3, fs_steps=8),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def test_a_longer_list_begins_with_the_shorter_one():
 
 def test_hair_table(pack, tmp_path):
     steps = []
-    table = run(evaluate.hair(pack, pairs=2, seed=1, sheet=tmp_path / "sheet.png"), steps.append)
+    table = run(evaluate.hair(pack, 2, seed=1, preset=QUICK, sheet=tmp_path / "sheet.png"), steps.append)
     json.dumps(table)
     assert (table["pairs"], table["seed"], table["scored"], table["failures"]) == (2, 1, 2, [])
     assert set(table["rows"]) == {"ours", "w_plus", "paste"}
@@ -81,12 +88,12 @@ def test_a_failing_pair_is_reported(pack, monkeypatch):
     broken = type(drawn[0])(blank, *[blank] * 3)
     monkeypatch.setattr(evaluate, "triples", lambda *_: iter([broken, drawn[1]]))
     steps = []
-    table = run(evaluate.hair(pack, pairs=2, seed=1), steps.append)
+    table = run(evaluate.hair(pack, pairs=2, seed=1, preset=QUICK), steps.append)
     assert table["scored"] == 1 and [f["pair"] for f in table["failures"]] == [0]
     assert any("Pair 1" in step.notice for step in steps)
     monkeypatch.setattr(evaluate, "triples", lambda *_: iter([broken]))
     with pytest.raises(evaluate.NothingScored, match="None of the 1 pairs"):
-        run(evaluate.hair(pack, pairs=1, seed=1))
+        run(evaluate.hair(pack, pairs=1, seed=1, preset=QUICK))
 
 
 @pytest.mark.parametrize("wrong", [{"pairs": 0}, {"seed": -1}, {"preset": "best"}])
@@ -102,7 +109,7 @@ def test_reconstruction_table(pack, tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     steps = []
-    table = run(evaluate.reconstruction(pack, tmp_path), steps.append)
+    table = run(evaluate.reconstruction(pack, tmp_path, preset=QUICK), steps.append)
     json.dumps(table)
     assert (table["photos"], table["scored"]) == (3, 2)
     assert [f["photo"] for f in table["failures"]] == ["broken.jpg"]

@@ -121,11 +121,13 @@ class StyledConv(nn.Module):
         """See ``stylegan2_ops.styled_layer``; ``fused`` gives way where it does not apply."""
         style = style * self.conv.scale
         demod = ops.demodulation(style, self.conv.power())
-        fused = fused and not torch.is_autocast_enabled(x.device.type) and x.dtype == self.conv.weight.dtype
-        fused = fused and not (noise is not None and noise.requires_grad)
-        layer = StyledLayer.apply if fused else ops.styled_layer
-        return layer(x, style, demod, self.conv.weight[0], self.activate.bias, noise, self.noise.weight, rgb,
-                     self.up, self.clamp)
+        shared = (self.conv.weight[0], self.activate.bias, noise, self.noise.weight, rgb, self.up, self.clamp)
+        if not fused or (noise is not None and noise.requires_grad):
+            return ops.styled_layer(x, style, demod, *shared)
+        kind = x.device.type
+        autocast = torch.is_autocast_enabled(kind)
+        dtype = torch.get_autocast_dtype(kind) if autocast else self.conv.weight.dtype
+        return StyledLayer.apply(x, style.to(demod.dtype), demod, *shared, dtype)
 
 
 class ToRGB(nn.Module):

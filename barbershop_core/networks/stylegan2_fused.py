@@ -45,44 +45,49 @@ def _blur(x: Tensor, padding: int, bias: Tensor | None = None) -> Tensor:
 
 
 class StyledLayer(Function):
-    """``apply(x, style, demod, weight, bias, noise, strength, rgb, up, clamp)`` -> out, colours.
+    """``apply(x, style, demod, weight, bias, noise, strength, rgb, up, clamp, dtype)`` -> out, colours.
 
     x ``[B, I, H, W]``, style ``[B, I]`` (run-time scale included), demod ``[B, O]``, weight
     ``[O, I, 3, 3]``, bias ``[O]``, noise ``[B or 1, 1, H', W']`` or None, strength ``[1]``, rgb
-    ``[B, 3, O]`` (a modulated to-RGB weight) or None.  out ``[B, O, H', W']``; colours
-    ``[B, H'*W', 3]`` or None.  Differentiable once, in everything but noise.
+    ``[B, 3, O]`` (a modulated to-RGB weight) or None.  out ``[B, O, H', W']`` of the type ``dtype`` in
+    which pictures are computed; colours ``[B, H'*W', 3]`` or None, of rgb's type.  Differentiable once,
+    in everything but noise.  Sums over pixels are kept in demod's type.
     """
 
     @staticmethod
-    def forward(ctx, x, style, demod, weight, bias, noise, strength, rgb, up, clamp):
-        x = x.contiguous(memory_format=torch.channels_last)
-        gain = demod * GAIN
+    def forward(ctx, x, style, demod, weight, bias, noise, strength, rgb, up, clamp, dtype):
+        x = x.to(dtype, memory_format=torch.channels_last)
+        gain, factor, kernel = demod * GAIN, style.to(dtype), weight.to(dtype)
+        offset = (bias * GAIN).to(dtype)
         # One sample and a large picture: scaling the weight is less work than scaling the picture.
         fold = x.shape[0] == 1 and 9 * weight.shape[0] < x.shape[2] * x.shape[3]
-        kernel = weight * style[0, :, None, None] * gain[0, :, None, None, None] if fold else weight
-        scaled = x if fold else x * style[:, :, None, None]
-        offset = bias * GAIN if fold else None
+        if fold:
+            kernel = (weight * style[0, :, None, None] * gain[0, :, None, None, None]).to(dtype)
+        scaled = x if fold else x * factor[:, :, None, None]
         if up:
-            out = _blur(F.conv_transpose2d(scaled, kernel.transpose(0, 1), stride=2), 1, offset)
+            out = F.conv_transpose2d(scaled, kernel.transpose(0, 1), stride=2)
+            out = _blur(out, 1, offset if fold else None)
         else:
-            out = F.conv2d(scaled, kernel, offset, padding=1)
+            out = F.conv2d(scaled, kernel, offset if fold else None, padding=1)
         del scaled, kernel
         out = out.contiguous(memory_format=torch.channels_last)
 
         flat = _pixels(out)
-        grain = None if noise is None else noise.flatten(1)[:, :, None] * (strength * GAIN)
-        colours = None if rgb is None else flat.new_empty(*flat.shape[:2], 3)
+        grain = None if noise is None else (noise.flatten(1)[:, :, None] * (strength * GAIN)).to(dtype)
+        gain = gain.to(dtype)[:, None]
+        colours = None if rgb is None else rgb.new_empty(*flat.shape[:2], 3)
+        light = None if rgb is None else rgb.to(dtype).transpose(1, 2)
         for part in _slices(flat):
             piece = flat[:, part]
             if not fold:
-                piece.mul_(gain[:, None]).add_(bias * GAIN)
+                piece.mul_(gain).add_(offset)
             if grain is not None:
                 piece.add_(grain[:, part])
             F.leaky_relu_(piece, SLOPE)
             if clamp is not None:
                 piece.clamp_(-clamp, clamp)
             if rgb is not None:
-                colours[:, part] = piece @ rgb.transpose(1, 2)
+                colours[:, part] = piece @ light
 
         ctx.save_for_backward(x, style, demod, weight, bias, noise, strength, rgb, out)
         ctx.up, ctx.clamp = up, clamp
@@ -94,7 +99,7 @@ class StyledLayer(Function):
     def backward(ctx, grad_out, grad_colours):
         x, style, demod, weight, bias, noise, strength, rgb, out = ctx.saved_tensors
         if grad_out is None and grad_colours is None:
-            return (None,) * 10
+            return (None,) * 11
         flat = _pixels(out)
         batch, count, _ = flat.shape
         if grad_out is not None:
@@ -105,9 +110,13 @@ class StyledLayer(Function):
         flat_gradient = _pixels(gradient)
         basis = flat.new_ones(batch, 2, count)  # rows: one, noise
         basis[:, 1] = 0 if noise is None else noise.flatten(1)
-        sums = torch.zeros_like(flat[:, :2])
+        sums = demod.new_zeros(batch, 2, demod.shape[1])
         product = torch.zeros_like(demod)
-        grad_rgb = None if grad_colours is None else torch.zeros_like(rgb)
+        gain = (demod * GAIN).to(flat.dtype)[:, None]
+        grad_rgb = None
+        if grad_colours is not None:
+            grad_rgb, rgb = torch.zeros_like(rgb), rgb.to(flat.dtype)
+            grad_colours = grad_colours.to(flat.dtype)
         for part in _slices(flat):
             value = flat[:, part]
             if grad_colours is None:
@@ -118,10 +127,10 @@ class StyledLayer(Function):
                 grad_rgb += light.transpose(1, 2) @ value
             if ctx.clamp is not None:
                 above = above.masked_fill(value.abs() >= ctx.clamp, 0)
-            product += (above * value).sum(1)
+            product += (above * value).sum(1, dtype=product.dtype)
             below = torch.ops.aten.leaky_relu_backward(above, value, SLOPE, True)
             sums += basis[:, :, part] @ below
-            torch.mul(below, (demod * GAIN)[:, None], out=flat_gradient[:, part])
+            torch.mul(below, gain, out=flat_gradient[:, part])
         del grad_out, flat, flat_gradient, basis
 
         shift = bias * sums[:, 0] + strength * sums[:, 1]
@@ -131,12 +140,12 @@ class StyledLayer(Function):
 
         if ctx.up:
             gradient = _blur(gradient, 2)
-            kernel, geometry = weight.transpose(0, 1), ([2, 2], [0, 0], [1, 1], True, [0, 0], 1)
+            kernel, geometry = weight.to(x.dtype).transpose(0, 1), ([2, 2], [0, 0], [1, 1], True, [0, 0], 1)
         else:
-            kernel, geometry = weight, ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
-        grad_weight = None
+            kernel, geometry = weight.to(x.dtype), ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
+        grad_weight, factor = None, style.to(x.dtype)
         if ctx.needs_input_grad[3]:
-            scaled = x * style[:, :, None, None]
+            scaled = x * factor[:, :, None, None]
             grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
                 gradient, scaled, kernel, None, *geometry, [True, True, False])
             grad_weight = grad_weight.transpose(0, 1) if ctx.up else grad_weight
@@ -151,8 +160,8 @@ class StyledLayer(Function):
         grad_style = torch.zeros_like(style)
         for part in _slices(flat_x):
             piece = flat_grad[:, part]
-            grad_style += (piece * flat_x[:, part]).sum(1)
+            grad_style += (piece * flat_x[:, part]).sum(1, dtype=grad_style.dtype)
             if ctx.needs_input_grad[0]:
-                piece.mul_(style[:, None])
+                piece.mul_(factor[:, None])
         return (grad_x if ctx.needs_input_grad[0] else None, grad_style, grad_demod, grad_weight, grad_bias,
-                None, grad_strength, grad_rgb, None, None)
+                None, grad_strength, grad_rgb, None, None, None)

@@ -69,7 +69,7 @@ def styled_layer(x: Tensor, style: Tensor, demod: Tensor, weight: Tensor, bias: 
     x ``[B, I, H, W]``, style ``[B, I]``, demod ``[B, O]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise
     ``[B or 1, 1, H', W']`` or None, strength ``[1]``, rgb ``[B, 3, O]`` or None; returns
     ``[B, O, H', W']``, where H' = 2H if ``up``, and ``[B, H'*W', 3]`` or None.  The reference for
-    ``stylegan2_fused``; used under autocast and where second derivatives are wanted.
+    ``stylegan2_fused``; used where second derivatives, or gradients of noise, are wanted.
     """
     x = (x * style.to(x.dtype)[:, :, None, None]).contiguous(memory_format=torch.channels_last)
     if up:

@@ -34,8 +34,9 @@ class Schedule:
     """Time-boxed training: shares of ``minutes`` at 32 px and at 64 px, the rest at full size."""
 
     minutes: float = 120.0
-    share_32: float = 0.20
-    share_64: float = 0.25
+    share_32: float = 0.145
+    share_64: float = 0.235
+    freeze_w: float = 0.36
     decay: float = 0.45  # the last part, over which the learning rate falls to a fiftieth
     lr: float = 2e-2
     mapping_factor: float = 5.0  # its stored weights are a hundred times larger than the others
@@ -209,7 +210,7 @@ def train(
         loss = image_loss(image.float(), target, weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if stage:  # W stays as it is after the first stage, so that encoders can be trained meanwhile
+        if done > s.freeze_w:  # W stays as it is from here on, so that encoders can be trained meanwhile
             for parameter in g.style.parameters():
                 parameter.grad = None
         optimizer.step()

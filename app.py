@@ -253,8 +253,8 @@ def stored_examples(ui: dict) -> None:
         "### Examples\nRendered people with stored results: click one to see it; nothing is computed."
     )
     gallery = gr.Gallery(
-        [(row["result"], row.get("title", "")) for row in rows],
-        columns=6,
+        [(row.get("card", row["result"]), row.get("title", "")) for row in rows],
+        columns=3,
         height="auto",
         allow_preview=False,
         show_label=False,

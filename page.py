@@ -448,7 +448,7 @@ def examples() -> list[dict]:
         return []
     rows = []
     for row in json.loads(listing.read_text()):
-        files = ("face", "hair_shape", "hair_color", "result", "pasted", "mask", "into")
+        files = ("face", "hair_shape", "hair_color", "result", "pasted", "mask", "card")
         row = {k: str(folder / v) if k in files and v else v for k, v in row.items()}
         if Path(row["face"]).is_file() and Path(row["result"]).is_file():
             rows.append(row)

@@ -137,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     truth.add_argument("--pairs", type=int, default=50, help="number of held-out triples (default 50)")
     truth.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
     _common(truth, argparse.SUPPRESS)
+    truth.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of the first dozen")
     reconstruction = kinds.add_parser("reconstruction", help="how well photos of a folder are embedded")
     reconstruction.add_argument("folder", type=Path)
     reconstruction.add_argument("--limit", type=int, help="only the first so many photos")

@@ -194,6 +194,7 @@ def evaluate(options, say) -> None:
     progress = Progress(say, options.quiet)
     pack = open_pack(options.pack, device=options.device, on_step=progress)
     given = {"preset": options.preset, "limit": getattr(options, "limit", None)}
+    given["sheet"] = getattr(options, "sheet", None)
     more = {"seed": options.seed or 0} | {k: v for k, v in given.items() if v is not None}
     if options.kind == "hair":
         steps = tables.hair(pack, pairs=options.pairs, **more)
@@ -201,6 +202,8 @@ def evaluate(options, say) -> None:
         steps = tables.reconstruction(pack, options.folder, **more)
     table = run(steps, progress)
     progress.end()
+    for notice in table.get("notices", ()):
+        progress.note(notice)
     if options.json:
         options.json.write_text(json.dumps(table, indent=2) + "\n")
     print(_table(table["rows"]) if "rows" in table else json.dumps(table, indent=2), flush=True)

@@ -71,7 +71,7 @@ def mean_colour(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def iou(one: np.ndarray, two: np.ndarray) -> float | None:
     """Intersection over union of two masks; ``None`` where both are empty."""
     union = np.count_nonzero(one | two)
-    return np.count_nonzero(one & two) / union if union else None
+    return float(np.count_nonzero(one & two) / union) if union else None
 
 
 def masked_psnr(one: np.ndarray, two: np.ndarray, mask: np.ndarray) -> float | None:

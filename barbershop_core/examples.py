@@ -64,7 +64,7 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
 
 def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
     """The photos that went in, and large beside them what came out."""
-    card = Image.new("RGB", (side * 3, side * 2), "white")
+    card = Image.new("RGB", (side * 3, side * 2), "#f7f4f0")
     result = Image.open(pictures[-1]).convert("RGB").resize((side * 2, side * 2), Image.Resampling.LANCZOS)
     card.paste(result, (side, 0))
     small = side * 2 // len(pictures[:-1])

@@ -236,6 +236,21 @@ def test_hostile_photos_get_their_sentence(desk, photos, shared_data, landmarks)
     assert len(refused) >= (8 if landmarks else 6), refused
 
 
+@pytest.mark.slow
+def test_every_photo_gives_a_result_or_a_sentence(desk, photos, shared_data):
+    files = sorted(p for p in photos.rglob("*") if p.is_file() and p.parent.name != "hostile")
+    assert len(files) > 30
+    found = {"BARBERSHOP_LANDMARKER": str(shared_data / "face_landmarker_v2_with_blendshapes.task")}
+    results = answers(desk, [("parse", f, "-o", desk / "p.png", "--quiet") for f in files], **found)
+    codes = {}
+    for file, (code, said) in zip(files, results):
+        assert said == "" if code == 0 else code == 2 and is_one_sentence(said), (file.name, code, said)
+        codes[f"{file.parent.name}/{file.name}"] = code
+    assert {name for name, code in codes.items() if name.startswith("formats/") and code} == set()
+    assert all(code == 2 for name, code in codes.items() if "noface" in name)
+    assert codes["photos/two_people.jpg"] == codes["photos/portrait_huge_3476x5214.jpg"] == 0
+
+
 def test_interrupt_says_stopped(desk):
     process = subprocess.Popen(
         [sys.executable, "-m", "barbershop_core", *"hair me.png --shape friend.png --preset paper".split()],

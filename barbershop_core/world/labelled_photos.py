@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from .shading import LABEL
+from .shading import LABEL, LABELS
 
 IGNORE = 255
 SWAPS = (("l_brow", "r_brow"), ("l_eye", "r_eye"), ("l_ear", "r_ear"))
@@ -42,13 +42,13 @@ def swap_table() -> np.ndarray:
 def clean(labels: np.ndarray) -> np.ndarray:
     """uint8 [H,W] -> the same with components too small for their class set to ``IGNORE``."""
     result = labels.copy()
-    for name, index in LABEL.items():
-        parts, count = ndimage.label(labels == index)
-        if count:
-            sizes = np.bincount(parts.ravel())
-            small = sizes < SMALLEST.get(name, SPECKLE) * labels.size
-            small[0] = False
-            result[small[parts]] = IGNORE
+    for index, box in enumerate(ndimage.find_objects(labels.astype(np.int32) + 1)):
+        if box is None:
+            continue
+        parts, _ = ndimage.label(labels[box] == index)
+        small = np.bincount(parts.ravel()) < SMALLEST.get(LABELS[index], SPECKLE) * labels.size
+        small[0] = False
+        result[box][small[parts]] = IGNORE
     return result
 
 
@@ -61,7 +61,8 @@ def _square(image: Image.Image, size: int, fill: int | None = None) -> np.ndarra
     """Longest side to ``size`` px, padded at the right and below: with ``fill``, or the last row."""
     scale = size / max(image.size)
     shape = [max(1, round(s * scale)) for s in image.size]
-    small = np.asarray(image.resize(shape, Image.Resampling.NEAREST if fill is not None else Image.Resampling.BOX))
+    method = Image.Resampling.BOX if fill is None else Image.Resampling.NEAREST
+    small = np.asarray(image.resize(shape, method))
     pad = [(0, size - shape[1]), (0, size - shape[0])] + [(0, 0)] * (small.ndim - 2)
     return np.pad(small, pad, "edge") if fill is None else np.pad(small, pad, constant_values=fill)
 
@@ -69,10 +70,13 @@ def _square(image: Image.Image, size: int, fill: int | None = None) -> np.ndarra
 def hair_pairs(folder: Path, is_held_out: bool = False) -> dict[str, tuple[Image.Image, np.ndarray]]:
     """Name -> photo and hair mask (bool [H,W]), of the held-out tenth or of the rest."""
     files = _files(Path(folder) / "hair256.tar")
-    return {
-        name: (Image.open(io.BytesIO(files[name])).convert("RGB"),
-               np.asarray(Image.open(io.BytesIO(files[f"{Path(name).with_suffix('.png')}"])).convert("L")) > 127)
-        for name in sorted(files) if name.endswith(".jpg") and held_out(name) == is_held_out}
+    pairs = {}
+    for name in sorted(files):
+        if name.endswith(".jpg") and held_out(name) == is_held_out:
+            mask = Image.open(io.BytesIO(files[name.removesuffix(".jpg") + ".png"]))
+            photo = Image.open(io.BytesIO(files[name])).convert("RGB")
+            pairs[name] = photo, np.asarray(mask.convert("L")) > 127
+    return pairs
 
 
 def hair_arrays(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +85,8 @@ def hair_arrays(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     images, labels = [], []
     for image, mask in hair_pairs(folder).values():
         images.append(_square(image, size))
-        labels.append(_square(Image.fromarray(np.where(mask, LABEL["hair"], 0).astype(np.uint8)), size, IGNORE))
+        hair = Image.fromarray(np.where(mask, LABEL["hair"], 0).astype(np.uint8))
+        labels.append(_square(hair, size, IGNORE))
     return np.stack(images), np.stack(labels)
 
 

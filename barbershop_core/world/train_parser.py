@@ -26,19 +26,21 @@ from .shading import LABEL, LABELS
 from .train_generator import to_tensor
 
 WIDTHS = (16, 32, 64, 128)
+BLOCKS = (1, 1, 1, 1)
 INPUT_SIZE = 512
 SIZE = 128  # px at which the loss compares
 TABLE = "celebamask19"
 SMALL = {"l_brow": 2.0, "r_brow": 2.0, "l_eye": 2.0, "r_eye": 2.0, "eye_g": 3.0, "l_ear": 2.0, "r_ear": 2.0,
-         "mouth": 2.0, "u_lip": 2.0, "l_lip": 2.0, "cloth": 1.5, "neck": 1.5, "hair": 1.2}  # loss weights; others 1
+         "mouth": 2.0, "u_lip": 2.0, "l_lip": 2.0, "cloth": 1.5, "neck": 1.5, "hair": 1.2}
+"""Loss weights; of other classes 1."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Time-boxed training: a first share of ``minutes`` at half the input size, in double batches."""
+    """Time-boxed training: a first share of ``minutes`` at half the input size, a quarter of the cost."""
 
-    minutes: float = 32.0
-    share_half: float = 0.25
+    minutes: float = 50.0
+    share_half: float = 0.6
     decay: float = 0.5  # the last part, over which the learning rate falls to a fiftieth
     lr: float = 3e-3
     batch: tuple[int, int, int] = (6, 3, 3)  # renders, photos with hair masks, photos with weak labels
@@ -81,7 +83,8 @@ def move(image: Tensor, labels: Tensor, reach: float, rng: torch.Generator) -> t
     if out != here:
         moved = F.interpolate(moved, (out, out), mode="bilinear", antialias=True, align_corners=False)
     grid = F.affine_grid(matrix, [b, 1, SIZE, SIZE], align_corners=False)
-    drawn = F.grid_sample(labels[:, None].float() + 1, grid, mode="nearest", align_corners=False)[:, 0].long() - 1
+    raised = labels[:, None].float() + 1  # so that 0 is what comes from outside
+    drawn = F.grid_sample(raised, grid, mode="nearest", align_corners=False)[:, 0].long() - 1
     drawn = torch.where(drawn < 0, photos.IGNORE, drawn)
     swapped = torch.from_numpy(photos.swap_table()).long()[drawn]
     return moved, torch.where(mirrored[:, None, None], swapped, drawn)
@@ -131,11 +134,11 @@ class Data:
             self.sets.append(("hair", *photos.hair_arrays(data, 192), batch[1]))
             self.sets.append(("parts", *photos.part_arrays(data, 192), batch[2]))
 
-    def draw(self, times: int, input_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, input_size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Network input [B,3,S,S], labels long [B,SIZE,SIZE], whether only hair is labelled [B]."""
         inputs, targets, hair_only = [], [], []
         for kind, images, labels, count in self.sets:
-            rows = self.numbers.integers(0, len(images), count * times)
+            rows = self.numbers.integers(0, len(images), count)
             image, label = to_tensor(images[rows]), torch.from_numpy(labels[rows])
             if kind == "renders":
                 image = other_background(image, label, self.rng)
@@ -150,20 +153,20 @@ class Data:
 
 def resizing(cells: int, input_size: int) -> Tensor:
     """[SIZE,cells]: the network's resize to its input, then that of ``parse_logits``, as one matrix."""
-    x = F.interpolate(torch.eye(cells)[None, :, :, None], (input_size, 1), mode="bilinear", align_corners=True)
+    each = torch.eye(cells)[None, :, :, None]
+    x = F.interpolate(each, (input_size, 1), mode="bilinear", align_corners=True)
     return F.interpolate(x, (SIZE, 1), mode="bilinear", align_corners=False)[0, :, :, 0].T
 
 
-def all_logits(net: BiSeNet, x: Tensor) -> list[Tensor]:
-    """What ``net.forward_all`` gives, at ``SIZE`` px at once: [B,19,SIZE,SIZE] of each head.  (The
-    logits at 512 px would cost more than the network.)"""
+def all_logits(net: BiSeNet, x: Tensor, strides: tuple[int, int, int]) -> list[Tensor]:
+    """What ``net.forward_all`` gives, at every stride-th of ``SIZE`` px at once: [B,19,S,S] of each
+    head.  (The logits at 512 px would cost more than the network.)"""
     eighth, context8, context16 = net.cp(x)
     heads = (net.conv_out(net.ffm(eighth, context8)), net.conv_out16(context8), net.conv_out32(context16))
-    results = []
-    for logits in heads:
-        matrix = resizing(logits.shape[-1], x.shape[-1]).to(x.device)
-        results.append(matrix @ logits.float() @ matrix.T)
-    return results
+    matrices = [resizing(logits.shape[-1], x.shape[-1])[::stride].to(x.device)
+                for logits, stride in zip(heads, strides)]
+    with torch.autocast(x.device.type, enabled=False):
+        return [m @ logits.float() @ m.T for m, logits in zip(matrices, heads)]
 
 
 def loss_of(logits: Tensor, target: Tensor, hair_only: Tensor, weight: Tensor) -> Tensor:
@@ -181,7 +184,8 @@ def loss_of(logits: Tensor, target: Tensor, hair_only: Tensor, weight: Tensor) -
 # ---------------------------------------------------------------- held-out numbers
 
 @torch.no_grad()
-def scores(parser: Parser, folder: Path, data: Path | None = None, limit: int | None = None) -> dict[str, float]:
+def scores(parser: Parser, folder: Path, data: Path | None = None,
+           limit: int | None = None) -> dict[str, float]:
     """Held-out numbers, all of them ratios of summed areas.
 
     "renders": mean IoU over the regions that occur in the held-out renders, "renders <region>" each;
@@ -227,7 +231,8 @@ def export(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
 
 
-def train(folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule | None = None) -> Steps[Parser]:
+def train(folder: Path, data: Path | None, checkpoint: Path,
+          schedule: Schedule | None = None) -> Steps[Parser]:
     """Fit a parser to the renders in ``folder`` and to the photos in ``data`` (``None``: renders alone).
 
     A resumable ``checkpoint`` is kept; its "average" is the state that ``export`` takes.  Yields a
@@ -235,7 +240,7 @@ def train(folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule 
     """
     s = schedule or Schedule()
     torch.manual_seed(s.seed)
-    net = BiSeNet(len(LABELS), WIDTHS)
+    net = BiSeNet(len(LABELS), WIDTHS, BLOCKS)
     optimizer = torch.optim.AdamW(net.parameters(), lr=s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     elapsed, index, average = 0.0, 0, {k: v.clone() for k, v in net.state_dict().items()}
     if checkpoint.exists():
@@ -256,10 +261,12 @@ def train(folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule 
         lr = s.lr * min(1.0, max(0.02, (1 - done) / s.decay)) * min(1.0, (index + 1) / 50)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        x, target, hair_only = batches.draw(2 if half else 1, INPUT_SIZE // 2 if half else INPUT_SIZE)
+        strides = (2, 4, 4) if half else (1, 2, 2)
+        x, target, hair_only = batches.draw(INPUT_SIZE // 2 if half else INPUT_SIZE)
         with torch.autocast("cpu", torch.bfloat16):
-            heads = all_logits(net, x.contiguous(memory_format=torch.channels_last))
-        losses = [loss_of(logits, target, hair_only, weight) for logits in heads]
+            heads = all_logits(net, x.contiguous(memory_format=torch.channels_last), strides)
+        losses = [loss_of(logits, target[:, ::stride, ::stride], hair_only, weight)
+                  for logits, stride in zip(heads, strides)]
         loss = losses[0] + s.auxiliary * (losses[1] + losses[2])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -273,7 +280,7 @@ def train(folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule 
                 else:
                     average[key].copy_(value)
         mean_loss = losses[0].item() if mean_loss is None else 0.97 * mean_loss + 0.03 * losses[0].item()
-        if index % 25 == 0:
+        if index % 20 == 0:
             yield Step("parser", int(elapsed), int(total), {"loss": mean_loss, "batches": index, "lr": lr})
         if time.monotonic() - last_saved > 240 or elapsed >= total:
             part = checkpoint.with_suffix(".part")
@@ -281,12 +288,13 @@ def train(folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule 
                         "elapsed": elapsed, "index": index}, part)
             part.replace(checkpoint)
             last_saved = time.monotonic()
-            yield Step("parser held out", int(elapsed), int(total), scores(finished(average), folder, data, 40))
+            losses = scores(finished(average), folder, data, 12)
+            yield Step("parser held out", int(elapsed), int(total), losses)
     return finished(average)
 
 
 def finished(state: dict[str, Tensor]) -> Parser:
     """A parser in evaluation mode with this state."""
-    net = BiSeNet(len(LABELS), WIDTHS)
+    net = BiSeNet(len(LABELS), WIDTHS, BLOCKS)
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return Parser(net.eval().requires_grad_(False), INPUT_SIZE, TABLE)

@@ -52,8 +52,9 @@ def hair(
     studio: a Studio or an open pack; codes are never taken from its cache, so that times are true.
     pairs, seed: how many triples, and which (see `evaluation.triples`).  sheet: a PNG of the first dozen.
 
-    Returns {"pairs", "seed", "pack", "preset", "scored", "rows", "details", "failures"}; rows "ours",
-    "w_plus" and "paste" (`evaluation.baselines`) hold means over the triples that all three could do:
+    Returns {"pairs", "seed", "pack", "preset", "scored", "rows", "ceiling", "details", "failures"}; rows
+    "ours", "w_plus" and "paste" (`evaluation.baselines`) hold means over the triples that all three could
+    do; "ceiling" is what the truth itself scores, so how far parser and identity net can be trusted:
 
     - hair_iou: of the hair in the result's parse with the hair in the truth's label map, 0..1.
     - hair_de2000: CIEDE2000 of the mean Lab colours over the pixels that are hair in both.
@@ -78,6 +79,7 @@ def _hair(
         try:
             made, seconds = yield from _edit(studio, triple, preset)
             scores = {row: _score(studio, triple, made[row]) | {"seconds": seconds[row]} for row in made}
+            scores["ceiling"] = _score(studio, triple, triple.truth.image) | {"seconds": None}
         except Cancelled:
             raise
         except BarbershopError as error:
@@ -96,7 +98,9 @@ def _hair(
         raise NothingScored(f"None of the {pairs} pairs could be scored: {failures[0]['why']}")
     rows = {row: _means([d[row] for d in details], HAIR_COLUMNS) for row in ("ours", "w_plus", "paste")}
     return {"pairs": pairs, "seed": seed, "pack": studio.pack.name, "preset": preset.name,
-            "scored": len(details), "rows": rows, "details": details, "failures": failures}
+            "scored": len(details), "rows": rows,
+            "ceiling": _means([d["ceiling"] for d in details], HAIR_COLUMNS),
+            "details": details, "failures": failures}
 
 
 def _edit(studio: Studio, triple: Triple, preset) -> Steps[tuple[dict[str, np.ndarray], dict[str, float]]]:

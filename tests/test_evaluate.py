@@ -66,6 +66,7 @@ def test_hair_table(pack, tmp_path):
         assert set(row) == {"hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds"}
         assert 0 <= row["hair_iou"] <= 1 and -1 <= row["identity"] <= 1.0001
         assert row["lpips"] > 0 and row["seconds"] >= 0 and 3 < row["face_psnr"] < 100
+    assert table["ceiling"]["face_psnr"] == 100 and table["ceiling"]["lpips"] == pytest.approx(0, abs=1e-6)
     psnr = [pair["ours"]["face_psnr"] for pair in table["details"]]
     assert table["rows"]["ours"]["face_psnr"] == pytest.approx(np.mean(psnr), abs=1e-4)
     assert [s.index for s in steps if s.stage == "pair"] == [1, 2]

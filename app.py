@@ -176,7 +176,13 @@ def results(ui: dict) -> None:
         '<p class="quiet">The result will appear here.</p>', elem_id="status", padding=False
     )
     ui["preview"] = gr.Image(
-        label="Preview", visible=False, interactive=False, format="png", buttons=[], height=460
+        elem_id="preview",
+        label="Preview",
+        visible=False,
+        interactive=False,
+        format="png",
+        buttons=[],
+        height=460,
     )
     ui["slider"] = gr.ImageSlider(
         label="Before and after",

@@ -434,7 +434,7 @@ class Times:
         return self.stored.get(preset, "No run with this preset was timed yet on this machine.")
 
 
-times = Times(ASSETS / "text" / "times.json")
+times = Times(ASSETS / "examples" / "times.json")
 
 
 # --- stored examples --------------------------------------------------------------------------

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from .evaluation.triples import Triple, triples
-from .jobs import outcome, start
+from .jobs import outcome, passes, start
 from .pack import open_pack
 from .progress import Step, Steps
 from .studio import Studio
@@ -40,6 +41,25 @@ def make(studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str
     (folder / "examples.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     _strip([folder / row["card"] for row in rows], folder / "readme.png")
     return rows
+
+
+def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
+    """The page's line under each preset: fast as measured on these examples, the others estimated from it."""
+    fast = [row["scores"]["seconds"]["total"] for row in rows if "hair_shape" in row and "hair_color" in row]
+    seconds = sum(fast) / len(fast)
+    lines = {
+        "fast": f"About {_rounded(seconds)} for three new photos (measured on {where}); known photos are faster."
+    }
+    for preset in ("released", "paper"):
+        guess = seconds * passes(preset) / passes("fast")
+        lines[preset] = (
+            f"Roughly {_rounded(guess)} for three new photos (estimated from its steps, on {where})."
+        )
+    return lines
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, Any]]:
@@ -100,7 +120,11 @@ def main() -> None:
     from .progress import run
 
     progress = Progress(quiet_libraries(loud=True))
-    run(make(Studio(open_pack(options.pack)), options.seeds, options.out), progress)
+    studio = Studio(open_pack(options.pack), cache=False)  # true times
+    rows = run(make(studio, options.seeds, options.out), progress)
+    cores = f"{os.cpu_count()} CPU cores" if studio.pack.device.type == "cpu" else str(studio.pack.device)
+    lines = times(rows, f"{cores} with the pack '{studio.pack.name}'")
+    (options.out / "times.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .barbershop.presets import PRESETS
 from .barbershop.regions import COLOURS
 from .errors import BadRequest
 from .mask_file import palette, read_mask
@@ -180,6 +181,16 @@ def _notices(studio, result) -> tuple[str, ...]:
 def _target(result) -> np.ndarray | None:
     target = result.masks.get("target")
     return None if target is None else np.asarray(target, np.uint8)
+
+
+def passes(preset: str, photos: int = 3) -> int:
+    """Upper bound of the generator passes of a transfer between so many new photos (early stops not counted)."""
+    numbers = PRESETS[preset]
+    embedding = numbers.inversion.w_steps + numbers.inversion.w_plus_steps + numbers.inversion.fs_steps
+    aligned = photos if numbers.every_reference else 1
+    turned = numbers.pose_steps * (photos - 1)
+    align = aligned * (numbers.align_steps + numbers.align_style_steps)
+    return photos * embedding + numbers.mask_steps + turned + align + numbers.blend_steps
 
 
 def to_png(image: Image.Image, recipe: Mapping[str, Any]) -> bytes:

@@ -48,12 +48,12 @@ def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
     fast = [row["scores"]["seconds"]["total"] for row in rows if "hair_shape" in row and "hair_color" in row]
     seconds = sum(fast) / len(fast)
     lines = {
-        "fast": f"About {_rounded(seconds)} for three new photos (measured on {where}); known photos are faster."
+        "fast": f"About {_rounded(seconds)} for three new photos (measured on {where}); known ones faster."
     }
     for preset in ("released", "paper"):
         guess = seconds * passes(preset) / passes("fast")
         lines[preset] = (
-            f"Roughly {_rounded(guess)} for three new photos (estimated from its steps, on {where})."
+            f"At least {_rounded(guess)} for three new photos (estimated from its steps, on {where})."
         )
     return lines
 

@@ -184,7 +184,7 @@ def _target(result) -> np.ndarray | None:
 
 
 def passes(preset: str, photos: int = 3) -> int:
-    """Upper bound of the generator passes of a transfer between so many new photos (early stops not counted)."""
+    """Generator passes of a transfer between so many new photos, early stops not counted."""
     numbers = PRESETS[preset]
     embedding = numbers.inversion.w_steps + numbers.inversion.w_plus_steps + numbers.inversion.fs_steps
     aligned = photos if numbers.every_reference else 1

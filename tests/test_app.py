@@ -124,6 +124,17 @@ def test_expected_time_is_the_measured_one(modules, tmp_path):
     assert "34 s" in times.words("fast")
 
 
+def test_stored_times_come_from_the_examples():
+    from barbershop_core.examples import times
+    from barbershop_core.jobs import passes
+
+    assert passes("fast") * 5 < passes("paper") < passes("released") <= 3 * 1350 + 160 + 3 * 240 + 400
+    rows = [{"hair_shape": "a", "hair_color": "b", "scores": {"seconds": {"total": s}}} for s in (10.0, 20.0)]
+    rows += [{"hair_shape": "a", "scores": {"seconds": {"total": 1.0}}}]  # two photos only: not counted
+    lines = times(rows, "this machine")
+    assert lines["fast"].startswith("About 15 s ") and set(lines) == {"fast", "released", "paper"}
+
+
 def test_what_is_missing_is_said_before_any_work(modules):
     page = modules[1]
     with pytest.raises(BadRequest, match="person is missing"):

@@ -1,10 +1,13 @@
-"""Turning a reference's head to the person's.
+"""Turning a reference's head to the person's, and lending its hair.
 
 Heads that look in different directions are the main failure that the article names.  Style Your Hair
-(Kim et al. 2022) turns the reference first, in the generator's latent space; so do we: its code moves
-until the parts of its face lie where the person's do, and no further than that takes.  When hair is
-what the reference lends, all of the person but the hair is asked for, so that light and surroundings
-agree with the hair, too: what comes out is the person with that hair, as the generator knows them.
+(Kim et al. 2022) turns the reference first, in the generator's latent space.  Two ways are here:
+
+- `turn`: the reference's code moves until the parts of its face lie where the person's do, and no
+  further than that takes.
+- `lend`: the person's code moves towards the reference's, but only along what the person's face does not
+  notice.  What is left of the difference is the hair: the result is the person with that hair, in the
+  person's pose and light, as the generator knows them.
 """
 
 from __future__ import annotations
@@ -15,67 +18,135 @@ from torch import Tensor
 
 from ..inversion.descent import EvenAdam, minimise, shrink, to_uint8
 from ..inversion.prior import PNorm
-from ..progress import Steps
-from .regions import REGIONS, parse_logits, region_index, region_mask
+from ..progress import Step, Steps
+from .regions import REGIONS, parse_logits, region_mask
 
 PARTS = ("eyes", "nose", "mouth", "brows")
-LEAST_STDEV = 0.02
-"""Of the largest: axes of W along which codes vary less than this are not moved along."""
+SHARE = 0.985
+"""Of the variance of W: the axes that hold it are moved along; what the rest holds is not where codes lie."""
+LEND_SIDE, LEND_BATCH = 64, 16
+PROBE = 0.7
+"""Standard deviations to each side, from which `lend` takes differences: large enough to see past noise."""
 
 
-def turn(pack, w_plus: Tensor, image: Tensor, labels: Tensor, style: Tensor | None, preset) -> Steps[Tensor]:
+def turn(pack, w_plus: Tensor, image: Tensor, preset) -> Steps[Tensor]:
     """A reference's code with the head in the person's pose.
 
-    w_plus: [1,L,D], the reference's.  image: [1,3,R,R] in [-1,1] and labels: long [R,R], the person's.
-    style: [1,L,D], the person's code, where everything but the hair shall become the person's: then its
-    rows from ``feature_index`` on are taken, and the pixels and the parse outside of either hair count;
-    ``None``: only places and extents of eyes, brows, nose and mouth count.
-    The rows that make F move by one common offset in the whitened space of the P-norm, where it is as
-    short as can be: what comes along least is what is not needed.  Returns [1,L,D].
+    w_plus: [1,L,D], the reference's.  image: [1,3,R,R] in [-1,1], the person.  Places and extents of eyes,
+    brows, nose and mouth in the parse of the generated image are brought to the person's by one common
+    offset of the rows that make F, in the whitened space of the P-norm, where it is as short as can be.
+    Returns [1,L,D].
     """
     generator, first = pack.generator, pack.generator.feature_index
-    statistics = pack.pnorm
-    stdev = statistics.stdev.clamp_min(LEAST_STDEV * float(statistics.stdev.max()))
-    prior = PNorm(statistics.mean, statistics.components, stdev).to(w_plus.device)
     side = min(preset.side, pack.working_size)
-    seen = shrink(image, side)
+    space = _Axes(pack, w_plus[:, :first])
     with torch.no_grad():
-        person = parse_logits(pack.parser, seen, side)
-        wanted, visible = moments(person)
-        start = prior.project(w_plus[:, :first])
-        base = prior.unproject(start)
-    rest = (w_plus if style is None else style)[:, first:]
-    if style is not None:
-        small = F.interpolate(labels[None, None].float(), (side, side), mode="nearest")[0].long()
-        not_hair = (~region_mask(small, ("hair", "hat"))).float()[None]
-        reference = pack.perceptual.reference(seen, blocks=3)
-    offset = torch.zeros_like(start[:, :1]).requires_grad_(True)
+        wanted, visible = moments(parse_logits(pack.parser, shrink(image, side), side))
+    offset = torch.zeros(space.count, device=w_plus.device).requires_grad_(True)
     latest: list[Tensor] = []
 
     def moved() -> Tensor:
-        return torch.cat([w_plus[:, :first] + prior.unproject(start + offset) - base, rest], 1)
+        return torch.cat([space.moved(offset[None]), w_plus[:, first:]], 1)
 
     def objective():
         picture = generator.synthesis(moved(), resolution=side)
         latest[:] = [picture.detach()]
-        log_p = parse_logits(pack.parser, picture, side)
-        found, there = moments(log_p)
+        found, there = moments(parse_logits(pack.parser, picture, side))
         both = visible * there.detach()
         distance = ((found - wanted).square() * both[:, None]).sum() / both.sum().clamp_min(1)
-        losses = {"pose": preset.pose * distance, "distance": preset.distance * offset.square().mean()}
-        if style is not None:
-            here = not_hair * (1 - log_p.detach()[:, [region_index("hair")]].exp())
-            area = here.sum().clamp_min(1)
-            losses["parse"] = (F.nll_loss(log_p, small, reduction="none") * here[:, 0]).sum() / area
-            pixels = ((picture - seen).square().mean(1, keepdim=True) * here).sum() / area
-            looks = pack.perceptual.lpips(picture, reference, here).mean()
-            losses["pixels"] = preset.match * (2 * pixels + looks)
-        return losses
+        return {"pose": distance, "distance": preset.distance * offset.square().mean()}
 
     yield from minimise("align", preset.pose_steps, [(offset, preset.pose_lr)], objective, ramp=preset.ramp,
                         patience=preset.patience, tolerance=preset.tolerance, optimizer=EvenAdam,
                         preview=lambda: to_uint8(latest[0])[0].numpy())  # fmt: skip
     return moved().detach()
+
+
+def _differences(pack, space: _Axes, rest: Tensor, features) -> Steps[Tensor]:
+    """Change of ``features(image, log_p)`` per standard deviation along each axis, [K,M]."""
+    probes = PROBE * torch.eye(space.count, device=rest.device)
+    probes = torch.cat([probes, -probes]).split(LEND_BATCH)
+    seen = []
+    for number, some in enumerate(probes, 1):
+        with torch.no_grad():
+            seen.append(features(*_look(pack, space.moved(some), rest)))
+        yield Step("align", number, len(probes))
+    values = torch.cat(seen)
+    return (values[: space.count] - values[space.count :]) / (2 * PROBE)
+
+
+def _look(pack, rows: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """Small images of codes, and their parses."""
+    w_plus = torch.cat([rows, rest.expand(len(rows), -1, -1)], 1)
+    side = min(LEND_SIDE, pack.working_size)
+    image = pack.generator.synthesis(w_plus, resolution=side)
+    return image, parse_logits(pack.parser, image, side)
+
+
+def lend(pack, person: Tensor, reference: Tensor, labels: Tensor, preset) -> Steps[Tensor]:
+    """The person's code with the reference's hair.
+
+    person, reference: [1,L,D].  labels: long [R,R], the person's.  With p the whitened codes, f what is
+    seen of the person's face (pixels and parse from the eyes downwards, where hair seldom lies) and J its
+    derivative by central differences, the offset c minimizes
+
+        |c - (p_reference - p_person)|^2 + |J c|^2 / preset.lend
+
+    that is, what is known of the reference unless the face contradicts it.  Moves the rows that make F;
+    the others stay the person's.  Returns [1,L,D].
+    """
+    first = pack.generator.feature_index
+    rest = person[:, first:]
+    space = _Axes(pack, person[:, :first])
+    face = _lower_face(labels, min(LEND_SIDE, pack.working_size))
+
+    def features(image: Tensor, log_p: Tensor) -> Tensor:
+        return F.avg_pool2d(torch.cat([log_p.exp(), image], 1) * face, 2).flatten(1)
+
+    wanted = space.coordinates(reference[:, :first])
+    slopes = yield from _differences(pack, space, rest, features)
+    # The grid is 32 x 32 for every pack; the CPU solves it alike on all devices.
+    slopes, wanted = slopes.cpu(), wanted.cpu()
+    offset = torch.linalg.solve(torch.eye(space.count) + slopes @ slopes.T / preset.lend, wanted).to(
+        person.device
+    )
+    return torch.cat([space.moved(offset[None]), rest], 1)
+
+
+def _lower_face(labels: Tensor, side: int) -> Tensor:
+    """float [side,side]: the visible face from the eyes' height downwards."""
+    face = region_mask(labels, ("skin", "nose", "mouth", "eyes", "glasses", "brows"))
+    eyes = region_mask(labels, ("eyes", "glasses", "brows"))
+    rows = torch.arange(labels.shape[0], device=labels.device)[:, None].expand_as(labels)
+    middle = rows[eyes].float().mean() if bool(eyes.any()) else torch.tensor(0.38 * len(labels))
+    lower = (face & (rows >= middle.to(rows.device) - 0.02 * len(labels))).float()
+    return F.interpolate(lower[None, None], (side, side), mode="nearest")[0, 0]
+
+
+class _Axes:
+    """Moving a code's rows together along the main axes of W.
+
+    rows: [1,n,D].  count: number of axes, K.
+    """
+
+    def __init__(self, pack, rows: Tensor):
+        statistics = pack.pnorm
+        self.prior = PNorm(statistics.mean, statistics.components, statistics.stdev).to(rows.device)
+        variance = statistics.stdev.square()
+        self.count = int((variance.cumsum(0) / variance.sum() < SHARE).sum()) + 1
+        self.rows = rows.detach()
+        self.place = self.prior.project(self.rows.mean(1))
+        self.base = self.prior.unproject(self.place)
+
+    def coordinates(self, rows: Tensor) -> Tensor:
+        """[1,n,D] -> [K]: where other rows lie, in standard deviations from here."""
+        return (self.prior.project(rows.mean(1)) - self.place)[0, : self.count]
+
+    def moved(self, offsets: Tensor) -> Tensor:
+        """[B,K] -> rows [B,n,D]."""
+        place = torch.cat([self.place[:, : self.count] + offsets,
+                           self.place[:, self.count :].expand(len(offsets), -1)], 1)  # fmt: skip
+        return self.rows + (self.prior.unproject(place) - self.base)[:, None]
 
 
 def moments(log_p: Tensor) -> tuple[Tensor, Tensor]:

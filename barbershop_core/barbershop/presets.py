@@ -22,8 +22,8 @@ class TransferPreset:
     mask_lr, pose_lr, align_lr, blend_lr: learning rates of Adam.
     cross_entropy, style, keep: weights of the parse against the target mask, of the masked Gram
         matrices, and (ours) of staying with the reference's own pixels where they are to be kept.
-    pose, match, distance: weights, while a head is turned, of the places of its parts, of the person's
-        pixels beside the hair, and of the mean square of the whitened offset.
+    distance: weight, while a head is turned, of the mean square of the whitened offset.
+    lend: how much the person's face may change while hair is lent, see `pose.lend`.
     colour: weight of the region's mean colour beside masked LPIPS in the blending (ours); hair of
         another shape has few pixels in common with the reference's.
     every_reference: align all references as published; else only the person, and only where nothing that
@@ -47,9 +47,8 @@ class TransferPreset:
     cross_entropy: float = 1.0
     style: float = 4e4
     keep: float = 0.0
-    pose: float = 1.0
-    match: float = 2.0
     distance: float = 2e-3
+    lend: float = 1.0
     colour: float = 0.0
     every_reference: bool = True
     side: int = 256

@@ -21,7 +21,7 @@ from .align import align, align_feature
 from .blend import Look, blend_appearance, blend_structure
 from .composite import changed_area, keep_pixels
 from .geometry import carry, carry_labels, residual, similarity
-from .pose import turn
+from .pose import lend, turn
 from .presets import TransferPreset
 from .regions import colour_map, parse, region_index, region_mask
 from .target_mask import Claim, TargetMask, complete, lay_together, painted
@@ -76,8 +76,7 @@ class Carried:
     """A reference in the person's frame.
 
     image: [1,3,R,R]; labels: long [R,R]; feature: its F; w_plus: the code from which an alignment starts.
-    around: what the person's picture would show beside this hair: label map and F, where `pose.turn`
-    was asked for it.
+    around: what the person's picture would show beside this hair: label map and F, of `pose.lend`.
     """
 
     image: Tensor
@@ -176,8 +175,10 @@ def _carry(
     turned = bool(regions) and is_turned(labels, person.labels, preset)
     dressed = regions == {"hair"} and preset.pose_steps > 0
     if turned or dressed:
-        style = person.code.w_plus if dressed else None
-        w_plus = yield from turn(pack, w_plus, person.image, person.labels, style, preset)
+        if dressed:
+            w_plus = yield from lend(pack, person.code.w_plus, w_plus, person.labels, preset)
+        else:
+            w_plus = yield from turn(pack, w_plus, person.image, preset)
         with torch.no_grad():
             features = generator.features(w_plus)
             shown = generator.synthesis(w_plus, feature=features, resolution=side)

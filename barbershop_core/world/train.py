@@ -24,7 +24,7 @@ from . import pool, report, train_generator, train_nets
 
 SIZE = 128
 PORTRAITS = 16_000
-MINUTES = {"generator": 110.0, "parser": 40.0, "identity": 15.0, "encoder": 20.0, "perceptual": 10.0}
+MINUTES = {"generator": 110.0, "parser": 50.0, "identity": 15.0, "encoder": 20.0, "perceptual": 10.0}
 """Default time boxes on two idle CPU cores."""
 
 
@@ -63,7 +63,6 @@ def train(
     out: Path, work: Path, minutes: dict[str, float], photos: Path | None, only: list[str]
 ) -> Iterator[Step]:
     """All stages; yields their steps.  Returns the held-out figures by network."""
-    from ..networks import perceptual as _  # noqa: F401  (its file names the heads' keys)
     from . import train_parser
 
     folder = work / "pool"
@@ -75,7 +74,7 @@ def train(
     checkpoint = work / "generator.pt"
     if "generator" in only:
         yield from train_generator.train(
-            folder, checkpoint, SIZE, train_generator.Schedule(minutes["generator"])
+            folder, checkpoint, SIZE, train_generator.Schedule(minutes=minutes["generator"])
         )
         g = load_generator(checkpoint)
         save_half(g.state_dict() | {"latent_avg": g.w_mean}, out / "generator.safetensors")
@@ -86,9 +85,10 @@ def train(
             continue
         box = work / f"{name}.pt"
         if name == "parser":
-            net = yield from train_parser.train(folder, photos, box, minutes[name])
-            figures[name] = train_parser.scores(net, folder, photos)
-            save_half(net.state_dict(), out / "parser.safetensors")
+            schedule = train_parser.Schedule(minutes=minutes[name])
+            parser = yield from train_parser.train(folder, photos, box, schedule)
+            figures[name] = train_parser.scores(parser, folder, photos)
+            save_half(parser.net.state_dict(), out / "parser.safetensors")
             continue
         if name == "encoder":
             steps = train_nets.train_encoder(folder, box, minutes[name], load_generator(checkpoint))

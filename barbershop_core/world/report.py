@@ -60,7 +60,7 @@ def write(path: Path, figures: dict[str, dict[str, float]], minutes: dict[str, f
     times = ", ".join(f"{name} {value:.0f}" for name, value in minutes.items())
     path.write_text(
         "# The studio pack: held-out figures\n\n"
-        f"Written by `{command}`. Training time in minutes on two shared CPU cores: {times}.\n"
+        f"Written by `{command}`. Time boxes in minutes on two shared CPU cores: {times}.\n"
         "Held out are portraits of other seeds, photographs left out by name or person.\n\n"
         "| network | figure | value |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n",
         encoding="utf-8",

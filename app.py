@@ -240,7 +240,7 @@ def wire(ui: dict) -> None:
         stops = list(runs.values())
         ui[f"{prefix}stop"].click(
             page.stopped, None, stopping, cancels=stops, queue=False, show_progress="hidden", **PRIVATE
-        )
+        ).then(page.stopped_for_good, None, stopping, queue=False, show_progress="hidden", **PRIVATE)
         runs[prefix].then(
             page.times.words,
             ui[f"{prefix}preset"],

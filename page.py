@@ -296,8 +296,13 @@ def prepare_mask(*values):
     yield from _run("mask", lambda: transfer_request(dict(zip(TRANSFER_INPUTS, values))))
 
 
+_going: set[object] = set()  # runs that have not ended yet, cancelled ones included
+
+
 def _run(kind: str, request):
     started, notices = time.monotonic(), []
+    token = object()
+    _going.add(token)
     try:
         wanted = request()
         yield _updates(
@@ -333,6 +338,8 @@ def _run(kind: str, request):
             ),
         )
         raise gr.Error(sentence, print_exception=False) from None
+    finally:
+        _going.discard(token)
 
 
 def _finished(kind: str, result: dict, seconds: float) -> tuple:
@@ -392,6 +399,16 @@ def details(result: dict) -> str:
         slow = sorted(((v, k) for k, v in scores["seconds"].items() if k != "total"), reverse=True)[:4]
         lines.append("Time: " + ", ".join(f"{k} {v:.1f} s" for v, k in slow))
     return "\n".join(f"- {line}" for line in lines)
+
+
+def stopped_for_good():
+    """Says it again once the cancelled run has ended: its last step may have been under way and have
+    written over the first answer."""
+    deadline = time.monotonic() + 5
+    while _going and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    return stopped()
 
 
 def stopped():

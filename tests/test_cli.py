@@ -136,7 +136,8 @@ def test_face_into_another_photo(desk):
 
 
 def test_invert_writes_code_and_reconstruction(desk):
-    done = cli(desk, "invert", "me.png", "--space", "fs", "-o", "code.safetensors", "--json")
+    picture(desk / "unseen.png", 11)  # no other test has left its code in the cache
+    done = cli(desk, "invert", "unseen.png", "--space", "fs", "-o", "code.safetensors", "--json")
     assert done.returncode == 0, done.stderr
     code = load_code(desk / "code.safetensors")
     assert code.space == "FS" and code.feature.shape[2:] == (32, 32)
@@ -252,13 +253,15 @@ def test_every_photo_gives_a_result_or_a_sentence(desk, photos, shared_data):
 
 
 def test_interrupt_says_stopped(desk):
+    picture(desk / "new.png", 12)  # known photos would not be embedded again
+    command = "hair new.png --shape friend.png --preset released"
     process = subprocess.Popen(
-        [sys.executable, "-m", "barbershop_core", *"hair me.png --shape friend.png --preset paper".split()],
+        [sys.executable, "-m", "barbershop_core", *command.split()],
         cwd=desk, env=environment(desk), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         seen = [process.stderr.readline()]
-        while "embed" not in seen[-1]:
+        while "embed w+" not in seen[-1].lower():
             seen.append(process.stderr.readline())
             assert seen[-1], seen
         time.sleep(0.5)
@@ -268,4 +271,4 @@ def test_interrupt_says_stopped(desk):
         process.kill()
     assert process.returncode == 130
     assert rest.strip().splitlines()[-1] == "Stopped." and "Traceback" not in rest
-    assert not (desk / "me-hair.png").exists()
+    assert not (desk / "new-hair.png").exists()

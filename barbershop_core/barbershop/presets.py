@@ -48,7 +48,7 @@ class TransferPreset:
     style: float = 4e4
     keep: float = 0.0
     distance: float = 2e-3
-    lend: float = 1.0
+    lend: float = 0.1
     colour: float = 0.0
     every_reference: bool = True
     side: int = 256

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
 from ..errors import BadRequest
 from ..inversion.descent import minimise, shrink, to_uint8
 from ..progress import Steps
+from .masks import dilate, erode
 from .regions import REGIONS, colour_map, parse_logits, region_index, region_mask
 
 MODES = ("realistic", "fidelity")
@@ -212,12 +213,18 @@ class ParseLoss:
 
 
 def even(mask: Tensor, smooth: int) -> Tensor:
-    """A mask [R,R] with a smoother outline and without specks: blurred over about ``smooth`` pixels
-    (at 256 px) and cut at one half.  What is too small to survive stays as it is."""
-    sigma = smooth * mask.shape[-1] / 256 / 2.5
-    if sigma < 0.3 or not bool(mask.any()):
+    """A mask [R,R] with a smoother outline and without specks or small holes: blurred over about
+    ``smooth`` pixels (at 256 px) and cut at one half.  What is too small to survive stays as it is."""
+    scale = smooth * mask.shape[-1] / 256
+    if scale < 0.75 or not bool(mask.any()):
         return mask
-    result = blur(mask.float(), sigma) > 0.5
+    closed = erode(dilate(F.pad(mask, [32] * 4), round(1.5 * scale)), round(1.5 * scale))[32:-32, 32:-32]
+    holes, count = label((~closed).cpu().numpy())
+    areas = np.bincount(holes.ravel(), minlength=count + 1)
+    small = areas < (3 * scale) ** 2
+    small[0] = False
+    closed = closed | torch.from_numpy(small[holes]).to(mask.device)
+    result = blur(closed.float(), scale / 2.5) > 0.5
     return result if float(result.sum()) > 0.6 * float(mask.sum()) else mask
 
 

@@ -86,20 +86,20 @@ def test_corners_tell_where_the_pixels_came_from(side, angle, cx, cy, size):
     x = np.array([np.cos(angle), np.sin(angle)]) * side / 2
     y = np.array([-x[1], x[0]])
     c = np.array([cx * width, cy * height])
-    crop = align(
-        coordinates(height, width), np.stack([c - x - y, c - x + y, c + x + y, c + x - y]), size, 4 * size
-    )
+    quad = np.stack([c - x - y, c - x + y, c + x + y, c + x - y])
+    crop = align(coordinates(height, width), quad, size, 4 * size)
     u = (np.arange(size) + 0.5) / size
     right, down = crop.corners[3] - crop.corners[0], crop.corners[1] - crop.corners[0]
     where = crop.corners[0] + u[None, :, None] * right + u[:, None, None] * down
     inside = (where > 30).all(-1) & (where[..., 0] < width - 30) & (where[..., 1] < height - 30)
     if not (np.array(crop.pad) == 0).all():
         inside &= False  # blurred toward the rim by design
-    got = crop.image[..., :2] / 255 * [width, height]
-    off = (got - where)[inside]
+    # Pillow's bilinear warp cuts fractions of a level off: the negative, read the other way, balances that.
+    negative = align(255 - coordinates(height, width), quad, size, 4 * size).image
+    level = (crop.image[..., :2].astype(float) + (255.0 - negative[..., :2])) / 2
+    off = (level / 255 * [width, height] - where)[inside]
     if len(off):
-        level = np.array([width, height]) / 255  # px that one of 256 values stands for
-        assert (np.abs(off.mean(0)) < level / 2).all() and np.abs(off).max() < 12
+        assert np.abs(off.mean(0)).max() < 1 and np.abs(off).max() < 9  # one level is 6 to 7 px
 
 
 def test_wants_68_points():

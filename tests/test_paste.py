@@ -81,7 +81,7 @@ def test_outside_of_the_mask_nothing_changes(quad, size, blob):
         & (np.abs(pv - 0.4) < 0.25)
     )
     if core.any():
-        assert (out[core] > p.source[core].astype(int)).mean() > 0.95
+        assert (out[core] >= p.source[core]).mean() > 0.95 and out[core].mean() > 225
 
 
 def test_an_edit_arrives_where_it_was_made():

@@ -34,7 +34,7 @@ def test_presets_hold_the_published_numbers():
     assert (RELEASED.w_plus_steps, RELEASED.fs_steps, RELEASED.lr) == (1100, 250, 0.01)
     assert (RELEASED.p_norm, RELEASED.feature) == (0.001, 0.1)
     assert PAPER.w_plus_steps + PAPER.fs_steps == 400
-    assert FAST.start == "encoder" and FAST.patience and FAST.coarse_share
+    assert FAST.start == "encoder" and FAST.patience
     with pytest.raises(AttributeError):
         FAST.lr = 1.0
 

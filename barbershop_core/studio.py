@@ -106,6 +106,7 @@ class Studio:
 
     @memory_errors
     def _invert_one(self, portrait: Portrait, space: str, preset: InversionPreset) -> Steps[Code]:
+        yield from self.pack.download()  # nothing to do where everything is here
         codes = yield from self._codes([portrait], space, preset)
         return codes[0]
 
@@ -292,6 +293,7 @@ class Studio:
         self, roles, structure, appearance, preset: TransferPreset, space: str = "FS"
     ) -> Steps[tuple[list[Reference], Assignment]]:
         """Parse and embed each different photo once; the person is number 0."""
+        yield from self.pack.download()  # with progress, instead of silently at first use
         places = {role: _place(roles, role) for role in roles}
         portraits: dict[int, Portrait] = {}
         for role, place in places.items():

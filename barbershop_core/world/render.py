@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from . import meshes, shading
-from .params import GROUPS, Portrait, caption
+from .params import Portrait, caption, indices
 from .raster import rasterize
 
 CAMERA_DISTANCE = 9.0  # from the head's middle, in units of 100 mm
@@ -46,8 +46,7 @@ def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
 def landmarks_canonical(q: Portrait) -> np.ndarray:
     """The 68 landmarks in canonical x, y: [68,2], for this expression."""
     wide, high, _ = shading.eye_shape(q)
-    half, lift, gap, upper, lower = meshes_mouth = shading.mouth_shape(q)
-    del meshes_mouth
+    half, lift, gap, upper, lower = shading.mouth_shape(q)
     turn = np.linspace(-1, 1, 17)
     jaw = np.stack(
         [0.70 * np.sin(turn * 1.5) * (1 - 0.12 * (1 - turn**2)), -0.02 - 1.08 * np.cos(turn * 1.5)], 1
@@ -237,7 +236,7 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
         [
             np.radians(q.angles),
             [*centre, np.hypot(*x_axis)],
-            *(q.p[[_i(n) for n in GROUPS[g]]] for g in ("identity", "skin", "expression")),
+            q.p[indices("identity", "skin", "expression")],
             light.ravel(),
         ]
     )
@@ -248,9 +247,3 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
         caption(p),
         theta.astype(np.float32),
     )
-
-
-def _i(name: str) -> int:
-    from .params import INDEX
-
-    return INDEX[name]

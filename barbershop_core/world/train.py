@@ -19,7 +19,7 @@ from torch import Tensor
 from ..inversion.prior import PNorm
 from ..manifest import write_manifest_hashes
 from ..networks.stylegan2 import Generator
-from ..progress import Step
+from ..progress import Step, run
 from . import pool, report, train_generator, train_nets
 
 SIZE = 128
@@ -127,15 +127,12 @@ def main() -> None:
     args = parser.parse_args()
     minutes = {name: value * args.scale for name, value in MINUTES.items()}
     began = time.monotonic()
-    steps = train(args.out, args.work, minutes, args.photos, args.only)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            figures = stop.value
-            break
+
+    def show(step: Step) -> None:
         figures_now = " ".join(f"{k} {v:.4g}" for k, v in step.losses.items())
         print(f"{step.stage} {step.index}/{step.total} {figures_now}", flush=True)
+
+    figures = run(train(args.out, args.work, minutes, args.photos, args.only), show)
     command = f"python -m barbershop_core.world.train --out {args.out}"
     report.write(args.out / "REPORT.md", figures, {k: minutes[k] for k in args.only}, command)
     print(f"finished in {(time.monotonic() - began) / 60:.0f} minutes")

@@ -256,15 +256,10 @@ class Pack:
         return Parser(net, source.input_size or network.input_size or 512, source.table or network.table)
 
     def _open_perceptual(self, role: str) -> Any:
-        from . import networks
-        from .networks import checkpoint
-        from .networks.perceptual import Perceptual
+        from .networks import checkpoint, perceptual
 
         def build(found: hub.Found) -> Any:
-            state = checkpoint.read(found.path)
-            vgg = networks.load(self.manifest.networks[role].kind, state)
-            heads = [state[key].float() for key in sorted(k for k in state if k.startswith("heads."))]
-            return Perceptual(vgg, heads or None).to(self.device).eval().requires_grad_(False)
+            return perceptual.from_state(checkpoint.read(found.path)).to(self.device)
 
         return self._load(role, build)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+import torchmetrics.image.fid  # noqa: F401  # before a test says that torch-fidelity is here or not
 from PIL import Image
 from scipy import linalg
 from small_pack import write_small_pack
@@ -103,6 +106,21 @@ def test_bad_arguments_are_heard_at_once(pack, wrong):
         run(evaluate.hair(pack, **{"pairs": 1, "seed": 0} | wrong))
 
 
+@pytest.mark.parametrize("fidelity", [True, False], ids=["with torch-fidelity", "without"])
+def test_fid_says_what_is_missing(fidelity, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))  # nothing lies there
+    monkeypatch.setitem(sys.modules, "torch_fidelity", ModuleType("torch_fidelity") if fidelity else None)
+    extractor, sentence = frechet.inception()
+    assert extractor is None
+    place = f"put weights-inception-2015-12-05-6726825d.pth into {tmp_path / 'hub' / 'checkpoints'}."
+    assert sentence == (
+        f"FID's network is not to be had (HF_HUB_OFFLINE is set); {place}"
+        if fidelity
+        else "FID needs the package torch-fidelity (pip install torch-fidelity)."
+    )
+
+
 def test_reconstruction_table(pack, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))  # nothing lies there
     for number, triple in enumerate(triples(2, 4, 64)):
@@ -119,7 +137,7 @@ def test_reconstruction_table(pack, tmp_path, monkeypatch):
         assert row["fid"] is None and row["fid_perceptual"] >= 0
         assert row["rmse"] > 0 and row["psnr"] < 60 and -1 <= row["ssim"] <= 1 and row["vgg"] > 0
     assert table["rows"]["FS"]["psnr"] > table["rows"]["W"]["psnr"]  # F can copy what W cannot
-    assert "Inception" in table["notices"][0] or "network" in table["notices"][0]
+    assert frechet.inception()[1] in table["notices"][0]  # whichever is missing where this runs
     for text in (tmp_path / "absent", tmp_path / "hub"):
         with pytest.raises(BadRequest, match="no photos"):
             run(evaluate.reconstruction(pack, text))

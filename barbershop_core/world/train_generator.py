@@ -1,10 +1,11 @@
 """The studio generator: StyleGAN2 fitted to the portrait world by regression.
 
 The latent of every render is known (``params.to_z``), so no adversary is needed: the generator is
-asked for the very picture.  Two things make it a good citizen of F/S space: RGB comes from the layers
-above F only (the to-RGB weights at 4..32 px end at zero, so an image made from F is the image), and
-style mixing at the row where F ends is supervised, because the world can say what a portrait with
-these shapes and those colours looks like.  So coarse rows carry shape, fine rows colour.
+asked for the very picture, after its mapping network has learnt to describe it (``train_mapping``).
+Two things make it a good citizen of F/S space: RGB comes from the layers above F only (the to-RGB
+weights at 4..32 px end at zero, so an image made from F is the image), and style mixing at the row where
+F ends is supervised, because the world can say what a portrait with these shapes and those colours looks
+like.  So coarse rows carry shape, fine rows colour.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from ..networks.stylegan2 import BlockState, Generator
 from ..progress import Step
-from . import params, pool
+from . import params, pool, train_mapping
+from .muon import Muon
 from .shading import LABEL
+from .team import Team, team
 
 STYLE_DIM = 128
 CHANNELS = {4: 128, 8: 128, 16: 128, 32: 128, 64: 64, 128: 32, 256: 16}
@@ -33,21 +37,25 @@ FEATURES = ("l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "mouth", "u_lip", "l_
 class Schedule:
     """Time-boxed training: shares of ``minutes`` at 32 px and at 64 px, the rest at full size."""
 
-    minutes: float = 120.0
-    share_32: float = 0.145
-    share_64: float = 0.235
+    minutes: float = 90.0
+    share_32: float = 0.04
+    share_64: float = 0.16
     freeze_w: float = 0.36
-    decay: float = 0.45  # the last part, over which the learning rate falls to a fiftieth
-    lr: float = 2e-2
-    mapping_factor: float = 5.0  # its stored weights are a hundred times larger than the others
-    mixing: float = 0.6
-    batch: tuple[int, int, int] = (32, 16, 12)
+    decay: float = 0.6  # the last part, over which the learning rate falls to a hundredth
+    lr: float = 1.5e-2
+    mapping_minutes: float = 4.0  # before ``minutes``
+    mapping_factor: float = 3.0  # its stored weights are a hundred times larger than the others
+    description: float = 0.2  # weight of W's readout while W is learnt
+    mixing: float = 0.5
+    batch: tuple[int, int, int] = (32, 16, 12)  # of each process
+    workers: int = 2
     seed: int = 0
 
 
 def pixel_weights() -> torch.Tensor:
     """Loss weight of each label, [19]: the face counts 3-fold, its features 9-fold."""
-    weight = torch.full((len(LABEL),), 0.7)
+    weight = torch.ones(len(LABEL))
+    weight[LABEL["cloth"]] = 1.2
     for name in FACE:
         weight[LABEL[name]] = 3.0
     for name in FEATURES:
@@ -81,7 +89,7 @@ def synthesize(g: Generator, w_plus: torch.Tensor, size: int, fade: float = 0.0)
 class Batches:
     """Random batches of the pool, re-read when new chunks have been rendered."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, seed: int | list[int]):
         self.folder, self.rng, self.count = folder, np.random.default_rng(seed), 0
         self.refresh()
 
@@ -132,6 +140,7 @@ def mixed_rows(g: Generator, p: np.ndarray, share: float, rng: np.random.Generat
 def held_out_psnr(g: Generator, folder: Path, size: int, count: int = 100) -> float:
     """PSNR in dB over held-out portraits (on pixels of all of them, 8-bit rounding aside)."""
     p, images = pool.load(folder, "p", "images", held_out=True, limit=1)
+    count = min(count, len(p))
     target = to_tensor(images[:count])
     target = F.avg_pool2d(target, target.shape[-1] // size)
     error = 0.0
@@ -139,7 +148,7 @@ def held_out_psnr(g: Generator, folder: Path, size: int, count: int = 100) -> fl
         w = g.mapping(torch.from_numpy(params.to_z(p[rows.numpy()], g.z_dim, 1)))
         image = synthesize(g, g.spread(w), size).clamp(-1, 1)
         error += (image - target[rows]).square().mean().item() * len(rows) / count
-    return 10 * np.log10(4.0 / error)
+    return float(10 * np.log10(4.0 / error))
 
 
 def export(g: Generator) -> dict[str, torch.Tensor]:
@@ -156,89 +165,118 @@ def export(g: Generator) -> dict[str, torch.Tensor]:
     return state | {"latent_avg": g.w_mean.clone()}
 
 
+def optimizers(g: Generator, s: Schedule) -> list[torch.optim.Optimizer]:
+    """Muon for the weights of synthesis, Adam for its biases and to-RGB, and for the mapping network."""
+    synthesis = [(n, q) for n, q in g.named_parameters() if not n.startswith("style.")]
+    matrices = [q for n, q in synthesis if q.ndim in (2, 5) and "to_rgb" not in n]
+    chosen = {id(q) for q in matrices}
+    rest = [q for _, q in synthesis if id(q) not in chosen]
+    made = [
+        Muon(matrices, s.lr),
+        torch.optim.Adam(rest, s.lr, betas=(0.9, 0.99)),
+        torch.optim.Adam(g.style.parameters(), s.lr, betas=(0.9, 0.99)),
+    ]
+    for optimizer, factor in zip(made, (1.0, 1.0, s.mapping_factor)):
+        optimizer.param_groups[0]["factor"] = factor
+    return made
+
+
 def train(
-    folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None, device: str = "cpu"
+    folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None
 ) -> Iterator[Step]:
     """Fit the generator to the pool in ``folder``, keeping a resumable ``checkpoint``.
 
+    A fresh start teaches the mapping network first (``train_mapping``).
     Returns the trained generator.  Yields a step every 100 batches.
     """
     s = schedule or Schedule()
-    torch.manual_seed(s.seed)
-    g = Generator(size, STYLE_DIM, 4, {r: c for r, c in CHANNELS.items() if r <= size})
-    with torch.no_grad():  # z's slack says nothing: deaf to it from the start
-        first = g.style[1].weight
-        first[:, params.COUNT :] = 0
-        first *= (g.z_dim / params.COUNT) ** 0.5
-    optimizer = torch.optim.Adam(
-        [
-            {"params": [q for n, q in g.named_parameters() if not n.startswith("style.")], "factor": 1.0},
-            {"params": g.style.parameters(), "factor": s.mapping_factor},
-        ],
-        lr=s.lr,
-        betas=(0.9, 0.99),
-    )
-    elapsed, index, seen = 0.0, 0, 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        g.load_state_dict(saved["generator"])
-        optimizer.load_state_dict(saved["optimizer"])
-        elapsed, index, seen = saved["elapsed"], saved["index"], saved["seen"]
-    rng = np.random.default_rng([s.seed, index])
-    batches = Batches(folder, s.seed + index)
-    g = g.to(device)
+    if not checkpoint.exists():
+        g = fresh(size, s.seed)
+        described, held_out = train_mapping.describe(folder)
+        minutes = min(s.mapping_minutes, s.minutes)
+        head = yield from train_mapping.train(g, described, held_out, minutes, seed=s.seed)
+        text = vars(described) | {"p": torch.from_numpy(described.p)}
+        start = {"described": text, "head": head.state_dict(), "elapsed": 0.0, "index": 0, "seen": 0}
+        _save(checkpoint, g, optimizers(g, s), start)
+    with team(s.workers, _fit, folder, checkpoint, size, s) as together:
+        return (yield from _fit(together, folder, checkpoint, size, s))
+
+
+def fresh(size: int, seed: int) -> Generator:
+    """An untrained generator of the studio's widths."""
+    torch.manual_seed(seed)
+    return Generator(size, STYLE_DIM, 4, {r: c for r, c in CHANNELS.items() if r <= size})
+
+
+def _save(checkpoint: Path, g: Generator, made: list[torch.optim.Optimizer], rest: dict) -> None:
+    part = checkpoint.with_suffix(".part")
+    optimizer_states = [optimizer.state_dict() for optimizer in made]
+    torch.save(rest | {"generator": g.state_dict(), "optimizers": optimizer_states}, part)
+    part.replace(checkpoint)
+
+
+def _fit(together: Team, folder: Path, checkpoint: Path, size: int, s: Schedule) -> Iterator[Step]:
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    g = fresh(size, s.seed)
+    g.load_state_dict(saved["generator"])
+    head = nn.Linear(*reversed(saved["head"]["weight"].shape)).requires_grad_(False)
+    head.load_state_dict(saved["head"])
+    made = optimizers(g, s)
+    for optimizer, state in zip(made, saved["optimizers"]):
+        optimizer.load_state_dict(state)
+    elapsed, index, seen = saved["elapsed"], saved["index"], saved["seen"]
     with torch.no_grad():
         g.input.input.data = g.input.input.data.contiguous(memory_format=torch.channels_last)
-    weight_of = pixel_weights().to(device)
+    draw = [s.seed, together.rank, index]
+    rng, batches = np.random.default_rng(draw), Batches(folder, draw)
+    values, known = saved["described"]["values"], saved["described"]["known"]
+    z = torch.from_numpy(params.to_z(saved["described"]["p"].numpy(), g.z_dim, 1))
+    label_weight = pixel_weights()
+    trained = [q for optimizer in made for q in optimizer.param_groups[0]["params"]]
     total, start, last_saved, mean_loss = s.minutes * 60, time.monotonic() - elapsed, time.monotonic(), None
     while elapsed < total:
-        elapsed = time.monotonic() - start
+        elapsed = together.agree(time.monotonic() - start)
         done = elapsed / total
         stage = 0 if done < s.share_32 else 1 if done < s.share_32 + s.share_64 else 2
         here = (32, 64, size)[stage]
         fade = max(0.0, 1 - (done - s.share_32) / 0.05)
-        lr = s.lr * min(1.0, max(0.02, (1 - done) / s.decay)) * min(1.0, (index + 1) / 100)
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["factor"]
+        lr = s.lr * min(1.0, max(0.01, (1 - done) / s.decay)) * min(1.0, (index + 1) / 50)
+        for optimizer in made:
+            for group in optimizer.param_groups:
+                group["lr"] = lr * group["factor"]
         p, target, labels = batches.draw(s.batch[stage], here)
-        weight = weight_of[labels.to(device)][:, None]
+        weight = label_weight[labels][:, None]
         if here < weight.shape[-1]:
             weight = F.avg_pool2d(weight, weight.shape[-1] // here)
-        target = target.to(device)
-        with torch.autocast(device, torch.bfloat16):
-            image = synthesize(g, mixed_rows(g, p, s.mixing, rng).to(device), here, fade if stage else 0.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            image = synthesize(g, mixed_rows(g, p, s.mixing, rng), here, fade if stage else 0.0)
         loss = image_loss(image.float(), target, weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if done > s.freeze_w:  # W stays as it is from here on, so that encoders can be trained meanwhile
+        learn_w = done <= s.freeze_w  # W stays as it is from then on, so that encoders can be trained
+        said = 0.0
+        if learn_w:
+            rows = torch.from_numpy(rng.integers(0, len(z), 256))
+            error = (head(g.mapping(z[rows])) - values[rows]).square() * known[rows]
+            said = s.description * error.mean()
+        for optimizer in made:
+            optimizer.zero_grad(set_to_none=True)
+        (loss + said).backward()
+        if not learn_w:
             for parameter in g.style.parameters():
                 parameter.grad = None
-        optimizer.step()
-        index, seen = index + 1, seen + len(p)
+        together.average(trained)
+        for optimizer in made:
+            optimizer.step()
+        index, seen = index + 1, seen + len(p) * together.size
         mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
+        if together.rank:
+            continue
         if index % 100 == 0:
-            yield Step(
-                f"generator {here} px",
-                int(elapsed),
-                int(total),
-                {"loss": mean_loss, "thousand images": seen / 1000, "lr": lr},
-            )
-        if time.monotonic() - last_saved > 150 or elapsed >= total:
-            part = checkpoint.with_suffix(".part")
-            torch.save(
-                {
-                    "generator": g.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "elapsed": elapsed,
-                    "index": index,
-                    "seen": seen,
-                },
-                part,
-            )
-            part.replace(checkpoint)
+            figures = {"loss": mean_loss, "thousand images": seen / 1000, "lr": lr}
+            yield Step(f"generator {here} px", int(elapsed), int(total), figures)
+        if time.monotonic() - last_saved > 240 or elapsed >= total:
+            _save(checkpoint, g, made, saved | {"elapsed": elapsed, "index": index, "seen": seen})
             batches.refresh()
             last_saved = time.monotonic()
-            yield Step(
-                "generator held out", int(elapsed), int(total), {"psnr": held_out_psnr(g, folder, here)}
-            )
+            psnr = held_out_psnr(g, folder, here)
+            yield Step("generator held out", int(elapsed), int(total), {"psnr": psnr})
     return g

@@ -1,0 +1,90 @@
+"""Training of the studio generator, on a pool so small that it can only show that things move."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from barbershop_core.progress import run
+from barbershop_core.world import params, pool, train_generator, train_mapping
+from barbershop_core.world.muon import Muon, orthogonal
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pool")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "CHUNK", 60)
+        for seed in (0, pool.HELD_OUT_SEED):
+            pool._make(str(path), seed, 64)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
+def test_orthogonal(shape):
+    """Singular vectors stay; values come near one (the published iteration's band)."""
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    made = orthogonal(matrix, 8)
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.6 and values.max() < 1.3
+    aligned = (u.T @ made @ v.T).diag()
+    assert (aligned > 0.6).all()
+
+
+def test_muon_steps_by_its_rate():
+    """A step's RMS is .2 lr whatever the gradient's scale; convolutions count as matrices."""
+    for shape in ((1, 16, 16, 3, 3), (20, 30)):
+        for scale in (1e-6, 1e3):
+            weight = torch.nn.Parameter(torch.zeros(shape))
+            weight.grad = scale * torch.randn(shape, generator=torch.Generator().manual_seed(2))
+            Muon([weight], lr=0.5).step()
+            # all singular values one: RMS = sqrt(min / (rows * columns)) * .2 lr sqrt(max) = .2 lr
+            assert weight.detach().square().mean().sqrt().item() == pytest.approx(0.1, rel=0.25)
+
+
+def test_descriptions(folder):
+    """Held-out portraits are on the training portraits' scale; absent regions are not known."""
+    described, held_out = train_mapping.describe(folder)
+    assert described.values.shape == described.known.shape and len(described.p) == 60
+    assert described.values.shape[1] == held_out.values.shape[1]
+    known = described.known.float()
+    mean = (described.values * known).sum(0) / known.sum(0).clamp_min(1)
+    assert mean.abs().max() < 1e-3
+    glasses = np.array([params.Portrait(p).has_glasses for p in described.p])
+    colour = 2 * params.COUNT + 9 * 3 + 3  # the last region of COLOURED, after three areas
+    seen = described.known[:, colour].numpy()
+    assert not seen[~glasses].any() and seen[glasses].mean() > 0.5
+
+
+def test_the_mapping_learns_to_describe(folder):
+    described, _ = train_mapping.describe(folder)
+    g = train_generator.fresh(64, 0)
+    before = train_mapping.explained(g, train_mapping.readout(g, described), described)
+    head = run(train_mapping.train(g, described, described, 0.1))
+    assert train_mapping.explained(g, head, described) > max(0.5, before + 0.1)
+    z = torch.from_numpy(params.to_z(described.p, g.z_dim, 1))
+    assert g.mapping(z).std().item() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_resume(folder, tmp_path):
+    """The loss falls, the time box holds over a resumed run, and the picture follows."""
+    checkpoint = tmp_path / "generator.pt"
+    steps: list = []
+    half = train_generator.Schedule(minutes=0.4, mapping_minutes=0.1, workers=2, batch=(8, 8, 8))
+    train = train_generator.train(folder, checkpoint, 64, half)
+    for step in train:
+        steps.append(step)
+        if step.stage.startswith("generator held out"):
+            first = step.losses["psnr"]
+    saved = torch.load(checkpoint, weights_only=True)
+    assert saved["elapsed"] >= 24 and saved["seen"] == 8 * 2 * saved["index"]
+    longer = train_generator.Schedule(minutes=0.8, mapping_minutes=0.1, workers=1, batch=(8, 8, 8))
+    for step in train_generator.train(folder, checkpoint, 64, longer):
+        steps.append(step)
+    resumed = torch.load(checkpoint, weights_only=True)
+    assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 48
+    assert steps[-1].losses["psnr"] > max(first, 10.0)
+    assert any(step.stage == "mapping held out" for step in steps)

@@ -109,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
     face.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
     _common(face, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
 
+    repeat = commands.add_parser("repeat", help="make a picture again from the recipe that it carries")
+    repeat.add_argument("picture", help="PNG that the page or this program wrote, of one step or several")
+    repeat.add_argument("photos", nargs="+", metavar="PHOTO", help="the photos it was made of, in any order")
+    repeat.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
+    _common(repeat, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png", preset=False)
+
     invert = commands.add_parser("invert", help="the latent code of a photo, and its reconstruction")
     invert.add_argument("photo")
     invert.add_argument("--space", default="FS", help="W, W+ or FS (default)")

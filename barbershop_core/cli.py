@@ -107,6 +107,30 @@ def _edit(options, say, kind: str, photos: dict[str, Any], own: dict[str, Any], 
     _tell(options, words, data | {"notices": progress.notices, "recipe": done.recipe})
 
 
+def repeat(options, say) -> None:
+    path = _target(options, f"{Path(options.picture).stem}-again", ".png")
+    recipe = read_png(options.picture)
+
+    from . import jobs
+
+    studio, progress = _open(options, say, recipe["pack"]["name"])
+    started = time.monotonic()
+    done = run(jobs.replay(studio, recipe, options.photos), progress)
+    progress.end()
+    for notice in done.notices:
+        progress.note(notice)
+    if recipe["pack"] != done.recipe["pack"]:
+        progress.note(f"The recipe was made with the pack '{recipe['pack']['name']}' as it was then.")
+    whole = path.with_name(f"{path.stem}-photo.png")
+    save_png(path, done.result.image, done.recipe)
+    save_png(whole, done.result.pasted, done.recipe)
+    seconds = time.monotonic() - started
+    words = [f"{path} and {whole} in {seconds:.1f} s", _sentence(done.result.scores)]
+    files = {"image": str(path), "photo": str(whole)}
+    data = {"files": files, "seconds": round(seconds, 2), "scores": done.result.scores}
+    _tell(options, words, data | {"notices": progress.notices, "recipe": done.recipe})
+
+
 # --- single steps -----------------------------------------------------------------------------
 
 

@@ -11,18 +11,20 @@ import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from . import chain
 from .barbershop.presets import PRESETS
 from .barbershop.regions import COLOURS
-from .errors import BadRequest
+from .errors import BadRequest, FaceIndexError
 from .mask_file import palette, read_mask
 from .progress import Step, Steps
-from .recipe import save_png
+from .recipe import save_png, steps
 
 PHOTOS = {
     "face": "person",
@@ -31,9 +33,16 @@ PHOTOS = {
     "into": "receiving",
     "extra_a": "A",
     "extra_b": "B",
+    "like": "model",
 }
 DEFAULTS = {"preset": "fast", "mode": "realistic", "smooth": 5, "seed": 0}
 SETTINGS = {"transfer": tuple(DEFAULTS), "swap": ("preset", "seed"), "mask": tuple(DEFAULTS)}
+
+EDITS = {"text": "styleclip.edit", "pose": "pie.edit"}
+"""Edits of one portrait, each in a module of its own with
+
+- ``DEFAULTS``: its settings, plain values, by name;
+- ``start(studio, portraits, settings, previous)``: the facade's steps, which return a Result."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,22 @@ def start(studio, kind: str, request: Mapping[str, Any]) -> Steps[Finished]:
     request: paths by the names of PHOTOS, or "photo:<region>"; ``regions`` maps a region to one of
         these names; ``mask`` is a path or uint8 [r,r] region indices; ``preset``, ``mode``, ``smooth``,
         ``seed`` as in :class:`barbershop_core.studio.Studio`.
+    Also the names of EDITS, whose requests hold their settings.  ``previous``: the Result to go on from.
     """
     portraits = yield from read_photos(studio, request)
+    return (yield from _start(studio, kind, request, portraits))
+
+
+def _start(studio, kind: str, request: Mapping[str, Any], portraits: Mapping[str, Any]) -> Steps[Finished]:
+    previous = request.get("previous")
+    if kind in EDITS:
+        if "face" not in portraits:
+            raise BadRequest("The photo of the person is missing.")
+        edit = import_module(f".{EDITS[kind]}", __package__)
+        settings = {k: v if request.get(k) is None else request[k] for k, v in edit.DEFAULTS.items()}
+        result = yield from edit.start(studio, portraits, settings, previous)
+        recipe = {"task": kind, **settings, "photos": _fingerprints(portraits)}
+        return _finished(studio, result, portraits["face"], recipe)
     settings = {k: DEFAULTS[k] if request.get(k) is None else request[k] for k in SETTINGS[kind]}
     settings["seed"] = int(settings["seed"])
     if "face" not in portraits:
@@ -98,7 +121,9 @@ def start(studio, kind: str, request: Mapping[str, Any]) -> Steps[Finished]:
     if kind == "swap":
         if "into" not in portraits:
             raise BadRequest("The photo that receives the face is missing.")
-        result = yield from studio.swap_face(face=portraits["face"], into=portraits["into"], **settings)
+        result = yield from studio.swap_face(
+            face=portraits["face"], into=portraits["into"], previous=previous, **settings
+        )
         return _finished(studio, result, portraits["into"], recipe)
     regions = {}
     for region, name in (request.get("regions") or {}).items():
@@ -112,7 +137,9 @@ def start(studio, kind: str, request: Mapping[str, Any]) -> Steps[Finished]:
         "regions": regions or None,
     }
     if kind == "mask":
-        labels = yield from studio.target_mask(face=portraits["face"], **given, **settings)
+        labels = yield from studio.target_mask(
+            face=portraits["face"], previous=previous, **given, **settings
+        )
         return Finished(
             None, portraits["face"], np.asarray(labels, np.uint8), tuple(studio.pack.notices), recipe
         )
@@ -121,7 +148,9 @@ def start(studio, kind: str, request: Mapping[str, Any]) -> Steps[Finished]:
         mask = read_mask(mask)
     if mask is not None:
         recipe["mask"] = _mask_text(mask)
-    result = yield from studio.transfer(face=portraits["face"], **given, mask=mask, **settings)
+    result = yield from studio.transfer(
+        face=portraits["face"], **given, mask=mask, previous=previous, **settings
+    )
     return _finished(studio, result, portraits["face"], recipe)
 
 
@@ -141,6 +170,11 @@ def repeat(recipe: Mapping[str, Any]) -> dict[str, Any]:
     Raises BadRequest where the recipe was not written by a request.
     """
     stored = recipe.get("request")
+    if recipe.get("chain"):
+        raise BadRequest(
+            "The picture was made in several steps.",
+            "Repeat it with: python -m barbershop_core repeat PICTURE.png PHOTO ...",
+        )
     if not isinstance(stored, Mapping) or stored.get("task") not in SETTINGS:
         raise BadRequest(
             "The recipe does not say how to repeat it.", "Give the PNG that the page or this program wrote."
@@ -169,9 +203,64 @@ def differences(recipe: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]
     return found
 
 
+def replay(studio, recipe: Mapping[str, Any], photos: list[str]) -> Steps[Finished]:
+    """Do every step of a recipe again, each on the result of the one before.
+
+    photos: paths, in any order; a step finds its own by their content.  Raises BadRequest where one is
+    missing, or where a step cannot be repeated.
+    """
+    done = None
+    wanted = [_request_of(step) for step in steps(dict(recipe))]
+    known: dict[str, Any] = {}
+    faces = {None} | {photo["face"] for request in wanted for photo in request["photos"].values()}
+    for number, path in enumerate(photos, 1):
+        for face in sorted(faces, key=lambda f: -1 if f is None else f):
+            try:
+                portrait = studio.read(path, face=face)
+            except FaceIndexError:
+                continue
+            known.setdefault(portrait.digest, portrait)
+        yield Step("read photos", number, len(photos))
+    missing = {name: p for r in wanted for name, p in r["photos"].items() if p["digest"] not in known}
+    if missing:
+        raise BadRequest(
+            f"Not among the photos: {', '.join(_title(name) for name in missing)}.",
+            "Give the very photos that the picture was made of.",
+        )
+    for request in wanted:
+        portraits = {name: known[photo["digest"]] for name, photo in request.pop("photos").items()}
+        names = {name: name for name in portraits}
+        request["previous"] = done.result if done else None
+        done = yield from _start(studio, request.pop("task"), names | request, portraits)
+    return done
+
+
+def _request_of(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's request: as written, or, of a recipe that the API wrote, told from its settings."""
+    stored = step.get("request")
+    if isinstance(stored, Mapping):
+        request = {"face": None, **stored}
+        if request.get("task") in SETTINGS:
+            request |= repeat({"request": stored})
+        return request
+    operation, settings, inputs = step["operation"], dict(step["settings"]), step["inputs"]
+    photos = {role: {"digest": digest, "face": None} for role, digest in inputs.items()}
+    shared = {"preset": step["preset"], "seed": step["seed"]}
+    if operation in EDITS:
+        return {"task": operation, **settings, **shared, "photos": photos}
+    if operation == "transfer" and not settings.get("mask"):
+        named = {role.replace("region ", "photo:"): photo for role, photo in photos.items()}
+        regions = {role.removeprefix("photo:"): role for role in named if role.startswith("photo:")}
+        own = {"mode": settings["mode"], "smooth": settings["smooth"], "regions": regions}
+        return {"task": "transfer", **own, **shared, "photos": named}
+    if operation == "swap_face":
+        return {"task": "swap", **shared, "photos": {"face": photos["swapped"], "into": photos["face"]}}
+    raise BadRequest(f"The step '{operation}' of the recipe does not say how to repeat it.")
+
+
 def _finished(studio, result, portrait, request: dict[str, Any]) -> Finished:
-    recipe = {**result.recipe, "request": request}
-    return Finished(result, portrait, _target(result), _notices(studio, result), recipe)
+    result = chain.with_request(result, request)
+    return Finished(result, portrait, _target(result), _notices(studio, result), dict(result.recipe))
 
 
 def _notices(studio, result) -> tuple[str, ...]:

@@ -23,12 +23,14 @@ FORMAT = 1
 
 
 def make(
-    operation: str, settings: dict[str, Any], inputs: dict[str, str], pack, preset: str, seed: int
+    operation: str, settings: dict[str, Any], inputs: dict[str, str], pack, preset: str, seed: int,
+    previous: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A recipe.
 
     operation: "transfer", "swap_face", ...; settings: what the operation was called with, plain JSON;
-    inputs: role -> digest of the portrait.
+    inputs: role -> digest of the portrait.  previous: the recipe of the result that this edit went on from;
+    its steps are kept under "chain", the first one first.
     """
     from . import __version__
 
@@ -38,8 +40,10 @@ def make(
         import torch
 
         torch_version = torch.__version__
+    chain = steps(previous) if previous else []
     return {
         "format": FORMAT,
+        **({"chain": chain} if chain else {}),
         "operation": operation,
         "settings": settings,
         "inputs": inputs,
@@ -49,6 +53,11 @@ def make(
         "versions": {"barbershop": __version__, "torch": torch_version, "python": platform.python_version(),
                      "device": str(getattr(pack.device, "type", pack.device))},
     }  # fmt: skip
+
+
+def steps(recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    """The recipes of every edit that a result went through, the first one first."""
+    return [*recipe.get("chain", []), {k: v for k, v in recipe.items() if k != "chain"}]
 
 
 def save_png(path: str | Path, image: np.ndarray | Image.Image, recipe: dict[str, Any]) -> Path:

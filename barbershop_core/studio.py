@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from . import photo, recipe
+from . import chain, photo, recipe
 from .barbershop import presets
 from .barbershop.presets import TransferPreset
 from .barbershop.regions import FACE, REGIONS, parse, region_index
@@ -129,6 +129,22 @@ class Studio:
             found[portrait.digest] = code
         return [found[portrait.digest] for portrait in portraits]
 
+    # ------------------------------------------------------------------------------ words
+
+    def edit_text(
+        self, portrait: Portrait, prompt: str, method: str = "directions", **options
+    ) -> Steps[Result]:
+        """Edit by words (StyleCLIP): see :func:`.styleclip.edit.edit_text` for options and errors."""
+        from .styleclip import edit
+
+        return edit.edit_text(self, portrait, prompt, method, **options)
+
+    def direction_sliders(self, portrait: Portrait, previous: Result | None = None, **options) -> Steps[Any]:
+        """Global directions under sliders: see :func:`.styleclip.edit.direction_sliders`."""
+        from .styleclip import edit
+
+        return edit.direction_sliders(self, portrait, previous, **options)
+
     # ------------------------------------------------------------------------------ transfer
 
     def transfer(
@@ -143,6 +159,7 @@ class Studio:
         preset: str | TransferPreset = "fast",
         seed: int = 0,
         paste: bool = True,
+        previous: Result | None = None,
     ) -> Steps[Result]:
         """The person of ``face`` with regions of other photos.
 
@@ -155,6 +172,7 @@ class Studio:
         seed: kept in the recipe.  Nothing here is drawn at random: the same photos, preset and device
             give the same picture.
         paste: also return the edit into the whole photo.
+        previous: go on from this result (of the same ``face``) instead of from the photo.
 
         Raises BadRequest where an argument makes no sense.
         """
@@ -186,7 +204,10 @@ class Studio:
             "regions": sorted(_expand(regions)),
             "mask": None if mask is None else hashlib.sha256(mask.tobytes()).hexdigest(),
         }
-        return self._run("transfer", roles, structure, appearance, numbers, settings, mask, seed, paste)
+        chain.check(previous, self.pack)
+        return self._run(
+            "transfer", roles, structure, appearance, numbers, settings, mask, seed, paste, previous
+        )
 
     def swap_face(
         self,
@@ -197,6 +218,7 @@ class Studio:
         preset: str | TransferPreset = "fast",
         seed: int = 0,
         paste: bool = True,
+        previous: Result | None = None,
     ) -> Steps[Result]:
         """The face of ``face`` in the photo ``into``, whose hair, pose, light and skin tone stay.
 
@@ -207,6 +229,7 @@ class Studio:
         _check(roles, mode, smooth, seed)
         structure = {region: "swapped" for region in FACE}
         appearance = {region: "swapped" for region in FACE if region not in SKIN_TONED}
+        chain.check(previous, self.pack)
         return self._run(
             "swap_face",
             roles,
@@ -217,6 +240,7 @@ class Studio:
             None,
             seed,
             paste,
+            previous,
         )
 
     def target_mask(
@@ -229,6 +253,7 @@ class Studio:
         smooth: int = 5,
         preset: str | TransferPreset = "fast",
         seed: int = 0,
+        previous: Result | None = None,
     ) -> Steps[np.ndarray]:
         """Only the automatic target mask of a transfer, uint8 [R,R], for repainting.
 
@@ -240,20 +265,25 @@ class Studio:
         if hair_shape is not None:
             roles["hair_shape"], structure["hair"] = hair_shape, "hair_shape"
         _check(roles, mode, smooth, seed)
-        return self._run_mask(roles, structure, numbers, mode, smooth)
+        chain.check(previous, self.pack)
+        return self._run_mask(roles, structure, numbers, mode, smooth, previous)
 
     @memory_errors
-    def _run_mask(self, roles, structure, preset, mode, smooth) -> Steps[np.ndarray]:
-        references, assignment = yield from self._references(roles, structure, {}, preset, space="W+")
+    def _run_mask(self, roles, structure, preset, mode, smooth, previous) -> Steps[np.ndarray]:
+        references, assignment = yield from self._references(
+            roles, structure, {}, preset, previous, space="W+"
+        )
         target, _ = yield from make_target(self.pack, references, assignment, preset, mode, smooth, None)
         return target.labels.to("cpu", torch.uint8).numpy()
 
     @memory_errors
     def _run(
-        self, operation, roles, structure, appearance, preset, settings, mask, seed, paste
+        self, operation, roles, structure, appearance, preset, settings, mask, seed, paste, previous
     ) -> Steps[Result]:
         watch = Watch()
-        references, assignment = yield from watch(self._references(roles, structure, appearance, preset))
+        references, assignment = yield from watch(
+            self._references(roles, structure, appearance, preset, previous)
+        )
         fidelity = self._reconstruction(references[0])
         notices = self._notices(structure, appearance, references, assignment, fidelity)
         for notice in notices:
@@ -262,14 +292,15 @@ class Studio:
             composite(self.pack, references, assignment, preset, settings["mode"], settings["smooth"], mask)
         )
         image = to_uint8(made.image)[0].numpy()
-        changed = made.changed.cpu().numpy().astype(np.float32)
+        changed = chain.with_earlier(made.changed.cpu().numpy().astype(np.float32), previous)
         pasted = None
         if paste:
             with watch.stage("paste back"):
                 pasted = Image.fromarray(photo.paste_back(roles["face"], image, changed))
             yield Step("paste back", 1, 1, preview=lambda: image)
         with watch.stage("scores"):
-            compared = references[_place(roles, "swapped" if operation == "swap_face" else "face")]
+            other = "swapped" if operation == "swap_face" else "face"
+            compared = references[_place(roles, other, previous)]
             scores = self._scores(made, references[0], compared, assignment)
         scores |= {"reconstruction": round(fidelity, 2), "losses": watch.losses, "seconds": watch.seconds}
         labels = made.target.labels.to("cpu", torch.uint8).numpy()
@@ -278,7 +309,8 @@ class Studio:
             name: labels == region_index(name) for name in REGIONS if (labels == region_index(name)).any()
         }
         inputs = {role: portrait.digest for role, portrait in roles.items()}
-        written = recipe.make(operation, settings, inputs, self.pack, preset.name, seed)
+        earlier = None if previous is None else previous.recipe
+        written = recipe.make(operation, settings, inputs, self.pack, preset.name, seed, earlier)
         return Result(
             Image.fromarray(image),
             pasted,
@@ -290,11 +322,12 @@ class Studio:
         )
 
     def _references(
-        self, roles, structure, appearance, preset: TransferPreset, space: str = "FS"
+        self, roles, structure, appearance, preset: TransferPreset, previous: Result | None,
+        space: str = "FS",
     ) -> Steps[tuple[list[Reference], Assignment]]:
-        """Parse and embed each different photo once; the person is number 0."""
+        """Parse and embed each different photo once; the person is number 0, as ``previous`` left it."""
         yield from self.pack.download()  # with progress, instead of silently at first use
-        places = {role: _place(roles, role) for role in roles}
+        places = {role: _place(roles, role, previous) for role in roles}
         portraits: dict[int, Portrait] = {}
         for role, place in places.items():
             portraits.setdefault(place, roles[role])
@@ -305,6 +338,8 @@ class Studio:
         images = [
             portraits[k].tensor(self.pack.working_size, self.pack.device) for k in range(len(portraits))
         ]
+        if previous is not None:
+            images[0] = chain.picture(previous, self.pack)
         labels = []
         for k, image in enumerate(images):
             labels.append(self._labels(image))
@@ -314,7 +349,11 @@ class Studio:
             k for k in assignment.structure.values() if not is_turned(labels[k], labels[0], preset)
         }
         codes: dict[int, Code] = {}
-        for group, its_space in ((sorted(detailed), space), (sorted({*portraits} - detailed), "W+")):
+        if previous is not None:
+            codes[0] = yield from chain.plain_code(self.pack, previous, preset.inversion)
+            detailed.discard(0)
+        plain = sorted({*portraits} - detailed - {*codes})
+        for group, its_space in ((sorted(detailed), space), (plain, "W+")):
             found = yield from self._codes([portraits[k] for k in group], its_space, preset.inversion)
             codes |= dict(zip(group, found))
         return [Reference(images[k], labels[k], codes[k]) for k in range(len(images))], assignment
@@ -400,10 +439,14 @@ def _check(roles: Mapping[str, Any], mode: str, smooth: int, seed: int) -> None:
         raise BadRequest(f"The seed {seed!r} is no whole number.", "Give one, such as 0.")
 
 
-def _place(roles: Mapping[str, Portrait], role: str) -> int:
-    """Number of a role's photo among the different photos, the person's first."""
-    order = list(dict.fromkeys(portrait.digest for portrait in roles.values()))
-    return order.index(roles[role].digest)
+def _place(roles: Mapping[str, Portrait], role: str, previous: Result | None) -> int:
+    """Number of a role's photo among the different photos, the person's first.
+
+    An edited person is another picture than their photo."""
+    digests = {name: portrait.digest for name, portrait in roles.items()}
+    if previous is not None:
+        digests[next(iter(roles))] = "previous"
+    return list(dict.fromkeys(digests.values())).index(digests[role])
 
 
 __all__ = ["MODES", "Studio", "transfer_preset"]

@@ -16,7 +16,7 @@ from ..errors import BadRequest
 
 # kind -> module with from_state(checkpoint, **options)
 KINDS = {"stylegan2": "stylegan2_layouts", "bisenet": "bisenet", "arcface": "arcface", "e4e": "e4e",
-         "vgg16": "vgg"}
+         "vgg16": "vgg", "regressor": "regressor"}
 
 
 def load(kind: str, checkpoint: Any, **options: Any) -> nn.Module:

@@ -1,0 +1,60 @@
+"""The loop of trainings that get so many minutes: resumable, its learning rate coming to rest in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..progress import Step
+
+SAVED_EVERY = 120.0
+"""Seconds between two checkpoints."""
+
+
+def train(
+    name: str, net: nn.Module, loss: Callable[[int], Tensor], score: Callable[[], dict[str, float]],
+    checkpoint: Path, minutes: float, lr: float, decay: float = 0.6, weight_decay: float = 1e-3,
+) -> Iterator[Step]:
+    """Train ``net`` for ``minutes`` (those of earlier runs counted in); returns it in eval mode.
+
+    loss: number of the batch, from 0 -> scalar.  score: held-out figures, called with the net in eval mode.
+    decay: the last share of the time, over which the learning rate falls to a hundredth.
+    Yields a step every 50 batches, and one with the held-out figures at each checkpoint.
+    """
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98))
+    elapsed, index = 0.0, 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        net.load_state_dict(saved["net"])
+        optimizer.load_state_dict(saved["optimizer"])
+        elapsed, index = saved["elapsed"], saved["index"]
+    start, last, total, mean = time.monotonic() - elapsed, time.monotonic(), minutes * 60, None
+    while elapsed < total:
+        elapsed = time.monotonic() - start
+        rest = min(1.0, max(0.01, (1 - elapsed / total) / decay))
+        for group in optimizer.param_groups:
+            group["lr"] = lr * rest * min(1.0, (index + 1) / 100)
+        net.train()
+        value = loss(index)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimizer.step()
+        index += 1
+        mean = value.item() if mean is None else 0.97 * mean + 0.03 * value.item()
+        if index % 50 == 0:
+            yield Step(name, int(elapsed), int(total), {"loss": mean, "batches": index})
+        if time.monotonic() - last > SAVED_EVERY or elapsed >= total:
+            net.eval()
+            part = checkpoint.with_suffix(".part")
+            torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "elapsed": elapsed,
+                        "index": index}, part)  # fmt: skip
+            part.replace(checkpoint)
+            last = time.monotonic()
+            with torch.no_grad():
+                yield Step(f"{name} held out", int(elapsed), int(total), score())
+    return net.eval()

@@ -31,7 +31,7 @@ from .verify import digest
 if TYPE_CHECKING:
     from .inversion.prior import PNorm
 
-ROLES = ("generator", "parser", "identity", "encoder", "perceptual", "pnorm", "landmarker")
+ROLES = ("generator", "parser", "identity", "encoder", "perceptual", "pnorm", "lending", "landmarker")
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -135,6 +135,11 @@ class Pack:
     def pnorm(self) -> PNorm:
         """Statistics of W on the pack's device; computed from the generator where there is no file."""
         return self._once("pnorm", self._open_pnorm)
+
+    @property
+    def lending(self) -> torch.Tensor | None:
+        """[D,D], on the pack's device: what of a move in W is hair (`pose.lend`); None where not known."""
+        return self._once("lending", self._open_lending)
 
     @property
     def landmarker(self) -> Path | None:
@@ -273,6 +278,19 @@ class Pack:
         if statistics is None:
             statistics = PNorm.fit(_mapping_samples(self.generator))
         return statistics.to(self.device)
+
+    def _open_lending(self, role: str) -> torch.Tensor | None:
+        from .networks import checkpoint
+
+        def build(found: hub.Found) -> torch.Tensor:
+            matrix = checkpoint.read(found.path).get("matrix")
+            width = self.generator.style_dim
+            if matrix is None or tuple(matrix.shape) != (width, width):
+                raise WeightCorrupt(f"{found.path} holds no matrix [{width},{width}].",
+                                    "Make it again with barbershop_core.world.train.")
+            return matrix.float().to(self.device)
+
+        return self._load(role, build) if role in self.manifest.networks else None
 
     def _make_fingerprint(self, _: str) -> str:
         described = repr([asdict(n) for n in self.manifest.networks.values()])

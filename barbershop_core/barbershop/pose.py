@@ -102,11 +102,16 @@ def lend(pack, person: Tensor, reference: Tensor, labels: Tensor, preset) -> Ste
 
         |c - (p_reference - p_person)|^2 + |J c|^2 / preset.lend
 
-    that is, what is known of the reference unless the face contradicts it.  Moves the rows that make F;
-    the others stay the person's.  Returns [1,L,D].
+    that is, what is known of the reference unless the face contradicts it.  Where the pack has learnt
+    which part of a move in W is hair (``pack.lending``), that part is taken instead and nothing is
+    measured.  Moves the rows that make F; the others stay the person's.  Returns [1,L,D].
     """
     first = pack.generator.feature_index
     rest = person[:, first:]
+    if pack.lending is not None:
+        move = (reference[:, :first].mean(1) - person[:, :first].mean(1)) @ pack.lending
+        yield Step("align", 1, 1)
+        return torch.cat([person[:, :first] + move[:, None], rest], 1)
     space = lending_space(pack, person[:, :first], reference[:, :first])
     face = _lower_face(labels, min(LEND_SIDE, pack.working_size))
 

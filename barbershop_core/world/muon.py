@@ -1,8 +1,8 @@
 """Muon: momentum whose matrices are made orthogonal before the step (Jordan et al. 2024).
 
 It reaches the loss of Adam in fewer pictures where few can be afforded.  Own code, because torch has it
-from 2.9 on only and for plain matrices only; here the modulated convolutions' weights [1,O,I,k,k] count
-as matrices [O, I*k*k].
+from 2.9 on only and for plain matrices only; here the weights of convolutions, [O,I,k,k] or modulated
+[1,O,I,k,k], count as matrices [O, I*k*k].
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For weights that are matrices or modulated convolutions.
+    """For weights that are matrices or convolutions.
 
     lr: the RMS of a step is .2 lr, about that of Adam at the same rate.
     """
@@ -50,8 +50,6 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 momentum = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
                 ahead = weight.grad.lerp(momentum, group["momentum"])  # Nesterov's look ahead
-                matrix = ahead[0].flatten(1) if ahead.ndim == 5 else ahead
-                step = orthogonal(matrix).view_as(ahead) if ahead.ndim != 5 else (
-                    orthogonal(matrix).view(ahead.shape[1:])[None]
-                )
+                matrix = ahead.reshape(ahead.shape[1] if ahead.ndim == 5 else ahead.shape[0], -1)
+                step = orthogonal(matrix).view(ahead.shape)
                 weight.add_(step, alpha=-0.2 * group["lr"] * max(matrix.shape) ** 0.5)

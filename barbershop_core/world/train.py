@@ -20,7 +20,7 @@ from ..inversion.prior import PNorm
 from ..manifest import write_manifest_hashes
 from ..networks.stylegan2 import Generator
 from ..progress import Step, run
-from . import pool, report, train_generator, train_nets
+from . import lending, pool, report, train_generator, train_nets
 
 SIZE = 128
 PORTRAITS = 16_000
@@ -79,7 +79,9 @@ def train(
         g = load_generator(checkpoint)
         save_half(g.state_dict() | {"latent_avg": g.w_mean}, out / "generator.safetensors")
         save_half(dict(pnorm(g).state_dict()), out / "pnorm.safetensors")
-        figures["generator"] = report.generator_scores(g, folder)
+        matrix, explained = lending.lending(g)
+        save_half({"matrix": matrix}, out / "lending.safetensors")
+        figures["generator"] = report.generator_scores(g, folder) | {"hair's moves explained": explained}
     for name in ("perceptual", "identity", "encoder", "parser"):
         if name not in only:
             continue

@@ -20,6 +20,7 @@ from ..networks.stylegan2 import Generator
 from ..networks.vgg import VGG16Features
 from ..progress import Step
 from . import params, pool
+from .muon import Muon
 from .shading import LABELS
 from .train_generator import Batches, to_tensor
 
@@ -52,33 +53,42 @@ def fit(
     augmentation: float = 1.0,
 ) -> Iterator[Step]:
     """Train ``net`` for ``minutes`` (those of earlier runs counted in); returns it in eval mode.
+    Convolutions and linear layers step by Muon, all else by AdamW.
 
     loss: (net, p [B,P], images [B,3,S,S] in -1..1, labels [B,S,S]) -> scalar.
     score: held-out figures of the net in eval mode.
     """
     torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=1e-4)
+    learnt = [q for q in net.parameters() if q.requires_grad]
+    optimizers = [
+        Muon([q for q in learnt if q.ndim in (2, 4)], lr),
+        torch.optim.AdamW([q for q in learnt if q.ndim not in (2, 4)], lr=lr, weight_decay=1e-4),
+    ]
     elapsed, index = 0.0, 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
         net.load_state_dict(saved["net"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, state in zip(optimizers, saved["optimizers"]):
+            optimizer.load_state_dict(state)
         elapsed, index = saved["elapsed"], saved["index"]
     batches = Batches(folder, seed + index)
     rng = torch.Generator().manual_seed(seed + index)
     start, last, total, mean = time.monotonic() - elapsed, time.monotonic(), minutes * 60, None
     while elapsed < total:
         elapsed = time.monotonic() - start
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, max(0.01, (1 - elapsed / total) / 0.6)) * min(1.0, (index + 1) / 50)
+        rate = lr * min(1.0, max(0.01, (1 - elapsed / total) / 0.6)) * min(1.0, (index + 1) / 50)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         net.train()
         p, image, labels = batches.draw(batch, 128)
         with torch.autocast("cpu", torch.bfloat16):
             value = loss(net, p, augment(image, rng, augmentation), labels)
-        optimizer.zero_grad(set_to_none=True)
+        net.zero_grad(set_to_none=True)
         value.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimizer.step()
+        nn.utils.clip_grad_norm_(learnt, 5.0)
+        for optimizer in optimizers:
+            optimizer.step()
         index += 1
         mean = value.item() if mean is None else 0.97 * mean + 0.03 * value.item()
         if index % 50 == 0:
@@ -89,7 +99,7 @@ def fit(
             torch.save(
                 {
                     "net": net.state_dict(),
-                    "optimizer": optimizer.state_dict(),
+                    "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                     "elapsed": elapsed,
                     "index": index,
                 },
@@ -190,8 +200,14 @@ def train_perceptual(folder: Path, checkpoint: Path, minutes: float) -> Iterator
 
 
 def train_encoder(folder: Path, checkpoint: Path, minutes: float, g: Generator) -> Iterator[Step]:
-    """e4e layout: every row of W+ is asked for the portrait's w, which the generator's mapping gives."""
+    """e4e layout, the first phase of its training: one style for all rows, which is asked for the
+    portrait's w, as the generator's mapping gives it.  The rows' own offsets stay zero; W+ is left to the
+    optimization that starts here."""
     net = Encoder4Editing(g.n_latent, g.style_dim, (32, 64, 96, 128), (1, 2, 2, 1), 64)
+    for head in net.styles[1:]:
+        for parameter in head.parameters():
+            parameter.detach().zero_()
+            parameter.requires_grad_(False)
     g.update_w_mean()
     net.latent_avg.copy_(g.w_mean.expand(g.n_latent, -1))
     with torch.no_grad():
@@ -199,17 +215,20 @@ def train_encoder(folder: Path, checkpoint: Path, minutes: float, g: Generator) 
 
     def rows(p: np.ndarray) -> Tensor:
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return g.mapping(torch.from_numpy(params.to_z(p, g.z_dim)))[:, None]
+            return g.mapping(torch.from_numpy(params.to_z(p, g.z_dim)))
+
+    def first_row(net: nn.Module, image: Tensor) -> Tensor:
+        small = F.avg_pool2d(image, image.shape[-1] // net.input_size)
+        return net.styles[0](net.pyramid(small)[2]) + net.latent_avg[0]
 
     def loss(net, p, image, labels):
-        error = (net(image).float() - rows(p)) / spread
-        return error.square().mean() + error[:, 0].square().mean()
+        return ((first_row(net, image).float() - rows(p)) / spread).square().mean()
 
     def score(net):
         p, image, _ = _held_out(folder)
-        error = ((net(image) - rows(p)) / spread).square().mean()
+        error = ((net(image) - rows(p)[:, None]) / spread).square().mean()
         return {"r2": 1 - error.item()}
 
     return (
-        yield from fit("encoder", net, loss, score, folder, checkpoint, minutes, lr=2e-3, augmentation=0.5)
+        yield from fit("encoder", net, loss, score, folder, checkpoint, minutes, lr=4e-3, augmentation=0.5)
     )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,9 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 def modules():
     import app
     import endpoints
-    import page
+    from page import core, examples, hair, history, live, panel, photos, rig, times, words
 
-    return app, page, endpoints
+    found = (app, endpoints, core, examples, hair, history, live, panel, photos, rig, times, words)
+    return SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in found})
 
 
 @pytest.fixture
@@ -42,15 +44,15 @@ def photo(tmp_path):
 @pytest.fixture
 def small(modules, tmp_path_factory, monkeypatch):
     """The page on a small random pack."""
-    page = modules[1]
     folder = tmp_path_factory.mktemp("pack")
     for name in ("BARBERSHOP_LANDMARKER", "BARBERSHOP_WEIGHTS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BARBERSHOP_PACK", str(write_small_pack(folder / "pack")))
     monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
-    page._open_studio.cache_clear()
-    yield page
-    page._open_studio.cache_clear()
+    modules.core._open_studio.cache_clear()
+    modules.live.shelf = modules.live.Shelf()
+    yield modules
+    modules.core._open_studio.cache_clear()
 
 
 def test_importing_the_page_loads_nothing_heavy():
@@ -70,13 +72,21 @@ def test_the_core_knows_no_gradio():
 
 
 def test_endpoints_and_their_parameters_stay(modules):
-    named = modules[0].demo.get_api_info()["named_endpoints"]
-    assert set(named) == {"/transfer_hair", "/swap_face"}
+    named = modules.app.demo.get_api_info()["named_endpoints"]
+    assert set(named) == {"/transfer_hair", "/swap_face", "/edit_text", "/direction_sliders", "/repose"}
     hair = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"]]
     assert hair == ["face", "hair_shape", "hair_color", "features_from", "features", "mask", "mode", "preset",
                     "smooth", "seed", "face_index"]  # fmt: skip
     swap = [p["parameter_name"] for p in named["/swap_face"]["parameters"]]
     assert swap == ["face", "into", "preset", "seed", "face_index", "into_index"]
+    text = [p["parameter_name"] for p in named["/edit_text"]["parameters"]]
+    assert text == ["face", "prompt", "method", "neutral", "alpha", "beta", "strength", "identity", "route",
+                    "preset", "seed", "face_index"]  # fmt: skip
+    sliders = [p["parameter_name"] for p in named["/direction_sliders"]["parameters"]]
+    assert sliders == ["face", "edits", "route", "preset", "face_index"]
+    repose = [p["parameter_name"] for p in named["/repose"]["parameters"]]
+    assert repose == ["face", "yaw", "pitch", "roll", "expression", "strength", "light", "like", "copy",
+                      "preset", "seed", "face_index", "like_index"]  # fmt: skip
     needed = [
         p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]
     ]
@@ -85,16 +95,16 @@ def test_endpoints_and_their_parameters_stay(modules):
 
 
 def test_one_place_for_all_that_computes_and_nothing_is_recorded(modules):
-    app, page, endpoints = modules
-    heavy = {
-        page.run_transfer,
-        page.run_swap,
-        page.prepare_mask,
-        endpoints.transfer_hair,
-        endpoints.swap_face,
-    }
+    app, endpoints, words, rig = modules.app, modules.endpoints, modules.words, modules.rig
+    heavy = {modules.hair.run_transfer, modules.hair.run_swap, modules.hair.prepare_mask}
+    heavy |= {words.add, words.keep, words.compare, words.run, rig.open_rig, rig.keep, rig.overlay, rig.copy}
+    heavy |= {rig.animate, endpoints.transfer_hair, endpoints.swap_face, endpoints.edit_text}
+    heavy |= {endpoints.direction_sliders, endpoints.repose}
     found = {f.fn: (f.concurrency_id, f.concurrency_limit) for f in app.demo.fns.values() if f.fn in heavy}
     assert set(found) == heavy and set(found.values()) == {("gpu", 1)}
+    live = [f for f in app.demo.fns.values() if f.fn in (words.move, rig.move)]
+    assert {(f.concurrency_id, f.concurrency_limit) for f in live} == {("live", 1)}
+    assert {f.trigger_mode for f in live} == {"always_last"}  # of many moves only the last is drawn
     assert app.demo.analytics_enabled is False and app.demo.delete_cache == (3600, 3600)
     assert app.demo._queue.max_size == 20
     kinds = {type(block).__name__ for block in app.demo.blocks.values()}
@@ -102,22 +112,22 @@ def test_one_place_for_all_that_computes_and_nothing_is_recorded(modules):
 
 
 def test_outputs_that_carry_pictures_are_lossless(modules):
-    app = modules[0]
-    for name in ("slider", "pasted", "mask", "preview", "editor"):
+    app = modules.app
+    for name in ("slider", "pasted", "mask", "preview", "editor", "history", "grid", "overlay"):
         assert app.ui[name].format == "png", name
 
 
 def test_parts_on_the_page_are_regions_of_the_core(modules):
     from barbershop_core.barbershop.regions import REGIONS
 
-    assert set(modules[1].FEATURES) < set(REGIONS)
-    assert {mode for mode in modules[1].MODES} == {"realistic", "fidelity"}
+    assert set(modules.hair.FEATURES) < set(REGIONS)
+    assert {mode for mode in modules.hair.MODES} == {"realistic", "fidelity"}
 
 
 def test_expected_time_is_the_measured_one(modules, tmp_path):
     stored = tmp_path / "times.json"
     stored.write_text(json.dumps({"fast": "About 12 s on two cores."}))
-    times = modules[1].Times(stored)
+    times = modules.times.Times(stored)
     assert times.words("fast") == "About 12 s on two cores."
     assert "No run" in times.words("paper")
     times.note("fast", 34.4)
@@ -136,7 +146,7 @@ def test_stored_times_come_from_the_examples():
 
 
 def test_what_is_missing_is_said_before_any_work(modules):
-    page = modules[1]
+    page = modules.hair
     with pytest.raises(BadRequest, match="person is missing"):
         page.transfer_request({"hair_shape": "x.png"})
     with pytest.raises(BadRequest, match="nothing to change"):
@@ -148,7 +158,7 @@ def test_what_is_missing_is_said_before_any_work(modules):
 
 
 def test_paint_of_another_size_lands_in_place(modules):
-    page = modules[1]
+    page = modules.hair
     labels = np.zeros((64, 64), np.uint8)
     labels[20:50] = 1
     layer = np.zeros((512, 512, 4), np.uint8)
@@ -167,7 +177,7 @@ def test_paint_of_another_size_lands_in_place(modules):
 
 
 def test_errors_are_shown_as_they_stand_and_unknown_ones_hidden(modules, caplog):
-    page = modules[1]
+    page = modules.core
     assert page.shown(NoFaceFound("No face here.")) == str(NoFaceFound("No face here."))
     assert page.shown(ZeroDivisionError("division by zero")) == page.UNKNOWN
     assert "division by zero" in caplog.text  # for whoever runs the server
@@ -176,14 +186,14 @@ def test_errors_are_shown_as_they_stand_and_unknown_ones_hidden(modules, caplog)
 def test_an_unusable_photo_is_explained_and_keeps_its_place(small, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"\xff\xd8\xff\xe0 not really")
-    note, gallery, index = small.look(str(bad))
+    note, gallery, index = small.photos.look(str(bad))
     assert "problem" in note and gallery["visible"] is False
-    assert small.look(None)[0] == ""
+    assert small.photos.look(None)[0] == ""
 
 
 def test_closing_a_run_ends_the_work(small, photo):
     request = {"face": photo(0), "hair_shape": photo(1), "preset": "paper"}
-    running = small.work("transfer", request)
+    running = small.core.work("transfer", request)
     kinds = [next(running)[0] for _ in range(4)]
     assert kinds == ["step"] * 4
     running.close()
@@ -192,16 +202,16 @@ def test_closing_a_run_ends_the_work(small, photo):
 
 
 def test_examples_are_optional_and_complete_where_they_are(modules, monkeypatch, tmp_path):
-    page = modules[1]
+    page = modules.examples
     for row in page.examples():
         assert all(Path(row[k]).is_file() for k in ("face", "result"))
-    monkeypatch.setattr(page, "ASSETS", tmp_path)
+    monkeypatch.setattr(modules.core, "ASSETS", tmp_path)
     assert page.examples() == []
 
 
 @pytest.fixture
 def server(small, modules):
-    app = modules[0]
+    app = modules.app
     _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False)
     yield url
     app.demo.close()
@@ -227,10 +237,10 @@ def test_api_round_trip(server, photo, tmp_path):
         face=handle_file(photo(0)), into=handle_file(photo(1)), api_name="/swap_face"
     )
     assert info["recipe"]["operation"] == "swap_face"
-    import page
     from barbershop_core import run
+    from page import core
 
-    studio = page.studio()
+    studio = core.studio()
     direct = run(studio.swap_face(face=studio.read(photo(0)), into=studio.read(photo(1))))
     assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
 

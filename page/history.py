@@ -1,0 +1,207 @@
+"""The chain of edits of one visit: what each step left, kept on disk, to go on from, undo and redo.
+
+A visit is a page that somebody has open (Gradio's session hash).  Its folder holds the photo, and for each
+step picture, photo, code and mask of changes: plain files, so that forked workers (ZeroGPU) see the same
+as the server.  Folders are readable by their owner only and are deleted two hours after the last step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from barbershop_core.errors import BadRequest
+
+KEPT = 2 * 3600.0
+"""Seconds after the last step until a visit is forgotten."""
+LONGEST = 30
+"""Steps kept; the oldest one goes first (the original stays)."""
+_lock = threading.RLock()
+
+
+def root() -> Path:
+    """The folder of all visits, beside the cache of codes."""
+    from barbershop_core.cache import default_folder
+
+    return default_folder().parent / "visits"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A point of the chain as the page shows it.
+
+    at: 0 for the original photo.  titles: of all steps, the original's first.  pictures: their crops.
+    step: what is stored with this step (scores, recipe, ...), empty for the original.  folder: its files.
+    """
+
+    at: int
+    titles: list[str]
+    pictures: list[Path]
+    step: dict[str, Any]
+    folder: Path
+
+
+class Visit:
+    """The history of one open page."""
+
+    def __init__(self, session: str | None):
+        name = hashlib.sha256(f"visit {session}".encode()).hexdigest()[:32]
+        self.folder = root() / name
+
+    @classmethod
+    def of(cls, request: gr.Request | None) -> Visit:
+        """The visit that a Gradio event belongs to."""
+        return cls(getattr(request, "session_hash", None))
+
+    # ------------------------------------------------------------------------------ reading
+
+    @property
+    def begun(self) -> bool:
+        return (self.folder / "visit.json").is_file()
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.folder / "visit.json").read_text())
+        except (OSError, ValueError):
+            raise BadRequest("There is no portrait yet.", "Upload a photo of the person first.") from None
+
+    def shown(self) -> Shown:
+        """Where the visit stands.  Raises BadRequest where it has not begun."""
+        state = self._read()
+        folders = [self.folder / "original", *(self.folder / step["folder"] for step in state["steps"])]
+        at = state["at"]
+        titles = ["Original", *(step["title"] for step in state["steps"])]
+        step = json.loads((folders[at] / "step.json").read_text()) if at else {}
+        return Shown(at, titles, [f / "result.png" for f in folders], step, folders[at])
+
+    def base(self) -> dict[str, Any]:
+        """The photo and the step to go on from, as entries of a request."""
+        state = self._read()
+        previous = str(self.folder / state["steps"][state["at"] - 1]["folder"]) if state["at"] else None
+        return {
+            "face": str(self.folder / state["photo"]),
+            "face_index": state["face"],
+            "previous": previous,
+            "key": (self.folder.name, state["digest"], previous),
+        }
+
+    # ------------------------------------------------------------------------------ changing
+
+    def begin(self, path: str, index: int | None = None, portrait=None) -> None:
+        """Start with a photo, unless the visit stands on this very face already.
+
+        portrait: where it was read before.  Raises PhotoError as reading it does.
+        """
+        data = Path(path).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        with _lock:
+            if self.begun:
+                state = self._read()
+                if state["digest"] == digest and index in (None, state["face"]):
+                    return
+        if portrait is None:
+            from .core import studio
+
+            portrait = studio().read(path, face=index)
+        with _lock:
+            self.forget()
+            original = self.folder / "original"
+            original.mkdir(parents=True, mode=0o700)
+            photo = "photo" + Path(path).suffix.lower()[:8]
+            (self.folder / photo).write_bytes(data)
+            Image.fromarray(portrait.at(portrait.size)).save(original / "result.png")
+            self._write(
+                {"photo": photo, "digest": digest, "face": portrait.index, "at": 0, "made": 0, "steps": []}
+            )
+        sweep()
+
+    def push(self, title: str, event: dict[str, Any]) -> None:
+        """Add a step after the present one; what was undone before it is forgotten.
+
+        event: the "result" of :func:`.core.work`.
+        """
+        with _lock:
+            state = self._read()
+            gone, steps = state["steps"][state["at"] :], state["steps"][: state["at"]]
+            made = state["made"] + 1
+            folder = self.folder / str(made)
+            folder.mkdir(mode=0o700)
+            (folder / "result.png").write_bytes(event["png"])
+            (folder / "photo.png").write_bytes(event["pasted_png"])
+            (folder / "code.safetensors").write_bytes(event["code"])
+            np.savez_compressed(folder / "changed.npz", changed=event["changed"])
+            if event.get("mask_picture") is not None:
+                Image.fromarray(event["mask_picture"]).save(folder / "mask.png")
+            stored = {k: event[k] for k in ("scores", "recipe", "notices")}
+            (folder / "step.json").write_text(json.dumps({**stored, "title": title}))
+            steps.append({"title": title, "folder": folder.name})
+            if len(steps) > LONGEST:
+                gone.append(steps.pop(0))
+            self._write({**state, "steps": steps, "at": len(steps), "made": made})
+            for step in gone:
+                shutil.rmtree(self.folder / step["folder"], ignore_errors=True)
+
+    def move(self, to: int) -> Shown:
+        """Stand on another step, 0 being the original; beyond either end, on the end."""
+        with _lock:
+            state = self._read()
+            self._write({**state, "at": min(max(int(to), 0), len(state["steps"]))})
+            return self.shown()
+
+    def forget(self) -> None:
+        """Delete everything of this visit."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, state: dict[str, Any]) -> None:
+        handle, partial = tempfile.mkstemp(dir=self.folder)
+        with os.fdopen(handle, "w") as file:
+            json.dump(state, file)
+        os.replace(partial, self.folder / "visit.json")
+
+
+def load_result(folder: str | Path):
+    """The Result that a step left, as far as the next edit needs it: picture, code, mask, recipe."""
+    from barbershop_core import codes
+    from barbershop_core.result import Result
+
+    folder = Path(folder)
+    try:
+        step = json.loads((folder / "step.json").read_text())
+        with Image.open(folder / "result.png") as picture:
+            image = picture.convert("RGB")
+        with np.load(folder / "changed.npz") as arrays:
+            changed = arrays["changed"].astype(np.float32)
+    except (OSError, ValueError, KeyError):
+        raise BadRequest(
+            "The step to go on from is no longer kept.", "Upload the photo again, or its downloaded result."
+        ) from None
+    code = codes.load(folder / "code.safetensors")
+    return Result(image, None, code, {"changed": changed}, step["scores"], step["recipe"], ())
+
+
+def sweep(now: float | None = None) -> None:
+    """Delete the visits that ended long ago."""
+    now = time.time() if now is None else now
+    try:
+        visits = list(root().iterdir())
+    except OSError:
+        return
+    for visit in visits:
+        try:
+            if now - (visit / "visit.json").stat().st_mtime > KEPT:
+                shutil.rmtree(visit, ignore_errors=True)
+        except OSError:
+            if now - visit.stat().st_mtime > KEPT:
+                shutil.rmtree(visit, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Where things stand and what calls what: a module a part of the page."""

@@ -1,0 +1,80 @@
+"""The result panel: progress, picture, chain, downloads, scores."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from .. import panel
+from .parts import QUICK, outputs
+
+
+def build(ui: dict) -> None:
+    """The panel beside the tabs."""
+    ui["status"] = gr.HTML(
+        '<p class="quiet">The result will appear here.</p>', elem_id="status", padding=False
+    )
+    ui["preview"] = gr.Image(
+        elem_id="preview",
+        label="Preview",
+        visible=False,
+        interactive=False,
+        format="png",
+        buttons=[],
+        height=460,
+    )
+    ui["slider"] = gr.ImageSlider(
+        label="Before and after",
+        interactive=False,
+        format="png",
+        height=460,
+        max_height=460,
+        elem_id="result",
+        buttons=["fullscreen"],
+    )
+    with gr.Group(elem_id="chain"):
+        with gr.Row(elem_classes="chain-bar"):
+            gr.HTML("<b>Chain</b>", padding=False, elem_classes="chain-title")
+            for name, label in (("undo", "↶ Undo"), ("redo", "↷ Redo"), ("restart", "Original")):
+                ui[name] = gr.Button(label, size="sm", interactive=False, elem_id=name, min_width=76, scale=0)
+        ui["history"] = gr.Gallery(
+            visible=False,
+            columns=6,
+            height="auto",
+            allow_preview=False,
+            show_label=False,
+            interactive=False,
+            object_fit="cover",
+            format="png",
+            buttons=[],
+            elem_id="history",
+        )
+        ui["chain_note"] = gr.HTML(
+            '<p class="quiet">Edits in any tab are added to a chain here; each goes on from the last.</p>',
+            elem_id="chain_note",
+            padding=False,
+        )
+    with gr.Row(elem_classes="actions"):
+        ui["crop_file"] = gr.DownloadButton(
+            "Download portrait", interactive=False, elem_id="download", min_width=150
+        )
+        ui["photo_file"] = gr.DownloadButton("Download whole photo", interactive=False, min_width=150)
+    ui["details"] = gr.Markdown(elem_id="scores")
+    with gr.Row(elem_classes="photos"):
+        for name, label in (("pasted", "Back in the photo"), ("mask", "Target mask")):
+            ui[name] = gr.Image(
+                label=label,
+                visible=False,
+                interactive=False,
+                format="png",
+                height=240,
+                elem_id=name,
+                buttons=["fullscreen"],
+                min_width=140,
+            )
+
+
+def wire(ui: dict) -> None:
+    """The chain's buttons and pictures."""
+    for name, handler in (("undo", panel.undo), ("redo", panel.redo), ("restart", panel.restart)):
+        ui[name].click(handler, None, outputs(ui), **QUICK)
+    ui["history"].select(panel.go_to, None, outputs(ui), **QUICK)

@@ -1,0 +1,159 @@
+"""The tab "Words"."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from .. import words
+from .parts import GPU, LIVE, PHOTO, PRIVATE, QUICK, SHOW_RESULT, TEXT, buttons, outputs, stops
+
+
+def build(ui: dict) -> None:
+    """Prompt, suggestions, method and its controls."""
+    ui["prompt"] = gr.Textbox(
+        label="What should change",
+        placeholder="blond hair · smiling · a beard",
+        elem_id="prompt",
+        lines=1,
+        submit_btn=False,
+    )
+    ui["suggestions"] = gr.Dataset(
+        components=[gr.Textbox(visible=False)],
+        samples=[[row["prompt"]] for row in words.SUGGESTIONS],
+        label="Suggestions",
+        type="index",
+        layout="gallery",
+        samples_per_page=20,
+        elem_id="suggestions",
+        show_label=False,
+    )
+    ui["method"] = gr.Radio(list(words.METHODS), value="directions", label="Method", elem_id="method")
+    ui["method_time"] = gr.Markdown(
+        words.cost("directions", "fast"), elem_classes="hint", elem_id="method_time"
+    )
+    with gr.Column(elem_classes="method") as ui["directions_form"]:
+        _directions(ui)
+    with gr.Column(visible=False, elem_classes="method") as ui["optimize_form"]:
+        gr.Markdown(TEXT["optimize"], elem_classes="hint")
+        ui["identity"] = gr.Slider(
+            0,
+            0.05,
+            value=0.005,
+            step=0.001,
+            label="How firmly to stay the same person",
+            elem_id="identity",
+            info="0 lets the face change (age, another person); 0.005 is the article's; 0.05 hardly changes.",
+        )
+        ui["text_preset"] = gr.Radio(
+            [("Fast", "fast"), ("As released", "released"), ("As in the paper", "paper")],
+            value="fast",
+            label="Steps",
+        )
+    with gr.Column(visible=False, elem_classes="method") as ui["mapper_form"]:
+        gr.Markdown(TEXT["mapper"], elem_classes="hint")
+        with gr.Row(elem_classes="mapper-row"):
+            ui["mapper"] = gr.Dropdown([], label="Mapper", elem_id="mapper", min_width=180, scale=3)
+            ui["mapper_refresh"] = gr.Button("Look again", size="sm", scale=1, min_width=90)
+        ui["strength"] = gr.Slider(
+            -2, 2, value=1, step=0.1, label="Strength", info="1 as it was trained; below 0 the opposite."
+        )
+    with gr.Column(visible=False) as ui["text_actions"]:
+        buttons(ui, "text_", "Run")
+    with gr.Accordion("Advanced", open=False):
+        ui["route"] = gr.Radio(
+            [("Whole face (W+)", "W+"), ("Colours only (keep F)", "F")],
+            value="W+",
+            label="What an edit may change",
+        )
+        gr.Markdown(TEXT["route"], elem_classes="hint")
+        ui["text_seed"] = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=100)
+
+
+def _directions(ui: dict) -> None:
+    """Sliders, each direction its own."""
+    with gr.Row(elem_classes="neutral-row"):
+        ui["neutral"] = gr.Textbox(
+            label="Instead of",
+            placeholder="hair · person (may stay empty)",
+            elem_id="neutral",
+            min_width=160,
+            scale=3,
+        )
+        with gr.Column(min_width=120, scale=2, elem_classes="bottom"):
+            ui["add"] = gr.Button("Add sliders", variant="primary", elem_id="add")
+    gr.Markdown(TEXT["directions"], elem_classes="hint")
+    ui["slots"] = gr.State([])
+    for k in range(words.SLOTS):
+        with gr.Group(visible=False, elem_classes="slot", elem_id=f"slot_{k}") as ui[f"slot_{k}"]:
+            with gr.Row(elem_classes="slot-head"):
+                ui[f"name_{k}"] = gr.Markdown(elem_classes="slot-name")
+                ui[f"moved_{k}"] = gr.HTML(elem_classes="moved", padding=False)
+                ui[f"remove_{k}"] = gr.Button("✕", size="sm", min_width=36, scale=0, elem_id=f"remove_{k}")
+            with gr.Row(elem_classes="slot-sliders"):
+                ui[f"alpha_{k}"] = gr.Slider(
+                    -10,
+                    10,
+                    value=words.ALPHA,
+                    step=0.1,
+                    label="Strength α",
+                    min_width=150,
+                    elem_id=f"alpha_{k}",
+                )
+                ui[f"beta_{k}"] = gr.Slider(
+                    0.02,
+                    0.4,
+                    value=words.BETA,
+                    step=0.01,
+                    label="Threshold β",
+                    min_width=150,
+                    elem_id=f"beta_{k}",
+                )
+    ui["live_note"] = gr.HTML(padding=False, elem_classes="note", elem_id="live_note")
+    with gr.Row(visible=False, elem_classes="actions") as ui["slots_actions"]:
+        ui["keep_words"] = gr.Button("Keep this edit", variant="primary", elem_id="keep_words", min_width=130)
+        ui["compare"] = gr.Button("Compare strengths", elem_id="compare", min_width=130)
+        ui["words_stop"] = gr.Button("Stop", variant="stop", elem_id="words_stop", min_width=80, scale=0)
+    ui["grid"] = gr.Image(
+        label="Strength across, threshold down",
+        visible=False,
+        interactive=False,
+        format="png",
+        elem_id="grid",
+        buttons=["fullscreen", "download"],
+    )
+
+
+def wire(ui: dict) -> list:
+    """Connect the tab; returns the runs, to be stopped."""
+    panel_and_slots = outputs(ui, words.OUTPUTS)
+    live = [ui[name] for name in words.LIVE_INPUTS]
+    opening = [ui["prompt"], ui["neutral"], ui["face"], ui["face_index"], *live]
+    runs = [
+        ui["add"].click(words.add, opening, panel_and_slots, **GPU),
+        ui["keep_words"].click(words.keep, live, panel_and_slots, **GPU),
+        ui["compare"].click(words.compare, live, panel_and_slots, **GPU),
+        ui["text_run"].click(words.run, [ui[n] for n in words.RUN_INPUTS], outputs(ui), **GPU),
+    ]
+    ui["text_run"].click(None, js=SHOW_RESULT, **PRIVATE)
+    moves = [ui[f"{part}_{k}"].input for part in ("alpha", "beta") for k in range(words.SLOTS)]
+    gr.on(moves, words.move, live, outputs(ui, words.LIVE_OUTPUTS), **LIVE)
+    for k in range(words.SLOTS):
+        ui[f"remove_{k}"].click(words.remover(k), live, panel_and_slots, **GPU)
+    ui["suggestions"].select(words.suggest, None, [ui["prompt"], ui["neutral"]], **QUICK)
+    groups = [
+        ui[name]
+        for name in ("directions_form", "optimize_form", "mapper_form", "text_actions", "method_time")
+    ]
+    choice = [ui["method"], ui["text_preset"]]
+    gr.on([ui["method"].change, ui["text_preset"].change], words.choose_method, choice, groups, **QUICK)
+    for run in runs:
+        run.then(words.cost, choice, ui["method_time"], **QUICK)
+    look = [ui["mapper_refresh"].click, ui["words_tab"].select]
+    gr.on(look, words.refresh_mappers, None, ui["mapper"], **PHOTO)
+    return runs
+
+
+def wire_stops(ui: dict, runs: list) -> None:
+    """The tab's Stop buttons."""
+    for name in ("text_stop", "words_stop"):
+        stops(ui, name, runs)

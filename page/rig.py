@@ -1,0 +1,260 @@
+"""The tab "Rig": head pose, expression and light of the present portrait (PIE)."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from barbershop_core.errors import BadRequest
+
+from . import core, panel
+from .hair import begin
+from .history import Visit
+from .times import times
+
+EXPRESSIONS = ("smile", "open mouth", "raised brows", "closed eyes", "frown")
+NEUTRAL = "as it is"
+CONTROLS = 12
+"""Most blendshape-level sliders shown; a pack's face model names them."""
+POSE = ("yaw", "pitch", "roll")
+LIGHT = ("light_azimuth", "light_elevation", "light_strength", "light_warmth")
+LIGHT_START = {"light_azimuth": 0.0, "light_elevation": 20.0, "light_strength": 1.0, "light_warmth": 0.0}
+COPIED = (("Pose", "pose"), ("Expression", "expression"), ("Light", "light"))
+LIVE_INPUTS = (
+    *POSE,
+    "expression",
+    "expression_strength",
+    "light_on",
+    *LIGHT,
+    "controls",
+    *(f"control_{k}" for k in range(CONTROLS)),
+)
+PERSON = ("face", "face_index", "rig_preset")
+OUTPUTS = (
+    *panel.OUTPUTS,
+    "rig_ready",
+    "controls",
+    *(f"control_{k}" for k in range(CONTROLS)),
+    "no_controls",
+    *POSE,
+    "expression",
+    "light_on",
+    "overlay",
+    "animation",
+    "animation_file",
+)
+LIVE_OUTPUTS = ("preview", "slider", "rig_note")
+
+
+def _updates(**values) -> tuple:
+    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
+
+
+def _both(shared: tuple, **own) -> tuple:
+    """The panel's updates followed by this tab's."""
+    return (*shared, *_updates(**own)[len(panel.OUTPUTS) :])
+
+
+def pose_of(values: dict) -> dict:
+    """What the controls ask for, as the core's arguments: yaw, pitch, roll, expression, strength, light."""
+    named = None if values.get("expression") in (None, NEUTRAL) else values["expression"]
+    own = {name: float(values[f"control_{k}"]) for k, name in enumerate(values.get("controls") or ())}
+    own = {name: value for name, value in own.items() if value}
+    pose: dict = {name: float(values[name] or 0) for name in POSE}
+    pose["expression"] = own or named  # sliders of one's own say more than a name
+    pose["strength"] = float(values["expression_strength"])
+    pose["light"] = light_of(values) if values.get("light_on") else None
+    return pose
+
+
+def light_of(values: dict) -> dict[str, float]:
+    """The light's controls: azimuth and elevation in degrees, strength and warmth."""
+    return {name.removeprefix("light_"): float(values[name]) for name in LIGHT}
+
+
+NOTHING = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "expression": None, "strength": 1.0, "light": None}
+RESET = {
+    **{name: 0 for name in POSE},
+    "expression": NEUTRAL,
+    "light_on": False,
+    **{f"control_{k}": 0 for k in range(CONTROLS)},
+}
+
+
+def open_rig(session: gr.Request, face: str, face_index, preset: str):
+    """Embed the present portrait for the rig; the sliders are live from then on."""
+    visit = Visit.of(session)
+
+    def request() -> dict:
+        begin(visit, {"face": face, "face_index": face_index})
+        return {**visit.base(), "preset": preset, "pose": NOTHING, "options": {"preset": preset}}
+
+    for update, result in panel.stream("rig", request):
+        if result is None:
+            yield _updates(**update)
+            continue
+        times.note(f"rig {preset}", result["elapsed"])
+        names = result["controls"][:CONTROLS]
+        words = f"<p>Ready in {result['elapsed']:.1f} s: move the sliders.</p>" + panel.notes(
+            result["notices"]
+        )
+        shown: dict = {f"control_{k}": gr.update(visible=False, value=0) for k in range(CONTROLS)}
+        shown |= {
+            f"control_{k}": gr.update(label=name.replace("_", " ").capitalize(), visible=True, value=0)
+            for k, name in enumerate(names)
+        }
+        picture = panel.live(result["image"])
+        yield _updates(
+            status=words,
+            preview=picture,
+            slider=gr.update(visible=False),
+            controls=names,
+            no_controls=gr.update(visible=not names),
+            rig_ready=gr.update(visible=True),
+            **shown,
+        )
+
+
+def _live(visit: Visit, preset: str, **more) -> dict:
+    return {**visit.base(), "preset": preset, "options": {"preset": preset}, **more}
+
+
+def move(session: gr.Request, preset: str, *values):
+    """A slider moved: the picture again."""
+    started = time.monotonic()
+    try:
+        pose = pose_of(dict(zip(LIVE_INPUTS, values)))
+        drawn = core.moment("rig", _live(Visit.of(session), preset, pose=pose))
+    except Exception as error:
+        return gr.skip(), gr.skip(), panel.problem(core.shown(error))
+    note = f'<p class="quiet">Repainted in {1000 * (time.monotonic() - started):.0f} ms</p>'
+    return panel.live(drawn["image"]), gr.update(visible=False), note
+
+
+def keep(session: gr.Request, preset: str, *values):
+    """Add what the sliders show to the chain."""
+    pose, visit = pose_of(dict(zip(LIVE_INPUTS, values))), Visit.of(session)
+
+    def request() -> dict:
+        if not (any(pose[name] for name in POSE) or pose["expression"] or pose["light"]):
+            raise BadRequest("Nothing was moved yet.", "Move a slider first.")
+        return _live(visit, preset, pose=pose)
+
+    for update, result in panel.stream("rig result", request, silent=True):
+        if result is None:
+            yield _updates(**update)
+        else:
+            visit.push(title_of(pose), result)
+            words = "<p>Kept: the next edit goes on from here.</p>" + panel.notes(result["notices"])
+            yield _both(panel.show(visit, status=words), rig_ready=gr.update(visible=False), **RESET)
+
+
+def title_of(pose: dict) -> str:
+    """What a rig edit does, in a few words for the chain."""
+    words = [f"{name} {pose[name]:+.0f}°" for name in POSE if pose[name]]
+    if pose["expression"]:
+        words.append(pose["expression"] if isinstance(pose["expression"], str) else "expression")
+    if pose["light"]:
+        words.append("light")
+    return ", ".join(words[:2]).capitalize() + ("…" if len(words) > 2 else "")
+
+
+def reset():
+    """All controls back to the portrait as it is."""
+    return tuple(RESET.values())
+
+
+def overlay(session: gr.Request, preset: str):
+    """Show the fitted 3D face over the portrait."""
+    visit = Visit.of(session)
+    for update, result in panel.stream("rig overlay", lambda: _live(visit, preset), silent=True):
+        if result is None:
+            yield _updates(**update)
+        else:
+            words = "<p>The 3D face that was fitted to the portrait.</p>"
+            yield _updates(status=words, overlay=gr.update(value=result["image"], visible=True))
+
+
+COPY_INPUTS = (*PERSON, "like", "like_index", "copied")
+
+
+def copy(session: gr.Request, *values):
+    """Take pose, expression or light from another photo."""
+    form = dict(zip(COPY_INPUTS, values))
+
+    def request(visit: Visit) -> dict:
+        if not form["like"]:
+            raise BadRequest("The other photo is missing.", "Upload the one to copy from.")
+        if not form["copied"]:
+            raise BadRequest("Nothing was chosen to copy.", "Tick pose, expression or light.")
+        begin(visit, form)
+        return {
+            "like": form["like"],
+            "like_index": form["like_index"],
+            "copy": list(form["copied"]),
+            "preset": form["rig_preset"],
+        }
+
+    title = " and ".join(form["copied"] or ()).capitalize() + " of another"
+    yield from panel.edit("pose", request, title, session, f"pose {form['rig_preset']}")
+
+
+def animate(session: gr.Request, preset: str, sweep: str, frames: float, kind: str):
+    """Export a sweep of the head or of the light."""
+    visit = Visit.of(session)
+
+    def request() -> dict:
+        return _live(visit, preset, sweep=sweep, frames=int(frames), format=kind, fps=12)
+
+    for update, result in panel.stream("animation", request):
+        if result is None:
+            yield _updates(**update)
+            continue
+        path = core.keep(result["data"], result["name"])
+        words = f"<p>Animation of {int(frames)} frames in {result['elapsed']:.1f} s.</p>" + panel.notes(
+            result["notices"]
+        )
+        moving = gr.update(value=core.keep(result["gif"], "sweep.gif"), visible=True)
+        yield _updates(
+            status=words,
+            animation=moving,
+            preview=gr.update(visible=False),
+            slider=gr.update(visible=True),
+            animation_file=gr.update(value=path, interactive=True, visible=True),
+        )
+
+
+# --- the lit sphere ---------------------------------------------------------------------------
+
+
+def sphere(*values) -> str:
+    """A grey ball under the light of the controls, as HTML with the picture inside; a moment's work."""
+    import base64
+
+    light = light_of(dict(zip(LIGHT, values)))
+    file = io.BytesIO()
+    Image.fromarray(ball(**light)).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img class="sphere" alt="a ball under this light" src="data:image/png;base64,{data}">'
+
+
+def ball(azimuth: float, elevation: float, strength: float, warmth: float, side: int = 120) -> np.ndarray:
+    """A lit ball, uint8 [side,side,3] on a dark ground.
+
+    azimuth: degrees, positive from the picture's right.  elevation: degrees, positive from above.
+    strength: of the directed light over the ambient one.  warmth: -1 cool to 1 warm.
+    """
+    y, x = np.mgrid[0:side, 0:side] * (2.3 / (side - 1)) - 1.15
+    inside = x * x + y * y <= 1
+    z = np.sqrt(np.clip(1 - x * x - y * y, 0, 1))
+    a, e = np.radians(azimuth), np.radians(elevation)
+    towards = (np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e))
+    lit = np.clip(x * towards[0] - y * towards[1] + z * towards[2], 0, 1)
+    tint = np.array([1 + 0.25 * warmth, 1.0, 1 - 0.25 * warmth])
+    colour = (0.28 + 0.62 * strength * lit)[..., None] * tint * 200
+    ground = np.array([58, 52, 46])
+    return np.where(inside[..., None], np.clip(colour, 0, 255), ground).astype(np.uint8)

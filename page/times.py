@@ -1,0 +1,36 @@
+"""How long things take: measured by this server's own last run, else the stored measurement."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .core import ASSETS
+
+
+class Times:
+    """Seconds by name of the work.
+
+    stored: a JSON file, name -> sentence.
+    """
+
+    def __init__(self, *stored: Path):
+        self.stored: dict[str, str] = {}
+        for path in stored:
+            self.stored |= json.loads(path.read_text()) if path.is_file() else {}
+        self.here: dict[str, float] = {}
+
+    def note(self, name: str, seconds: float) -> None:
+        """A run took so long."""
+        self.here[name] = seconds
+
+    def words(self, name: str) -> str:
+        """One line for beneath the control that chooses ``name``."""
+        if name in self.here:
+            seconds = self.here[name]
+            shown = f"{seconds:.0f} s" if seconds >= 2 else f"{seconds:.1f} s"
+            return f"The last run with this setting took {shown} here; photos used before are faster."
+        return self.stored.get(name, "No run with this setting was timed yet on this machine.")
+
+
+times = Times(ASSETS / "examples" / "times.json", ASSETS / "text" / "times.json")

@@ -88,3 +88,22 @@ def test_two_processes_train_and_resume(folder, tmp_path):
     assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 48
     assert steps[-1].losses["psnr"] > max(first, 10.0)
     assert any(step.stage == "mapping held out" for step in steps)
+
+
+def test_a_small_net_learns_and_resumes(folder, tmp_path):
+    """The shared loop: held-out figures at the end, time boxes add up over runs."""
+    from barbershop_core.world import train_nets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_nets.Batches, "draw", _small_draw(train_nets.Batches.draw))
+        first = [s for s in train_nets.train_identity(folder, tmp_path / "i.pt", 0.1)]
+        again = [s for s in train_nets.train_identity(folder, tmp_path / "i.pt", 0.2)]
+    assert first[-1].stage == again[-1].stage == "identity held out"
+    saved = torch.load(tmp_path / "i.pt", weights_only=True)
+    assert saved["elapsed"] >= 12 and 0 < saved["index"]
+    assert -1 <= first[-1].losses["cosine"] < again[-1].losses["cosine"] <= 1
+
+
+def _small_draw(draw):
+    """Batches at the pool's own 64 px."""
+    return lambda self, batch, size: draw(self, batch, 64)

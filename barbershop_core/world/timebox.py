@@ -16,6 +16,14 @@ SAVED_EVERY = 120.0
 """Seconds between two checkpoints."""
 
 
+def _matrices(net: nn.Module) -> Iterator[Tensor]:
+    """Weights of linear layers and convolutions, whatever their class; embedding tables are no matrices."""
+    for module in net.modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, Tensor) and weight.ndim in (2, 4) and not isinstance(module, nn.Embedding):
+            yield weight
+
+
 def train(
     name: str, net: nn.Module, loss: Callable[[int], Tensor], score: Callable[[], dict[str, float]],
     checkpoint: Path, minutes: float, lr: float, decay: float = 0.6, weight_decay: float = 1e-3,
@@ -28,7 +36,7 @@ def train(
     Yields a step every 50 batches, and one with the held-out figures at each checkpoint.
     """
     learnt = [p for p in net.parameters() if p.requires_grad]
-    matrices = {id(m.weight) for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
+    matrices = {id(weight) for weight in _matrices(net)}
     optimizers = [
         Muon([p for p in learnt if id(p) in matrices], lr),
         torch.optim.AdamW([p for p in learnt if id(p) not in matrices], lr=lr, weight_decay=weight_decay,

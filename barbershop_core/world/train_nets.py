@@ -1,11 +1,10 @@
 """The studio pack's smaller networks, each learnt from the rendered pool: identity, encoder, perceptual.
 
-They share one loop (``fit``): time-boxed, resumable, yielding steps.
+They share one loop (`timebox.train`): time-boxed, resumable, yielding steps.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from ..networks.e4e import Encoder4Editing
 from ..networks.stylegan2 import Generator
 from ..networks.vgg import VGG16Features
 from ..progress import Step
-from . import params, pool
-from .muon import Muon
+from . import params, pool, timebox
 from .shading import LABELS
 from .train_generator import Batches, to_tensor
 
@@ -52,65 +50,22 @@ def fit(
     seed: int = 0,
     augmentation: float = 1.0,
 ) -> Iterator[Step]:
-    """Train ``net`` for ``minutes`` (those of earlier runs counted in); returns it in eval mode.
-    Convolutions and linear layers step by Muon, all else by AdamW.
+    """Train ``net`` on the pool (see `timebox.train`).
 
     loss: (net, p [B,P], images [B,3,S,S] in -1..1, labels [B,S,S]) -> scalar.
     score: held-out figures of the net in eval mode.
     """
     torch.manual_seed(seed)
-    learnt = [q for q in net.parameters() if q.requires_grad]
-    optimizers = [
-        Muon([q for q in learnt if q.ndim in (2, 4)], lr),
-        torch.optim.AdamW([q for q in learnt if q.ndim not in (2, 4)], lr=lr, weight_decay=1e-4),
-    ]
-    elapsed, index = 0.0, 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        net.load_state_dict(saved["net"])
-        for optimizer, state in zip(optimizers, saved["optimizers"]):
-            optimizer.load_state_dict(state)
-        elapsed, index = saved["elapsed"], saved["index"]
-    batches = Batches(folder, seed + index)
-    rng = torch.Generator().manual_seed(seed + index)
-    start, last, total, mean = time.monotonic() - elapsed, time.monotonic(), minutes * 60, None
-    while elapsed < total:
-        elapsed = time.monotonic() - start
-        rate = lr * min(1.0, max(0.01, (1 - elapsed / total) / 0.6)) * min(1.0, (index + 1) / 50)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        net.train()
+    batches = Batches(folder, seed)
+
+    def of_batch(index: int) -> Tensor:
+        rng = torch.Generator().manual_seed(seed * 1_000_003 + index)
+        batches.rng = np.random.default_rng([seed, index])
         p, image, labels = batches.draw(batch, 128)
         with torch.autocast("cpu", torch.bfloat16):
-            value = loss(net, p, augment(image, rng, augmentation), labels)
-        net.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(learnt, 5.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        index += 1
-        mean = value.item() if mean is None else 0.97 * mean + 0.03 * value.item()
-        if index % 50 == 0:
-            yield Step(name, int(elapsed), int(total), {"loss": mean})
-        if time.monotonic() - last > 90 or elapsed >= total:
-            net.eval()
-            part = checkpoint.with_suffix(".part")
-            torch.save(
-                {
-                    "net": net.state_dict(),
-                    "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                    "elapsed": elapsed,
-                    "index": index,
-                },
-                part,
-            )
-            part.replace(checkpoint)
-            batches.refresh()
-            last = time.monotonic()
-            with torch.no_grad():
-                yield Step(f"{name} held out", int(elapsed), int(total), score(net))
-    return net.eval()
+            return loss(net, p, augment(image, rng, augmentation), labels)
+
+    return (yield from timebox.train(name, net, of_batch, lambda: score(net), checkpoint, minutes, lr))
 
 
 def _held_out(folder: Path, count: int = 250) -> tuple[np.ndarray, Tensor, Tensor]:

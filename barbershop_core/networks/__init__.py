@@ -16,7 +16,8 @@ from ..errors import BadRequest
 
 # kind -> module with from_state(checkpoint, **options)
 KINDS = {"stylegan2": "stylegan2_layouts", "bisenet": "bisenet", "arcface": "arcface", "e4e": "e4e",
-         "vgg16": "vgg", "regressor": "regressor"}
+         "vgg16": "vgg", "regressor": "regressor", "face_model": "face_model", "rignet": "rignet",
+         "face3d": "face3d", "clip": "clip", "mapper": "mapper"}
 
 
 def load(kind: str, checkpoint: Any, **options: Any) -> nn.Module:
@@ -31,9 +32,11 @@ def load(kind: str, checkpoint: Any, **options: Any) -> nn.Module:
     """
     if kind not in KINDS:
         raise BadRequest(f"There is no network of the kind '{kind}'.", f"Choose one of {', '.join(KINDS)}.")
+    module = import_module(f".{KINDS[kind]}", __name__)
     if isinstance(checkpoint, (str, Path)):
         from .checkpoint import read
 
-        checkpoint = read(checkpoint)
-    net = import_module(f".{KINDS[kind]}", __name__).from_state(checkpoint, **options)
+        # face models come in files that no other network comes in
+        checkpoint = getattr(module, "read", read)(checkpoint)
+    net = module.from_state(checkpoint, **options)
     return net.eval().requires_grad_(False)

@@ -1,0 +1,171 @@
+"""CLIP (Radford et al. 2021) in OpenAI's layout, computed by open_clip.
+
+Every size is read from the weights: vision transformer or modified ResNet, width, context length and
+vocabulary.  A vocabulary shorter than the published 49,408 entries is the published one cut off: byte
+pair encoding with the most frequent merges only, so that every text still has an encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import layout
+from .resample import resize
+
+WHAT = "CLIP network"
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+SYMBOLS, SPECIAL = 512, ("<|startoftext|>", "<|endoftext|>")
+
+
+class Tokenizer:
+    """Text -> ids, as OpenAI's tokenizer; see the module for ``vocabulary``.
+
+    Special tokens stand last: start, end.  Anything longer than ``context`` is cut off before its end token.
+    """
+
+    def __init__(self, vocabulary: int = 49408, context: int = 77):
+        self._bpe = _byte_pairs(vocabulary)
+        self.context, self.start, self.end = context, vocabulary - 2, vocabulary - 1
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without start and end."""
+        return self._bpe.encode(text)
+
+    def truncates(self, text: str) -> bool:
+        """Whether the text is too long to be taken in whole."""
+        return len(self.encode(text)) > self.context - 2
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """[N,context] ids, zero behind the end."""
+        ids = torch.zeros(len(texts), self.context, dtype=torch.long)
+        for row, text in zip(ids, texts):
+            found = [self.start, *self.encode(text)[: self.context - 2], self.end]
+            row[: len(found)] = torch.tensor(found)
+        return ids
+
+
+@lru_cache(maxsize=4)
+def _byte_pairs(vocabulary: int):
+    from open_clip.tokenizer import SimpleTokenizer
+
+    bpe = SimpleTokenizer()
+    if not SYMBOLS + 2 < vocabulary <= bpe.vocab_size:
+        raise ValueError(f"a vocabulary of {vocabulary} entries is none of CLIP's")
+    # open_clip spells the special tokens in its own way; as published they are recognised inside of texts.
+    for old, new in zip(("<start_of_text>", "<end_of_text>"), SPECIAL):
+        bpe.encoder[new], bpe.cache[new] = bpe.encoder.pop(old), new
+    escaped = "|".join(s.replace("|", r"\|") for s in SPECIAL)
+    bpe.pat = _pattern(escaped)
+    kept = vocabulary - 2
+    bpe.encoder = {k: v for k, v in bpe.encoder.items() if v < kept} | {
+        SPECIAL[0]: kept, SPECIAL[1]: kept + 1,
+    }  # fmt: skip
+    bpe.bpe_ranks = {k: v for k, v in bpe.bpe_ranks.items() if v < kept - SYMBOLS}
+    return bpe
+
+
+def _pattern(special: str):
+    import regex
+
+    words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    return regex.compile(f"{special}|{words}", regex.IGNORECASE)
+
+
+class Clip(nn.Module):
+    """Both encoders and the tokenizer.
+
+    model: an open_clip CLIP.  ``size``: pixels of the image encoder's input; ``width``: of the embedding.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        side = model.visual.image_size
+        self.size = int(side[0] if isinstance(side, (tuple, list)) else side)
+        self.width = int(model.text_projection.shape[1])
+        self.tokenizer = Tokenizer(model.vocab_size, model.context_length)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Normalized images [B,3,S,S] -> features [B,E], of any length."""
+        return self.model.encode_image(image)
+
+    def encode_text(self, ids: Tensor) -> Tensor:
+        """Ids [B,C] -> features [B,E], of any length."""
+        m = self.model
+        last = int(ids.argmax(1).max()) + 1  # causal: what stands behind the last end token has no say
+        x = m.token_embedding(ids[:, :last]) + m.positional_embedding[:last]
+        x = m.ln_final(m.transformer(x, attn_mask=m.attn_mask[:last, :last]))
+        return x[torch.arange(len(ids), device=ids.device), ids.argmax(1)] @ m.text_projection
+
+    def image(self, image: Tensor) -> Tensor:
+        """Portraits [B,3,H,W] in [-1,1], any size -> unit vectors [B,E]."""
+        x = image if image.shape[-1] == self.size else resize(image, self.size)
+        return F.normalize(self.encode_image(((x + 1) / 2 - self.mean) / self.std).float(), dim=-1)
+
+    def text(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> unit vectors [N,E]."""
+        ids = self.tokenizer(list(texts)).to(self.mean.device)
+        return F.normalize(torch.cat([self.encode_text(part) for part in ids.split(128)]).float(), dim=-1)
+
+
+def build(embedding: int, vision: dict, text: dict) -> Clip:
+    """A fresh network from open_clip's configurations of its towers."""
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+
+    return Clip(CLIP(embedding, CLIPVisionCfg(**vision), CLIPTextCfg(**text), quick_gelu=True))
+
+
+def from_state(checkpoint: Any) -> Clip:
+    """CLIP from a state dict in OpenAI's or open_clip's layout (they agree), computed in float32.
+
+    Raises errors.WeightCorrupt for anything else.
+    """
+    state = {k.removeprefix("model."): v for k, v in layout.state_of(checkpoint, WHAT).items()}
+    for entry in ("input_resolution", "context_length", "vocab_size"):  # of TorchScript archives
+        state.pop(entry, None)
+    vocabulary, width = layout.shape_of(state, "token_embedding.weight", WHAT, 2)
+    context = layout.shape_of(state, "positional_embedding", WHAT, 2)[0]
+    embedding = layout.shape_of(state, "text_projection", WHAT, 2)[1]
+    layers = layout.count(state, "transformer.resblocks.")
+    if vocabulary < SYMBOLS + 3 or not layers or width % 64:
+        raise layout.wrong(WHAT, "the text encoder has another layout")
+    text = {"context_length": context, "vocab_size": vocabulary, "width": width, "heads": width // 64,
+            "layers": layers}  # fmt: skip
+    try:
+        net = build(embedding, _vision(state), text)
+    except (AssertionError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise layout.wrong(WHAT, str(error) or "sizes that do not fit") from error
+    expected = net.model.state_dict()
+    for key, value in expected.items():
+        if key not in state and not key.endswith("num_batches_tracked"):
+            raise layout.wrong(WHAT, f"'{key}' is missing")
+        if key in state and state[key].shape != value.shape:
+            raise layout.wrong(WHAT, f"'{key}' has the shape {list(state[key].shape)} instead of "
+                                     f"{list(value.shape)}")
+    unknown = [k for k in state if k not in expected]
+    if unknown:
+        raise layout.wrong(WHAT, f"'{unknown[0]}' does not belong there")
+    net.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()},
+                              strict=False)
+    return net
+
+
+def _vision(state: dict[str, Tensor]) -> dict:
+    if "visual.proj" in state:
+        width, _, patch, _ = layout.shape_of(state, "visual.conv1.weight", WHAT, 4)
+        places = layout.shape_of(state, "visual.positional_embedding", WHAT, 2)[0] - 1
+        return {"layers": layout.count(state, "visual.transformer.resblocks."), "width": width,
+                "patch_size": patch, "image_size": patch * round(places**0.5)}  # fmt: skip
+    width = layout.shape_of(state, "visual.layer1.0.conv1.weight", WHAT, 4)[0]
+    places = layout.shape_of(state, "visual.attnpool.positional_embedding", WHAT, 2)[0] - 1
+    layers = tuple(layout.count(state, f"visual.layer{k}.") for k in (1, 2, 3, 4))
+    return {"layers": layers, "width": width, "patch_size": None, "image_size": 32 * round(places**0.5)}

@@ -1,0 +1,77 @@
+"""StyleCLIP's latent mapper (Patashnik et al. 2021, section 5), in the layout of its checkpoints.
+
+Published files spell the coarse level "course_mapping" and carry the whole generator as "decoder.*",
+which is left out here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import layout
+from .stylegan2 import EqualLinear
+
+WHAT = "latent mapper"
+LEVELS = {"course_mapping": slice(0, 4), "medium_mapping": slice(4, 8), "fine_mapping": slice(8, None)}
+"""The rows of W+ that each level maps, by its published name."""
+SINGLE = ("mapping",)
+LAYERS, LR = 4, 0.01
+
+
+class PixelNorm(nn.Module):
+    """As published, over dimension 1: the layers of the level, not the channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+class Level(nn.Module):
+    """Pixel norm and four linear layers: rows [B,K,D] -> their change [B,K,D]."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        layers = (EqualLinear(width, width, lr=LR, activate=True) for _ in range(LAYERS))
+        self.mapping = nn.Sequential(PixelNorm(), *layers)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.mapping(rows)
+
+
+class Mapper(nn.Module):
+    """W+ [B,L,D] -> its change M(w), same shape; the edit is w + 0.1 M(w) (section 5).
+
+    levels: names in LEVELS; a level that is not there changes nothing.  Or ``SINGLE``: one for all rows.
+    """
+
+    def __init__(self, width: int, levels: tuple[str, ...] = tuple(LEVELS)):
+        super().__init__()
+        self.width, self.levels = width, tuple(levels)
+        for name in self.levels:
+            self.add_module(name, Level(width))
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        """Raises ValueError where D is not the mapper's."""
+        if w_plus.shape[-1] != self.width:
+            raise ValueError(f"the mapper is for codes of {self.width} numbers, not {w_plus.shape[-1]}")
+        if self.levels == SINGLE:
+            return self.mapping(w_plus)
+        parts = []
+        for name, rows in LEVELS.items():
+            part = w_plus[:, rows]
+            parts.append(getattr(self, name)(part) if name in self.levels else torch.zeros_like(part))
+        return torch.cat(parts, 1)
+
+
+def from_state(checkpoint: Any) -> Mapper:
+    """A mapper from a published checkpoint or a state dict; levels and width are read from the weights.
+
+    Raises errors.WeightCorrupt for anything else.
+    """
+    state = layout.state_of(checkpoint, WHAT, "mapper.")
+    levels = tuple(name for name in LEVELS if f"{name}.mapping.1.weight" in state)
+    levels = levels or SINGLE
+    width = layout.shape_of(state, f"{levels[0]}.mapping.1.weight", WHAT, 2)[1]
+    return layout.build(lambda: Mapper(width, levels), state, WHAT)

@@ -71,6 +71,12 @@ class WeightMissing(WeightError):
     """A weight file is neither cached nor downloadable."""
 
 
+class FaceModelMissing(WeightError):
+    """A pack has no 3D face model, or nothing that reads one from a picture."""
+
+    remedy = "Fetch it with 'python -m barbershop_core download --pack {pack} --all', or use the pack 'studio'."
+
+
 class WeightCorrupt(WeightError):
     """A weight file has the wrong size, checksum or layout."""
 

@@ -126,6 +126,23 @@ class Pack:
         """e4e layout: image [-1,1] -> w_plus; None where the pack does without and it is not at hand."""
         return self._once("encoder", self._network)
 
+    def optional(self, role: str) -> nn.Module | None:
+        """The network of a role that packs may lack, opened as its kind says; None where it is not at
+        hand."""
+        if role not in self.manifest.networks:
+            return None
+        return self._once(role, self._network)
+
+    def fetch(self, *roles: str) -> Steps[None]:
+        """Fetch networks that only one kind of edit needs, when it is asked for.  Roles that the pack does not
+        list are passed over.  Raises WeightMissing, WeightCorrupt."""
+        for role in roles:
+            network = self.manifest.networks.get(role)
+            if network is None or role in self._found:
+                continue
+            self._found[role] = yield from hub.fetch(network, self.manifest.folder)
+            self._missed.discard(role)
+
     @property
     def perceptual(self) -> Any:
         """The perceptual losses (networks.perceptual.Perceptual)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-WINDOWS = (2, 3, 4, 5, 6, 8, 11, 16, 24, 32, 64, 128)
+WINDOWS = (2, 3, 4, 5, 6, 8, 11, 16, 24, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
 def rasterize(
@@ -33,7 +33,7 @@ def rasterize(
         smallest = window
         if not len(chosen):
             continue
-        offset = torch.arange(window)
+        offset = torch.arange(window, device=screen.device)
         x = low[chosen, 0, None] + offset
         y = low[chosen, 1, None] + offset
         # barycentric weights are linear in the pixel: base + x * slope + y * slope
@@ -53,12 +53,19 @@ def rasterize(
         triangles.append(chosen[t])
         weights.append(w)
         depths.append((w * screen[faces[chosen[t]], 2]).sum(1))
+    if not pixels:
+        none = torch.empty(0, dtype=torch.long, device=screen.device)
+        return none, none, screen.new_empty(0, 3)
     pixels, triangles = torch.cat(pixels), torch.cat(triangles)
     weights, depth = torch.cat(weights), torch.cat(depths)
+    if not len(depth):
+        return pixels, triangles, weights
     # Depth in the high bits and the candidate in the low ones: one integer maximum does the test.
     span_z = (depth.max() - depth.min()).clamp(min=1e-6)
-    key = (((depth - depth.min()) / span_z * (2**28)).long() << 32) | torch.arange(len(depth))
-    buffer = torch.full((size * size,), -1, dtype=torch.long)
+    key = (((depth - depth.min()) / span_z * (2**28)).long() << 32) | torch.arange(
+        len(depth), device=screen.device
+    )
+    buffer = torch.full((size * size,), -1, dtype=torch.long, device=screen.device)
     buffer.scatter_reduce_(0, pixels, key, "amax")
     covered = (buffer >= 0).nonzero()[:, 0]
     winner = buffer[covered] & 0xFFFFFFFF

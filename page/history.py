@@ -118,7 +118,8 @@ class Visit:
         with _lock:
             self.forget()
             original = self.folder / "original"
-            original.mkdir(parents=True, mode=0o700)
+            self.folder.mkdir(parents=True, mode=0o700)
+            original.mkdir(mode=0o700)
             photo = "photo" + Path(path).suffix.lower()[:8]
             (self.folder / photo).write_bytes(data)
             Image.fromarray(portrait.at(portrait.size)).save(original / "result.png")

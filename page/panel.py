@@ -241,8 +241,20 @@ def bar(step: Step, started: float) -> str:
 
 
 def notes(notices: list[str]) -> str:
-    """Notices as HTML, each once."""
-    return "".join(f'<p class="notice">{html.escape(n)}</p>' for n in dict.fromkeys(notices))
+    """Notices as HTML, each once: what is said of several photos in one line."""
+    photos: dict[str, list[str]] = {}
+    for notice in notices:
+        title, colon, rest = notice.partition(" photo: ")
+        said = photos.setdefault(rest if colon else notice, [])
+        if colon and title not in said:
+            said.append(title)
+    lines = (f"{_listed(titles)} photo: {words}" if titles else words for words, titles in photos.items())
+    return "".join(f'<p class="notice">{html.escape(line)}</p>' for line in lines)
+
+
+def _listed(titles: list[str]) -> str:
+    first, *rest = titles
+    return ", ".join([first, *(title[:1].lower() + title[1:] for title in rest)])
 
 
 def problem(sentence: str) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_pack import write_small_pack
+from small_studio import TINY
 
+from barbershop_core.barbershop import presets
 from barbershop_core.errors import BadRequest, NoFaceFound
 from barbershop_core.recipe import read_png
 
@@ -49,6 +51,7 @@ def small(modules, tmp_path_factory, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BARBERSHOP_PACK", str(write_small_pack(folder / "pack")))
     monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
+    monkeypatch.setitem(presets.PRESETS, "fast", TINY)  # quick steps: nothing has to look good
     modules.core._open_studio.cache_clear()
     modules.live.shelf = modules.live.Shelf()
     yield modules

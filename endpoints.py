@@ -144,6 +144,8 @@ def edit_text(
         The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
         back, and scores, recipe and notices as JSON.
     """
+    if method == "mapper" and any(mark in (prompt or "") for mark in "/\\."):
+        prompt = "that is given as a file"  # the server's files are not the caller's: names only
     request = {"face": face, "face_index": _face(face_index), "prompt": prompt, "method": method}
     request |= {"neutral": neutral or "", "alpha": alpha, "beta": beta, "strength": strength}
     request |= {"identity": identity, "route": route, "preset": preset, "seed": int(seed or 0)}

@@ -111,16 +111,15 @@ def _drawn(entry: Open, edits: list[dict]) -> dict[str, Any]:
 def open_sliders(studio, request: dict):
     """Steps; returns {"image", "moved", "notices"} of the request's ``edits``."""
     entry = yield from _sliders(studio, request)
-    return {**_drawn(entry, request["edits"]), "notices": list(getattr(entry.object, "notices", ()))}
+    notices = entry.object.notices(_places(entry, request["edits"]))
+    return {**_drawn(entry, request["edits"]), "notices": list(notices)}
 
 
 def keep_sliders(studio, request: dict):
     """Steps; returns the Finished edit."""
     entry = yield from _sliders(studio, request)
     with entry.lock:
-        result = entry.object.result(_places(entry, request["edits"]))
-        if hasattr(result, "send"):  # steps of its own
-            result = yield from result
+        result = yield from entry.object.result(_places(entry, request["edits"]))
     return _finished(studio, entry, result)
 
 

@@ -272,10 +272,12 @@ def details(result: dict) -> str:
     if scores.get("iou"):
         best = {k: v for k, v in scores["iou"].items() if v is not None and k in SCORED}
         lines.append("Agreement with the target mask: " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))
-    if scores.get("channels") is not None:
-        lines.append(f"Style channels moved: {scores['channels']}")
+    if scores.get("channels"):
+        counts = ", ".join(f"{words} {count}" for words, count in scores["channels"].items())
+        lines.append(f"Style channels moved: {counts}")
     if scores.get("clip") is not None:
-        lines.append(f"Match with the words: {scores['clip']}")
+        before = f"{scores['clip_before']:.2f} → " if scores.get("clip_before") is not None else ""
+        lines.append(f"Match with the words: {before}{scores['clip']:.2f}")
     if scores.get("reconstruction") is not None:
         lines.append(f"Your portrait was reproduced with {scores['reconstruction']:.1f} dB")
     if scores.get("seconds"):

@@ -29,11 +29,22 @@ NO_PROMPT = (
 )
 TITLE = 24
 
+IDENTITY = {"fast": 0.05, "released": 0.005, "paper": 0.005}
+"""The presets' own weights of staying the same person."""
 SLOT_OUTPUTS = tuple(
     f"{part}_{k}" for k in range(SLOTS) for part in ("slot", "name", "alpha", "beta", "moved")
 )
 OUTPUTS = (*panel.OUTPUTS, "slots", *SLOT_OUTPUTS, "slots_actions", "grid")
-LIVE_INPUTS = ("slots", *(f"alpha_{k}" for k in range(SLOTS)), *(f"beta_{k}" for k in range(SLOTS)))
+LIVE_INPUTS = ("slots", "route", *(f"alpha_{k}" for k in range(SLOTS)), *(f"beta_{k}" for k in range(SLOTS)))
+METHOD_OUTPUTS = (
+    "directions_form",
+    "optimize_form",
+    "mapper_form",
+    "worded",
+    "text_actions",
+    "method_time",
+    "identity",
+)
 LIVE_OUTPUTS = ("preview", "slider", "live_note", *(f"moved_{k}" for k in range(SLOTS)))
 
 
@@ -55,6 +66,11 @@ def _edits(values: dict) -> list[dict]:
         {**pair, "alpha": float(values[f"alpha_{k}"]), "beta": float(values[f"beta_{k}"])}
         for k, pair in enumerate(values["slots"] or ())
     ]
+
+
+def _base(visit: Visit, given: dict) -> dict:
+    """What a request about the present portrait's sliders has in common."""
+    return {**visit.base(), "options": {"route": given["route"]}}
 
 
 def _slots(edits: list[dict], moved: list[int] | None = None) -> dict:
@@ -100,7 +116,7 @@ def add(session: gr.Request, prompt: str, neutral: str, face: str, face_index, *
         if any(pair.items() <= e.items() for e in edits):
             raise BadRequest("This direction has its sliders already.", "Move them, or write something else.")
         begin(visit, {"face": face, "face_index": face_index})
-        return {**visit.base(), "edits": [*edits, {**pair, "alpha": ALPHA, "beta": BETA}]}
+        return {**_base(visit, given), "edits": [*edits, {**pair, "alpha": ALPHA, "beta": BETA}]}
 
     for update, result in panel.stream("sliders", request):
         if result is None:
@@ -127,13 +143,14 @@ def remover(place: int):
 
 
 def _remove(session: gr.Request, place: int, values: tuple):
-    edits = _edits(dict(zip(LIVE_INPUTS, values)))
+    given = dict(zip(LIVE_INPUTS, values))
+    edits = _edits(given)
     del edits[place : place + 1]
     if not edits:
         return _both(panel.show(Visit.of(session)), **_slots(edits))
     visit = Visit.of(session)
     try:
-        drawn = core.moment("sliders", {**visit.base(), "edits": edits})
+        drawn = core.moment("sliders", {**_base(visit, given), "edits": edits})
     except Exception as error:
         return _updates(status=panel.problem(core.shown(error)))
     return _updates(preview=panel.live(drawn["image"]), **_slots(edits, drawn["moved"]))
@@ -141,12 +158,13 @@ def _remove(session: gr.Request, place: int, values: tuple):
 
 def move(session: gr.Request, *values):
     """A slider moved: the picture again, and how many channels each direction moves."""
-    edits, started = _edits(dict(zip(LIVE_INPUTS, values))), time.monotonic()
+    given, started = dict(zip(LIVE_INPUTS, values)), time.monotonic()
+    edits = _edits(given)
     nothing = [gr.skip()] * SLOTS
     if not edits:
         return gr.skip(), gr.skip(), "", *nothing
     try:
-        drawn = core.moment("sliders", {**Visit.of(session).base(), "edits": edits})
+        drawn = core.moment("sliders", {**_base(Visit.of(session), given), "edits": edits})
     except Exception as error:
         return gr.skip(), gr.skip(), panel.problem(core.shown(error)), *nothing
     words = [moved_words(n) for n in drawn["moved"]] + nothing
@@ -157,14 +175,15 @@ def move(session: gr.Request, *values):
 
 def keep(session: gr.Request, *values):
     """Add what the sliders show to the chain."""
-    edits, visit = _edits(dict(zip(LIVE_INPUTS, values))), Visit.of(session)
+    given, visit = dict(zip(LIVE_INPUTS, values)), Visit.of(session)
+    edits = _edits(given)
 
     def request() -> dict:
         if not edits:
             raise BadRequest(
                 "No direction was added yet.", "Write what should change and press 'Add sliders'."
             )
-        return {**visit.base(), "edits": edits}
+        return {**_base(visit, given), "edits": edits}
 
     for update, result in panel.stream("sliders result", request, silent=True):
         if result is None:
@@ -177,7 +196,8 @@ def keep(session: gr.Request, *values):
 
 def compare(session: gr.Request, *values):
     """A picture of strengths times thresholds for the direction added last."""
-    edits, visit = _edits(dict(zip(LIVE_INPUTS, values))), Visit.of(session)
+    given, visit = dict(zip(LIVE_INPUTS, values)), Visit.of(session)
+    edits = _edits(given)
     alphas, betas = [-4.0, -2.0, 2.0, 4.0, 6.0], [0.08, 0.12, 0.15, 0.2, 0.3]
 
     def request() -> dict:
@@ -185,7 +205,7 @@ def compare(session: gr.Request, *values):
             raise BadRequest(
                 "No direction was added yet.", "Write what should change and press 'Add sliders'."
             )
-        return {**visit.base(), "edits": edits, "alphas": alphas, "betas": betas}
+        return {**_base(visit, given), "edits": edits, "alphas": alphas, "betas": betas}
 
     for update, result in panel.stream("compare", request):
         if result is None:
@@ -227,6 +247,7 @@ def sheet_of(
 RUN_INPUTS = (
     *PERSON,
     "prompt",
+    "neutral",
     "method",
     "identity",
     "strength",
@@ -257,7 +278,7 @@ def run(session: gr.Request, *values):
         if mapped:
             wanted["strength"] = float(form["strength"])
         else:
-            wanted["identity"] = float(form["identity"])
+            wanted |= {"identity": float(form["identity"]), "neutral": (form["neutral"] or "").strip()}
         return wanted
 
     timed = "mapper" if mapped else f"optimize {form['text_preset']}"
@@ -265,24 +286,29 @@ def run(session: gr.Request, *values):
 
 
 def mappers() -> list[str]:
-    """The mappers of the open pack and of the visitor's own folder, by name."""
-    try:
-        return list(core.studio().mappers())
-    except Exception as error:
-        core.shown(error)
-        return []
+    """The mappers of the open pack and of one's own folder, by name."""
+    from barbershop_core.styleclip import tools
+
+    return sorted(tools.mappers(core.studio().pack))
 
 
-def refresh_mappers():
+def refresh_mappers(chosen: str | None):
     """Look again which mappers there are."""
-    names = mappers()
-    return gr.update(choices=names, value=names[0] if names else None)
+    try:
+        names = mappers()
+    except Exception as error:
+        return gr.update(info=core.shown(error))
+    return gr.update(choices=names, value=chosen if chosen in names else names[0] if names else None)
 
 
 def choose_method(method: str, preset: str):
-    """Show a method's controls and what it costs; returns updates for its three groups and the time."""
+    """Show a method's controls and what it costs.
+
+    Returns updates for its three groups, the neutral words, the Run button, the time and the identity weight.
+    """
     shown = tuple(gr.update(visible=method == name) for _, name in METHODS)
-    return *shown, gr.update(visible=method != "directions"), cost(method, preset)
+    worded, run = gr.update(visible=method != "mapper"), gr.update(visible=method != "directions")
+    return *shown, worded, run, cost(method, preset), IDENTITY[preset]
 
 
 def cost(method: str, preset: str) -> str:

@@ -10,13 +10,19 @@ from .parts import GPU, LIVE, PHOTO, PRIVATE, QUICK, SHOW_RESULT, TEXT, buttons,
 
 def build(ui: dict) -> None:
     """Prompt, suggestions, method and its controls."""
-    ui["prompt"] = gr.Textbox(
-        label="What should change",
-        placeholder="blond hair · smiling · a beard",
-        elem_id="prompt",
-        lines=1,
-        submit_btn=False,
-    )
+    with gr.Row(elem_classes="prompt-row"):
+        ui["prompt"] = gr.Textbox(
+            label="What should be seen",
+            placeholder="blond hair · smiling person · a beard",
+            elem_id="prompt",
+            lines=1,
+            min_width=180,
+            scale=3,
+        )
+        with gr.Column(min_width=120, scale=2) as ui["worded"]:
+            ui["neutral"] = gr.Textbox(
+                label="Instead of", placeholder="hair · may stay empty", elem_id="neutral", lines=1
+            )
     ui["suggestions"] = gr.Dataset(
         components=[gr.Textbox(visible=False)],
         samples=[[row["prompt"]] for row in words.SUGGESTIONS],
@@ -37,12 +43,12 @@ def build(ui: dict) -> None:
         gr.Markdown(TEXT["optimize"], elem_classes="hint")
         ui["identity"] = gr.Slider(
             0,
-            0.05,
-            value=0.005,
-            step=0.001,
+            0.3,
+            value=words.IDENTITY["fast"],
+            step=0.005,
             label="How firmly to stay the same person",
             elem_id="identity",
-            info="0 lets the face change (age, another person); 0.005 is the article's; 0.05 hardly changes.",
+            info="0 lets the face become another's (age, fame); the more, the more it stays this one's.",
         )
         ui["text_preset"] = gr.Radio(
             [("Fast", "fast"), ("As released", "released"), ("As in the paper", "paper")],
@@ -55,7 +61,7 @@ def build(ui: dict) -> None:
             ui["mapper"] = gr.Dropdown([], label="Mapper", elem_id="mapper", min_width=180, scale=3)
             ui["mapper_refresh"] = gr.Button("Look again", size="sm", scale=1, min_width=90)
         ui["strength"] = gr.Slider(
-            -2, 2, value=1, step=0.1, label="Strength", info="1 as it was trained; below 0 the opposite."
+            -3, 3, value=1, step=0.1, label="Strength", info="1 as it was trained; below 0 the opposite."
         )
     with gr.Column(visible=False) as ui["text_actions"]:
         buttons(ui, "text_", "Run")
@@ -71,17 +77,8 @@ def build(ui: dict) -> None:
 
 def _directions(ui: dict) -> None:
     """Sliders, each direction its own."""
-    with gr.Row(elem_classes="neutral-row"):
-        ui["neutral"] = gr.Textbox(
-            label="Instead of",
-            placeholder="hair · person (may stay empty)",
-            elem_id="neutral",
-            min_width=160,
-            scale=3,
-        )
-        with gr.Column(min_width=120, scale=2, elem_classes="bottom"):
-            ui["add"] = gr.Button("Add sliders", variant="primary", elem_id="add")
     gr.Markdown(TEXT["directions"], elem_classes="hint")
+    ui["add"] = gr.Button("Add sliders", variant="primary", elem_id="add")
     ui["slots"] = gr.State([])
     for k in range(words.SLOTS):
         with gr.Group(visible=False, elem_classes="slot", elem_id=f"slot_{k}") as ui[f"slot_{k}"]:
@@ -136,20 +133,17 @@ def wire(ui: dict) -> list:
     ]
     ui["text_run"].click(None, js=SHOW_RESULT, **PRIVATE)
     moves = [ui[f"{part}_{k}"].input for part in ("alpha", "beta") for k in range(words.SLOTS)]
-    gr.on(moves, words.move, live, outputs(ui, words.LIVE_OUTPUTS), **LIVE)
+    gr.on([*moves, ui["route"].input], words.move, live, outputs(ui, words.LIVE_OUTPUTS), **LIVE)
     for k in range(words.SLOTS):
         ui[f"remove_{k}"].click(words.remover(k), live, panel_and_slots, **GPU)
     ui["suggestions"].select(words.suggest, None, [ui["prompt"], ui["neutral"]], **QUICK)
-    groups = [
-        ui[name]
-        for name in ("directions_form", "optimize_form", "mapper_form", "text_actions", "method_time")
-    ]
+    groups = outputs(ui, words.METHOD_OUTPUTS)
     choice = [ui["method"], ui["text_preset"]]
     gr.on([ui["method"].change, ui["text_preset"].change], words.choose_method, choice, groups, **QUICK)
     for run in runs:
         run.then(words.cost, choice, ui["method_time"], **QUICK)
     look = [ui["mapper_refresh"].click, ui["words_tab"].select]
-    gr.on(look, words.refresh_mappers, None, ui["mapper"], **PHOTO)
+    gr.on(look, words.refresh_mappers, ui["mapper"], ui["mapper"], **PHOTO)
     return runs
 
 

@@ -25,6 +25,10 @@ EXAMPLES = """examples:
   python -m barbershop_core doctor --json"""
 
 
+HOMES = {"text": ".cli_words", "directions": ".cli_words", "mapper": ".cli_words"}
+"""Modules of the commands that are not in :mod:`barbershop_core.cli`."""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
         self.exit(2, f"{message[:1].upper()}{message[1:].rstrip('.')}; see '{self.prog} --help'.\n")
@@ -53,6 +57,50 @@ def _common(parser: argparse.ArgumentParser, output: str, preset: bool = True) -
     group.add_argument("-o", "--output", type=Path, help=output)
     group.add_argument("--quiet", action="store_true", help="no progress")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _words(commands) -> None:
+    """text, directions, mapper: StyleCLIP."""
+    text = commands.add_parser("text", help="change a portrait by words")
+    text.add_argument("face", help="photo of the person")
+    text.add_argument("prompt", nargs="?", default="", help='what should be seen, such as "curly hair"; '
+                      "for --method mapper the name of a mapper or its file")  # fmt: skip
+    text.add_argument("--method", choices=("directions", "optimize", "mapper"), default="directions",
+                      help="directions (default, at once), optimize (any text, slower) or mapper")
+    text.add_argument("--neutral", default="", help="what the prompt is an alternative to (default: face)")
+    text.add_argument("--alpha", type=float, default=4.0, help="directions: strength, -10..10 (default 4)")
+    text.add_argument("--beta", type=float, default=0.15, help="directions: the higher, the fewer channels "
+                      "move, 0 to 1 (default 0.15)")  # fmt: skip
+    text.add_argument("--edit", action="append", default=[], metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
+                      help="a direction more, stacked; may be repeated")  # fmt: skip
+    text.add_argument("--strength", type=float, default=1.0, help="mapper: 1 as trained, -3 to 3")
+    text.add_argument("--identity", type=float, help="optimize: weight of staying the same person, 0 to 1")
+    text.add_argument("--route", choices=("W+", "F"), default="W+",
+                      help="W+ (default) changes shapes, too; F keeps the portrait's detail map")  # fmt: skip
+    text.add_argument("--grid", action="store_true", help="directions: also a picture of alphas by betas")
+    text.add_argument("--face-index", type=int, metavar="N", help="which face of the photo, from 0 by size")
+    text.add_argument("--no-paste", action="store_true", help="write only the portrait, not the whole photo")
+    text.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
+    _common(text, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
+
+    directions = commands.add_parser("directions", help="tables of global text directions")
+    kinds = directions.add_subparsers(dest="kind", required=True, metavar="kind")
+    table = kinds.add_parser("precompute", help="compute the table of a pack's generator; resumable")
+    table.add_argument("--images", type=int, default=100, help="pictures that are varied (default 100)")
+    table.add_argument("--sigmas", type=float, default=5.0, help="standard deviations (default 5)")
+    _common(table, "table to write (default: directions.safetensors beside the manifest)", preset=False)
+
+    mapper = commands.add_parser("mapper", help="latent mappers of one prompt")
+    kinds = mapper.add_subparsers(dest="kind", required=True, metavar="kind")
+    train = kinds.add_parser("train", help="train a mapper; resumable")
+    train.add_argument("--prompt", required=True, help='such as "curly hair"')
+    train.add_argument("--neutral", default="face", help="what it is an alternative to (default: face)")
+    train.add_argument("--name", help="name under which it appears (default: the prompt)")
+    train.add_argument("--steps", type=int, help="iterations instead of the preset's")
+    train.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
+    _common(train, "mapper to write (default: your own folder of mappers)")
+    listed = kinds.add_parser("list", help="the mappers that a pack can use")
+    _common(listed, argparse.SUPPRESS, preset=False)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,6 +157,8 @@ def parser() -> argparse.ArgumentParser:
     face.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
     _common(face, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
 
+    _words(commands)
+
     repeat = commands.add_parser("repeat", help="make a picture again from the recipe that it carries")
     repeat.add_argument("picture", help="PNG that the page or this program wrote, of one step or several")
     repeat.add_argument("photos", nargs="+", metavar="PHOTO", help="the photos it was made of, in any order")
@@ -152,6 +202,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _command(name: str):
+    """The function of a command, imported now."""
+    from importlib import import_module
+
+    return getattr(import_module(HOMES.get(name, ".cli"), __package__), name)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 (failed), 2 (bad request or photo), 130 (stopped)."""
     options = parser().parse_args(argv)
@@ -160,9 +217,7 @@ def main(argv: list[str] | None = None) -> int:
 
     say = quiet_libraries(options.debug)
     try:
-        from . import cli
-
-        return getattr(cli, options.command)(options, say) or 0
+        return _command(options.command)(options, say) or 0
     except (KeyboardInterrupt, Cancelled):
         say("Stopped.")
         return 130

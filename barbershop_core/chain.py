@@ -106,6 +106,19 @@ def with_earlier(changed: np.ndarray, previous: Result | None) -> np.ndarray:
     return changed if earlier is None else np.maximum(changed, earlier)
 
 
+@torch.no_grad()
+def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+    """The crop with the generator's picture [1,3,R,R] where it differs from before, and where that is.
+
+    changed: float32 [R,R] in 0..1, instead of the difference.  Returns [1,3,R,R] in [-1,1] and the mask.
+    """
+    if changed is None:
+        before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
+        changed = feathered(change_mask(before, after)).astype(np.float32)
+    mask = torch.from_numpy(changed).to(made.device)
+    return keep_pixels(start.image, made, mask, torch.zeros_like(mask)).clamp(-1, 1), changed
+
+
 def finish(
     pack, start: Start, code: Code, operation: str, settings: Mapping[str, Any], preset: str, seed: int,
     watch: Watch, scores: Mapping[str, Any] | None = None, notices: tuple[str, ...] = (), paste: bool = True,
@@ -119,11 +132,7 @@ def finish(
     """
     with watch.stage("render"), torch.no_grad():
         made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-        if changed is None:
-            before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
-            changed = feathered(change_mask(before, after)).astype(np.float32)
-        mask = torch.from_numpy(changed).to(pack.device)
-        image = keep_pixels(start.image, made, mask, torch.zeros_like(mask)).clamp(-1, 1)
+        image, changed = compose(start, made, changed)
     pixels, changed = to_uint8(image)[0].numpy(), with_earlier(changed, start.previous)
     pasted = None
     if paste:

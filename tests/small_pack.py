@@ -9,9 +9,11 @@ from safetensors.torch import save_file
 
 from barbershop_core.inversion.prior import PNorm
 from barbershop_core.manifest import PACKS, write_manifest_hashes
+from barbershop_core.networks import clip
 from barbershop_core.networks.arcface import ArcFace
 from barbershop_core.networks.bisenet import BiSeNet
 from barbershop_core.networks.e4e import Encoder4Editing
+from barbershop_core.networks.mapper import Mapper
 from barbershop_core.networks.stylegan2 import Generator
 from barbershop_core.networks.vgg import VGG16Features
 
@@ -40,9 +42,9 @@ def write_small_pack(folder: Path, size: int = 64, seed: int = 0) -> Path:
                                    reduction=4).state_dict(),
         "perceptual": {**vgg, **heads},
         "pnorm": {"mean": statistics.mean, "components": statistics.components, "stdev": statistics.stdev},
-    }
+    } | _words(generator)
     for name, state in files.items():
-        half = name != "pnorm"
+        half = name not in ("pnorm", "directions")
         tensors = {k: (v.half() if half and v.is_floating_point() else v).detach().contiguous().clone()
                    for k, v in state.items()}
         save_file(tensors, folder / f"{name}.safetensors")
@@ -50,3 +52,19 @@ def write_small_pack(folder: Path, size: int = 64, seed: int = 0) -> Path:
     text = text.replace('name = "studio"', 'name = "small"').replace("\nsize = 128", f"\nsize = {size}")
     (folder / "pack.toml").write_text(text.replace("input_size = 128", "input_size = 64"), encoding="utf-8")
     return write_manifest_hashes(folder).path
+
+
+def _words(generator: Generator) -> dict[str, dict[str, torch.Tensor]]:
+    """A tiny CLIP, a table of directions and a mapper."""
+    vision = {"layers": (1, 1, 1, 1), "width": 8, "patch_size": None, "image_size": 32}
+    text = {"context_length": 24, "vocab_size": 1000, "width": 64, "heads": 1, "layers": 1}
+    styles = generator.styles(generator.mapping(torch.randn(500, DIM)))
+    std, widths = torch.cat(styles, 1).std(0), [s.shape[1] for s in styles]
+    channels = sum(w for k, w in enumerate(widths) if k % 3 != 1)
+    change = torch.nn.functional.normalize(torch.randn(channels, 16), dim=1)
+    mapper = {f"mapper.{k}": v for k, v in Mapper(DIM).state_dict().items()}
+    return {
+        "clip": clip.build(16, vision, text).model.state_dict(),
+        "directions": {"change": change, "std": std, "widths": torch.tensor(widths)},
+        "mapper_curly_hair": mapper,
+    }

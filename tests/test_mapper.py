@@ -25,7 +25,8 @@ def test_published_checkpoint(name, tmp_path):
 
 def test_checkpoints_of_something_else_are_refused(tmp_path):
     state = Fixture("mapper_levels").checkpoint()["state_dict"]
-    torch.save({"state_dict": {k: v for k, v in state.items() if not k.endswith("4.bias")}}, tmp_path / "a.pt")
+    partial = {k: v for k, v in state.items() if not k.endswith("4.bias")}
+    torch.save({"state_dict": partial}, tmp_path / "a.pt")
     with pytest.raises(errors.WeightCorrupt, match=r"4\.bias' is missing"):
         networks.load("mapper", tmp_path / "a.pt")
     torch.save({"decoder.style.1.weight": torch.zeros(3, 3)}, tmp_path / "b.pt")

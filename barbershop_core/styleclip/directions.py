@@ -94,8 +94,10 @@ def from_arrays(change: Any, statistics: Any, widths: Sequence[int] | None = Non
     change, widths = torch.as_tensor(change).float(), tuple(int(w) for w in widths or ())
     most = sum(widths[k] for k in convolutions(len(widths)))
     if change.ndim != 2 or sum(widths) != len(std) or not 0 < len(change) <= most:
-        raise WeightCorrupt("The table of directions and the statistics of styles do not fit each other.",
-                            "Compute them anew: python -m barbershop_core directions precompute.")
+        raise WeightCorrupt(
+            "The table of directions and the statistics of styles do not fit each other.",
+            "Compute them anew: python -m barbershop_core directions precompute.",
+        )
     return Table(F.normalize(change, dim=-1), std, widths)
 
 

@@ -1,0 +1,109 @@
+"""Synthesis from StyleSpace in parts: what an edit does not touch is computed once.
+
+A portrait is F and style vectors.  A change of styles up to the 32x32 block moves the generator's own
+features, and F carries the same difference along ("route W+"): F' = F + f(S') - f(S).  Changes of later
+layers act on F directly; with route "F" they are the only ones.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..codes import Code
+from ..networks.stylegan2 import BlockState
+
+
+def block_of(layer: int) -> int:
+    """Resolution of the block that a style vector (by its place in S) belongs to."""
+    return 4 if layer < 2 else 8 * 2 ** ((layer - 2) // 3)
+
+
+class StyleSynthesis:
+    """Pictures of one portrait under changes of its styles.
+
+    code: space "FS".  resolution: of the pictures.  widths: channels of each style vector.
+    """
+
+    @torch.no_grad()
+    def __init__(self, generator, code: Code, resolution: int):
+        self.g, self.code, self.resolution = generator, code, resolution
+        self.styles = code.styles(generator)
+        self.widths = tuple(s.shape[1] for s in self.styles)
+        self.boundary = generator.feature_size
+        self._below: dict[int, BlockState] = {}
+        state = None
+        for r in generator.resolutions:
+            if r > self.boundary:
+                break
+            state = generator.state(self.styles, r, state)
+            self._below[r] = state
+        self._above: dict[int, BlockState] = {self.boundary: BlockState(self.boundary, code.feature)}
+        state = self._above[self.boundary]
+        for r in generator.resolutions:
+            if self.boundary < r <= resolution:
+                state = generator.state(self.styles, r, state)
+                self._above[r] = state
+
+    def reachable(self, shift: Tensor, route: str) -> Tensor:
+        """A change of S [.., M], without what route "F" cannot change."""
+        if route == "W+":
+            return shift
+        parts = list(shift.split(self.widths, -1))
+        kept = [p if block_of(k) > self.boundary else torch.zeros_like(p) for k, p in enumerate(parts)]
+        return torch.cat(kept, -1)
+
+    @torch.no_grad()
+    def picture(self, shift: Tensor) -> Tensor:
+        """The image [1,3,R,R] under a change of S [1,M], computed from the first changed layer on."""
+        first = self._first(shift)
+        if first > self.resolution:
+            return self._above[self.resolution].skip
+        styles = self._shifted(shift)
+        if first > self.boundary:
+            return self.g.state(styles, self.resolution, self._above[first // 2]).skip
+        start = BlockState(self.boundary, self._feature(styles, first))
+        return self.g.state(styles, self.resolution, start).skip
+
+    @torch.no_grad()
+    def shifted(self, shift: Tensor) -> Code:
+        """The code under a change of S [1,M]."""
+        first, feature = self._first(shift), self.code.feature
+        if first <= self.boundary:
+            feature = self._feature(self._shifted(shift), first)
+        before = 0 if self.code.shift is None else self.code.shift
+        return Code("FS", self.code.w_plus, feature, before + shift)
+
+    def _first(self, shift: Tensor) -> int:
+        """Resolution of the first block that changes; beyond the last where none does."""
+        for k, part in enumerate(shift.split(self.widths, 1)):
+            if bool(part.any()):
+                return block_of(k)
+        return 2 * self.resolution
+
+    def _shifted(self, shift: Tensor) -> list[Tensor]:
+        return [s + d for s, d in zip(self.styles, shift.split(self.widths, 1))]
+
+    def _feature(self, styles: list[Tensor], first: int) -> Tensor:
+        """F moved by as much as the generator's own features move."""
+        start = self._below.get(first // 2)
+        moved = self.g.state(styles, self.boundary, start).x
+        return self.code.feature + moved - self._below[self.boundary].x
+
+
+def carried(generator, code: Code, w_plus: Tensor) -> Code:
+    """The code with other rows of W+ [1,L,D], F moved by as much as the generator's features move.
+
+    Differentiable in ``w_plus``.  What edits had shifted in StyleSpace stays shifted.
+    """
+    if code.feature is None:
+        return Code("W+", w_plus)
+    if code.shift is None:
+        with torch.no_grad():
+            before = generator.features(code.w_plus)
+        return Code("FS", w_plus, code.feature + generator.features(w_plus) - before)
+    moved = Code("W+", w_plus, None, code.shift)
+    with torch.no_grad():
+        before = generator.state(code.styles(generator), generator.feature_size).x
+    after = generator.state(moved.styles(generator), generator.feature_size).x
+    return Code("FS", w_plus, code.feature + after - before, code.shift)

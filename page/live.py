@@ -111,8 +111,7 @@ def _drawn(entry: Open, edits: list[dict]) -> dict[str, Any]:
 def open_sliders(studio, request: dict):
     """Steps; returns {"image", "moved", "notices"} of the request's ``edits``."""
     entry = yield from _sliders(studio, request)
-    notices = entry.object.notices(_places(entry, request["edits"]))
-    return {**_drawn(entry, request["edits"]), "notices": list(notices)}
+    return {**_drawn(entry, request["edits"]), "notices": list(entry.object.notices)}
 
 
 def keep_sliders(studio, request: dict):

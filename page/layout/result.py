@@ -31,7 +31,7 @@ def build(ui: dict) -> None:
         elem_id="result",
         buttons=["fullscreen"],
     )
-    with gr.Group(elem_id="chain"):
+    with gr.Column(elem_id="chain"):
         with gr.Row(elem_classes="chain-bar"):
             gr.HTML("<b>Chain</b>", padding=False, elem_classes="chain-title")
             for name, label in (("undo", "↶ Undo"), ("redo", "↷ Redo"), ("restart", "Original")):

@@ -43,14 +43,14 @@ def build(ui: dict) -> None:
 
 
 def _sliders(ui: dict) -> None:
-    with gr.Group(elem_classes="slot"):
+    with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Head</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
             for name, most, words in (("yaw", 30, "Turn"), ("pitch", 20, "Nod"), ("roll", 15, "Tilt")):
                 ui[name] = gr.Slider(
                     -most, most, value=0, step=1, label=f"{words} ({name}, °)", min_width=130, elem_id=name
                 )
-    with gr.Group(elem_classes="slot"):
+    with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Expression</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
             ui["expression"] = gr.Dropdown(
@@ -78,7 +78,7 @@ def _sliders(ui: dict) -> None:
                         elem_id=f"control_{k}",
                     )
             gr.Markdown("Anything moved here replaces the named expression.", elem_classes="hint")
-    with gr.Group(elem_classes="slot"):
+    with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Light</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="light-row"):
             ui["sphere"] = gr.HTML(

@@ -81,10 +81,10 @@ def _directions(ui: dict) -> None:
     ui["add"] = gr.Button("Add sliders", variant="primary", elem_id="add")
     ui["slots"] = gr.State([])
     for k in range(words.SLOTS):
-        with gr.Group(visible=False, elem_classes="slot", elem_id=f"slot_{k}") as ui[f"slot_{k}"]:
+        with gr.Column(visible=False, elem_classes="slot", elem_id=f"slot_{k}") as ui[f"slot_{k}"]:
             with gr.Row(elem_classes="slot-head"):
                 ui[f"name_{k}"] = gr.Markdown(elem_classes="slot-name")
-                ui[f"moved_{k}"] = gr.HTML(elem_classes="moved", padding=False)
+                ui[f"moved_{k}"] = gr.HTML(elem_classes="moved", elem_id=f"moved_{k}", padding=False)
                 ui[f"remove_{k}"] = gr.Button("✕", size="sm", min_width=36, scale=0, elem_id=f"remove_{k}")
             with gr.Row(elem_classes="slot-sliders"):
                 ui[f"alpha_{k}"] = gr.Slider(

@@ -48,8 +48,9 @@ class App:
 
     def __init__(self, folder: Path):
         from small_pack import write_small_pack
+        from small_words import add_words
 
-        manifest = write_small_pack(folder / "pack")
+        manifest = add_words(write_small_pack(folder / "pack"))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
@@ -61,8 +62,10 @@ class App:
         kept |= {
             "BARBERSHOP_PACK": str(manifest),
             "BARBERSHOP_CACHE": str(folder / "cache"),
+            "BARBERSHOP_MAPPERS": str(folder / "mappers"),
             "OMP_NUM_THREADS": "1",
         }
+        self.environment = kept
         self.log = folder / "log.txt"
         started = time.monotonic()
         with self.log.open("w") as log:

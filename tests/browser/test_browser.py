@@ -2,13 +2,17 @@
 
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from barbershop_core.recipe import read_png
+from barbershop_core.recipe import read_png, steps
+
+ROOT = Path(__file__).resolve().parents[2]
 
 WAIT = 240_000  # ms; the first run imports PyTorch
 
@@ -26,6 +30,7 @@ def page(chromium, app):
     opened.set_default_timeout(WAIT)
     opened.goto(app.url)
     opened.wait_for_selector("#run")
+    opened.app = app
     yield opened
     context.close()
 
@@ -130,10 +135,112 @@ def test_a_painted_mask_is_used(page, tmp_path):
     assert read_png(tmp_path / "painted.png")["settings"]["mask"]
 
 
+def tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def picture(page, selector: str) -> np.ndarray:
+    """The picture that an element shows."""
+    source = page.locator(f"{selector} img").last.get_attribute("src")
+    return np.asarray(Image.open(io.BytesIO(page.request.get(source).body())).convert("RGB"))
+
+
+def download(page, path: Path) -> Path:
+    with page.expect_download() as coming:
+        page.click("#download")
+    coming.value.save_as(path)
+    return path
+
+
+def slide(page, selector: str, value: str) -> None:
+    """Move a slider as a person does: it tells of every move."""
+    page.locator(f"{selector} input[type=range]").evaluate(
+        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})) }", value
+    )
+
+
+def test_hair_then_words_then_undo(page, tmp_path):
+    """The chain: each tab goes on from the other's result, and undo goes back through both."""
+    upload(page, "face", photo(tmp_path / "me.png", 20))
+    page.locator("#status", has_text="every tab starts").wait_for()
+    upload(page, "hair_shape", photo(tmp_path / "friend.png", 21))
+    page.click("#run")
+    page.locator("#status", has_text="Done in").wait_for()
+    hair = np.asarray(Image.open(download(page, tmp_path / "hair.png")))
+
+    tab(page, "Words")
+    page.locator("#suggestions").get_by_text("blond hair", exact=True).click()
+    page.wait_for_function("document.querySelector('#neutral textarea, #neutral input').value === 'hair'")
+    page.click("#add")
+    page.locator("#slot_0").wait_for()
+    page.locator("#preview img").wait_for()
+    slide(page, "#beta_0", "0.02")
+    page.locator("#moved_0", has_text="channel").wait_for()
+    before = picture(page, "#preview")
+    slide(page, "#alpha_0", "9")
+    page.locator("#live_note", has_text="Repainted").wait_for()
+    page.wait_for_timeout(800)
+    assert (picture(page, "#preview") != before).any()
+    page.click("#keep_words")
+    page.locator("#status", has_text="Kept").wait_for()
+    assert page.locator("#history .thumbnail-item").count() == 3
+    words = download(page, tmp_path / "words.png")
+    recipe = read_png(words)
+    assert [step["operation"] for step in steps(recipe)] == ["transfer", "text"]
+    assert steps(recipe)[1]["settings"]["edits"][0]["alpha"] == 9
+
+    page.click("#undo")
+    page.locator("#status", has_text="Step 1 of 2").wait_for()
+    page.wait_for_timeout(300)
+    assert (np.asarray(Image.open(download(page, tmp_path / "undone.png"))) == hair).all()
+    page.click("#undo")
+    page.locator("#status", has_text="every tab starts").wait_for()
+    assert page.locator("#undo").is_disabled() and page.locator("#preview img").is_visible()
+    page.locator("#history .thumbnail-item").nth(2).click()
+    page.locator("#status", has_text="Step 2 of 2").wait_for()
+    page.wait_for_timeout(300)
+    again = np.asarray(Image.open(download(page, tmp_path / "again.png")))
+    assert (again == np.asarray(Image.open(words))).all()
+
+    # the command line makes the same picture from the recipe and the photos
+    made = subprocess.run(
+        [sys.executable, "-m", "barbershop_core", "repeat", str(words), str(tmp_path / "me.png"),
+         str(tmp_path / "friend.png"), "-o", str(tmp_path / "repeated.png")],
+        cwd=ROOT, env=page.app.environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    repeated = np.asarray(Image.open(tmp_path / "repeated.png")).astype(int)
+    assert np.abs(repeated - again).max() <= 1
+
+
+def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
+    upload(page, "face", photo(tmp_path / "me.png", 22))
+    tab(page, "Words")
+    page.locator("#method").get_by_text("Optimize").click()
+    page.locator("#text_run").wait_for()
+    page.click("#text_run")
+    page.locator("#status .problem", has_text="Nothing was said").wait_for()
+    page.fill("#prompt textarea, #prompt input", "a person with curly hair")
+    page.get_by_label("As in the paper").locator("visible=true").check()
+    page.click("#text_run")
+    page.locator("#status .run", has_text="Optimize").wait_for()
+    page.click("#text_stop")
+    page.locator("#status", has_text="Stopped").wait_for()
+    page.locator("#method").get_by_text("Mapper").click()
+    page.locator("#mapper input").wait_for()
+    page.locator("#mapper input").click()
+    page.get_by_role("option", name="curly hair").click()
+    page.click("#text_run")
+    page.locator("#status", has_text="Done in").wait_for()
+    assert read_png(download(page, tmp_path / "mapped.png"))["settings"]["method"] == "mapper"
+
+
 def test_a_phone_needs_no_sideways_scrolling(chromium, app):
     phone = chromium.new_page(viewport={"width": 390, "height": 844})
     phone.goto(app.url)
     phone.wait_for_selector("#run")
-    phone.wait_for_timeout(500)
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in ("Hair", "Face swap", "Words", "Rig"):
+        tab(phone, name)
+        phone.wait_for_timeout(300)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name
     phone.close()

@@ -25,6 +25,7 @@ from .regions import REGIONS, colour_map, parse_logits, region_index, region_mas
 
 MODES = ("realistic", "fidelity")
 _IN_FRONT = ("hair", "hat", "glasses")  # of the person, nothing is laid over these
+_FEATURES = ("eyes", "brows", "nose", "mouth", "ears", "glasses")
 _NEVER_UNDER_HAIR = ("nose", "mouth")
 _SPREADING = ("background", "skin", "neck", "clothes")  # what may fill a gap; a brow does not grow
 
@@ -87,6 +88,8 @@ def lay_together(
     # Hair lies over the face, so it is laid last.
     for claim in sorted(claims, key=lambda claim: claim.region == "hair"):
         mask = even(region_mask(claim.labels, claim.region), smooth)
+        if claim.region == "hair":
+            mask = without_holes(mask, region_mask(claim.labels, _FEATURES))
         over = _NEVER_UNDER_HAIR if claim.region == "hair" else _IN_FRONT
         mask &= ~(_any_of(labels, [name for name in over if name not in removed]) & claimed)
         labels[mask], owner[mask], claimed[mask] = region_index(claim.region), claim.source, True
@@ -226,6 +229,17 @@ def even(mask: Tensor, smooth: int) -> Tensor:
     closed = closed | torch.from_numpy(small[holes]).to(mask.device)
     result = blur(closed.float(), scale / 2.5) > 0.5
     return result if float(result.sum()) > 0.6 * float(mask.sum()) else mask
+
+
+def without_holes(hair: Tensor, features: Tensor) -> Tensor:
+    """Hair without holes that hold nothing of a face: a parser takes a bright strand for skin.
+
+    hair, features: bool [R,R].  A parting that reaches the forehead is no hole.
+    """
+    holes, count = label((~hair).cpu().numpy())
+    border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    open_ = np.isin(np.arange(count + 1), np.concatenate([border, np.unique(holes[features.cpu().numpy()])]))
+    return hair | torch.from_numpy(~open_[holes]).to(hair.device)
 
 
 def blur(values: Tensor, sigma: float) -> Tensor:

@@ -172,8 +172,11 @@ def _carry(
     if reference is person:
         return Carried(image, labels, feature, w_plus)
     side, generator = image.shape[-1], pack.generator
-    turned = bool(regions) and is_turned(labels, person.labels, preset)
     dressed = regions == {"hair"} and preset.pose_steps > 0
+    # Where the pack knows hair apart from the rest of a code, lent hair fits the person's head better than
+    # the reference's own does after a similarity, whichever way the two look.
+    known = dressed and pack.lending is not None
+    turned = bool(regions) and (known or is_turned(labels, person.labels, preset))
     if turned or dressed:
         if dressed:
             w_plus = yield from lend(pack, person.code.w_plus, w_plus, person.labels, preset)

@@ -157,22 +157,27 @@ def _rig(studio, request: dict):
 
 
 def open_rig(studio, request: dict):
-    """Steps; returns {"image", "expressions", "notices"}: the embedded portrait and the names of its
-    blendshape-level controls."""
+    """Steps; returns {"image", "controls", "light", "live", "notices"}: the embedded portrait, names of its
+    single movements, the light found in it, and whether a rig makes its sliders live."""
+    from barbershop_core.pie import edit
+
     entry = yield from _rig(studio, request)
     with entry.lock:
-        image = np.asarray(entry.object.image(**request["pose"]))
-        controls = list(getattr(entry.object, "controls", ()))
-        return {"image": image, "controls": controls, "notices": list(getattr(entry.object, "notices", ()))}
+        session = entry.object
+        return {
+            "image": edit.preview(session),
+            "controls": list(session.controls),
+            "light": dict(vars(session.light)),
+            "live": session.rig is not None,
+            "notices": list(session.notices),
+        }
 
 
 def keep_rig(studio, request: dict):
     """Steps; returns the Finished edit."""
     entry = yield from _rig(studio, request)
     with entry.lock:
-        result = entry.object.result(**request["pose"])
-        if hasattr(result, "send"):
-            result = yield from result
+        result = yield from entry.object.result(**request["pose"])
     return _finished(studio, entry, result)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import time
 
 import gradio as gr
-import numpy as np
 from PIL import Image
 
 from barbershop_core.errors import BadRequest
@@ -16,15 +17,16 @@ from .hair import begin
 from .history import Visit
 from .times import times
 
-EXPRESSIONS = ("smile", "open mouth", "raised brows", "closed eyes", "frown")
+EXPRESSIONS = ("smile", "open mouth", "raised brows", "closed eyes", "frown", "neutral")
 NEUTRAL = "as it is"
 CONTROLS = 12
 """Most blendshape-level sliders shown; a pack's face model names them."""
 POSE = ("yaw", "pitch", "roll")
 LIGHT = ("light_azimuth", "light_elevation", "light_strength", "light_warmth")
-LIGHT_START = {"light_azimuth": 0.0, "light_elevation": 20.0, "light_strength": 1.0, "light_warmth": 0.0}
+LIGHT_START = {"light_azimuth": 0.0, "light_elevation": 25.0, "light_strength": 1.0, "light_warmth": 0.0}
 COPIED = (("Pose", "pose"), ("Expression", "expression"), ("Light", "light"))
 LIVE_INPUTS = (
+    "rig_key",
     *POSE,
     "expression",
     "expression_strength",
@@ -37,12 +39,15 @@ PERSON = ("face", "face_index", "rig_preset")
 OUTPUTS = (
     *panel.OUTPUTS,
     "rig_ready",
+    "rig_key",
     "controls",
     *(f"control_{k}" for k in range(CONTROLS)),
     "no_controls",
     *POSE,
     "expression",
     "light_on",
+    *LIGHT,
+    "sphere",
     "overlay",
     "animation",
     "animation_file",
@@ -76,7 +81,6 @@ def light_of(values: dict) -> dict[str, float]:
     return {name.removeprefix("light_"): float(values[name]) for name in LIGHT}
 
 
-NOTHING = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "expression": None, "strength": 1.0, "light": None}
 RESET = {
     **{name: 0 for name in POSE},
     "expression": NEUTRAL,
@@ -91,7 +95,7 @@ def open_rig(session: gr.Request, face: str, face_index, preset: str):
 
     def request() -> dict:
         begin(visit, {"face": face, "face_index": face_index})
-        return {**visit.base(), "preset": preset, "pose": NOTHING, "options": {"preset": preset}}
+        return {**visit.base(), "preset": preset, "options": {"preset": preset}}
 
     for update, result in panel.stream("rig", request):
         if result is None:
@@ -107,6 +111,10 @@ def open_rig(session: gr.Request, face: str, face_index, preset: str):
             f"control_{k}": gr.update(label=name.replace("_", " ").capitalize(), visible=True, value=0)
             for k, name in enumerate(names)
         }
+        lit = {f"light_{k}": round(float(v), 2) for k, v in result["light"].items()}
+        lit = {name: lit[name] for name in LIGHT}
+        shown["rig_key"] = _key(visit, preset)
+        shown |= {**lit, "sphere": sphere(*lit.values()), "light_on": False}
         picture = panel.live(result["image"])
         yield _updates(
             status=words,
@@ -119,7 +127,17 @@ def open_rig(session: gr.Request, face: str, face_index, preset: str):
         )
 
 
-def _live(visit: Visit, preset: str, **more) -> dict:
+def _key(visit: Visit, preset: str) -> str:
+    """Names the portrait that was prepared: its step of the chain, and how."""
+    return json.dumps([visit.base()["key"], preset])
+
+
+def _live(visit: Visit, preset: str, key: str | None, **more) -> dict:
+    """A request about the prepared portrait.  Raises BadRequest where another one is shown by now."""
+    if not key:
+        raise BadRequest("The portrait is not prepared yet.", "Press 'Prepare the portrait' first.")
+    if key != _key(visit, preset):
+        raise BadRequest("The portrait is another one by now.", "Press 'Prepare the portrait' again.")
     return {**visit.base(), "preset": preset, "options": {"preset": preset}, **more}
 
 
@@ -127,30 +145,35 @@ def move(session: gr.Request, preset: str, *values):
     """A slider moved: the picture again."""
     started = time.monotonic()
     try:
-        pose = pose_of(dict(zip(LIVE_INPUTS, values)))
-        drawn = core.moment("rig", _live(Visit.of(session), preset, pose=pose))
+        given = dict(zip(LIVE_INPUTS, values))
+        request = _live(Visit.of(session), preset, given["rig_key"], pose=pose_of(given))
+        drawn = core.moment("rig", request)
     except Exception as error:
         return gr.skip(), gr.skip(), panel.problem(core.shown(error))
     note = f'<p class="quiet">Repainted in {1000 * (time.monotonic() - started):.0f} ms</p>'
     return panel.live(drawn["image"]), gr.update(visible=False), note
 
 
-def keep(session: gr.Request, preset: str, *values):
-    """Add what the sliders show to the chain."""
-    pose, visit = pose_of(dict(zip(LIVE_INPUTS, values))), Visit.of(session)
+def keep(session: gr.Request, preset: str, method: str, *values):
+    """Add what the sliders show to the chain; with the method "optimize" by a search of its own."""
+    given, visit = dict(zip(LIVE_INPUTS, values)), Visit.of(session)
+    pose = pose_of(given)
 
     def request() -> dict:
         if not (any(pose[name] for name in POSE) or pose["expression"] or pose["light"]):
             raise BadRequest("Nothing was moved yet.", "Move a slider first.")
-        return _live(visit, preset, pose=pose)
+        live = _live(visit, preset, given["rig_key"], pose=pose)
+        return live if method == "rig" else {**live, **pose, "method": method}
 
-    for update, result in panel.stream("rig result", request, silent=True):
+    kind = "rig result" if method == "rig" else "pose"
+    for update, result in panel.stream(kind, request, silent=kind != "pose"):
         if result is None:
             yield _updates(**update)
         else:
             visit.push(title_of(pose), result)
             words = "<p>Kept: the next edit goes on from here.</p>" + panel.notes(result["notices"])
-            yield _both(panel.show(visit, status=words), rig_ready=gr.update(visible=False), **RESET)
+            again = {"rig_ready": gr.update(visible=False), "rig_key": None}
+            yield _both(panel.show(visit, status=words), **again, **RESET)
 
 
 def title_of(pose: dict) -> str:
@@ -168,10 +191,10 @@ def reset():
     return tuple(RESET.values())
 
 
-def overlay(session: gr.Request, preset: str):
+def overlay(session: gr.Request, preset: str, key: str | None):
     """Show the fitted 3D face over the portrait."""
     visit = Visit.of(session)
-    for update, result in panel.stream("rig overlay", lambda: _live(visit, preset), silent=True):
+    for update, result in panel.stream("rig overlay", lambda: _live(visit, preset, key), silent=True):
         if result is None:
             yield _updates(**update)
         else:
@@ -179,7 +202,7 @@ def overlay(session: gr.Request, preset: str):
             yield _updates(status=words, overlay=gr.update(value=result["image"], visible=True))
 
 
-COPY_INPUTS = (*PERSON, "like", "like_index", "copied")
+COPY_INPUTS = (*PERSON, "rig_method", "like", "like_index", "copied")
 
 
 def copy(session: gr.Request, *values):
@@ -197,18 +220,19 @@ def copy(session: gr.Request, *values):
             "like_index": form["like_index"],
             "copy": list(form["copied"]),
             "preset": form["rig_preset"],
+            "method": None if form["rig_method"] == "rig" else form["rig_method"],
         }
 
     title = " and ".join(form["copied"] or ()).capitalize() + " of another"
     yield from panel.edit("pose", request, title, session, f"pose {form['rig_preset']}")
 
 
-def animate(session: gr.Request, preset: str, sweep: str, frames: float, kind: str):
+def animate(session: gr.Request, preset: str, key: str | None, sweep: str, frames: float, kind: str):
     """Export a sweep of the head or of the light."""
     visit = Visit.of(session)
 
     def request() -> dict:
-        return _live(visit, preset, sweep=sweep, frames=int(frames), format=kind, fps=12)
+        return _live(visit, preset, key, sweep=sweep, frames=int(frames), format=kind, fps=12)
 
     for update, result in panel.stream("animation", request):
         if result is None:
@@ -233,28 +257,13 @@ def animate(session: gr.Request, preset: str, sweep: str, frames: float, kind: s
 
 def sphere(*values) -> str:
     """A grey ball under the light of the controls, as HTML with the picture inside; a moment's work."""
-    import base64
+    from barbershop_core.pie import light
 
-    light = light_of(dict(zip(LIGHT, values)))
+    try:
+        picture = light.sphere(light_of(dict(zip(LIGHT, values))))
+    except Exception as error:
+        return panel.problem(core.shown(error))
     file = io.BytesIO()
-    Image.fromarray(ball(**light)).save(file, "PNG")
+    Image.fromarray(picture).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img class="sphere" alt="a ball under this light" src="data:image/png;base64,{data}">'
-
-
-def ball(azimuth: float, elevation: float, strength: float, warmth: float, side: int = 120) -> np.ndarray:
-    """A lit ball, uint8 [side,side,3] on a dark ground.
-
-    azimuth: degrees, positive from the picture's right.  elevation: degrees, positive from above.
-    strength: of the directed light over the ambient one.  warmth: -1 cool to 1 warm.
-    """
-    y, x = np.mgrid[0:side, 0:side] * (2.3 / (side - 1)) - 1.15
-    inside = x * x + y * y <= 1
-    z = np.sqrt(np.clip(1 - x * x - y * y, 0, 1))
-    a, e = np.radians(azimuth), np.radians(elevation)
-    towards = (np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e))
-    lit = np.clip(x * towards[0] - y * towards[1] + z * towards[2], 0, 1)
-    tint = np.array([1 + 0.25 * warmth, 1.0, 1 - 0.25 * warmth])
-    colour = (0.28 + 0.62 * strength * lit)[..., None] * tint * 200
-    ground = np.array([58, 52, 46])
-    return np.where(inside[..., None], np.clip(colour, 0, 255), ground).astype(np.uint8)

@@ -220,12 +220,12 @@ def sheet_of(
     pictures: list[list[tuple[np.ndarray, int]]], alphas: list[float], betas: list[float]
 ) -> Image.Image:
     """Pictures [len(betas)][len(alphas)], each with its count of channels, as one labelled picture."""
-    side, left, top = 160, 92, 30
+    side, left, top = 160, 92, 44
     sheet = Image.new("RGB", (left + side * len(alphas), top + side * len(betas)), "#f7f4f0")
     pen = ImageDraw.Draw(sheet)
     for x, alpha in enumerate(alphas):
         pen.text(
-            (left + side * x + side / 2, top / 2),
+            (left + side * x + side / 2, top - 12),
             f"strength {alpha:+g}",
             "#3a332c",
             anchor="mm",
@@ -313,6 +313,9 @@ def choose_method(method: str, preset: str):
 
 def cost(method: str, preset: str) -> str:
     """What a method costs, measured."""
+    if method == "directions" and method in times.here:
+        seconds = times.here[method]
+        return f"Opening the portrait took {seconds:.1f} s here; each move of a slider repaints at once."
     return times.words(f"optimize {preset}" if method == "optimize" else method)
 
 

@@ -29,7 +29,7 @@ def build(ui: dict) -> None:
             "Prepare the portrait", variant="primary", elem_id="rig_open", scale=3, min_width=150
         )
         ui["rig_stop"] = gr.Button("Stop", variant="stop", elem_id="rig_stop", scale=1, min_width=80)
-    ui["controls"] = gr.State([])
+    ui["controls"], ui["rig_key"] = gr.State([]), gr.State(None)
     with gr.Column(visible=False, elem_id="rig_controls") as ui["rig_ready"]:
         _sliders(ui)
     with gr.Accordion("Copy from another photo", open=False, elem_id="rig_copy"):
@@ -40,6 +40,13 @@ def build(ui: dict) -> None:
                     list(rig.COPIED), value=["pose"], label="Take from it", elem_id="copied"
                 )
                 ui["copy"] = gr.Button("Copy", variant="primary", elem_id="copy")
+    with gr.Accordion("Advanced", open=False):
+        ui["rig_method"] = gr.Radio(
+            [("The rig", "rig"), ("Latent optimization", "optimize")],
+            value="rig",
+            label="What is kept is made by",
+        )
+        gr.Markdown(TEXT["rig_method"], elem_classes="hint")
 
 
 def _sliders(ui: dict) -> None:
@@ -61,7 +68,7 @@ def _sliders(ui: dict) -> None:
                 elem_id="expression",
             )
             ui["expression_strength"] = gr.Slider(
-                -2, 2, value=1, step=0.05, label="Strength", min_width=150, elem_id="expression_strength"
+                0, 1.5, value=1, step=0.05, label="Strength", min_width=150, elem_id="expression_strength"
             )
         with gr.Accordion("Advanced: single movements", open=False, elem_id="single"):
             ui["no_controls"] = gr.Markdown("This face model names no single movements.", elem_classes="hint")
@@ -81,16 +88,14 @@ def _sliders(ui: dict) -> None:
     with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Light</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="light-row"):
-            ui["sphere"] = gr.HTML(
-                rig.sphere(*rig.LIGHT_START.values()), padding=False, elem_id="sphere", min_width=110
-            )
+            ui["sphere"] = gr.HTML(padding=False, elem_id="sphere", min_width=110)
             with gr.Column(min_width=200, scale=4):
                 ui["light_on"] = gr.Checkbox(False, label="Change the light", elem_id="light_on")
                 for name, low, high, step, words in (
-                    ("light_azimuth", -90, 90, 1, "From the side (°)"),
-                    ("light_elevation", -60, 80, 1, "From above (°)"),
-                    ("light_strength", 0, 2, 0.05, "Strength"),
-                    ("light_warmth", -1, 1, 0.05, "Cool to warm"),
+                    ("light_azimuth", -75, 75, 1, "From the side (°)"),
+                    ("light_elevation", -15, 75, 1, "From above (°)"),
+                    ("light_strength", 0.5, 1.5, 0.05, "Strength"),
+                    ("light_warmth", -1.5, 1.5, 0.05, "Cool to warm"),
                 ):
                     ui[name] = gr.Slider(
                         low, high, value=rig.LIGHT_START[name], step=step, label=words, elem_id=name
@@ -137,20 +142,21 @@ def wire(ui: dict) -> list:
     """Connect the tab; returns the runs, to be stopped."""
     wire_photo(ui, "like")
     everything = outputs(ui, rig.OUTPUTS)
-    live = [ui["rig_preset"], *(ui[name] for name in rig.LIVE_INPUTS)]
+    live = [*(ui[name] for name in rig.LIVE_INPUTS)]
     person = [ui[name] for name in rig.PERSON]
-    animation = [ui[name] for name in ("rig_preset", "sweep", "frames", "film")]
+    preset, method, key = ui["rig_preset"], ui["rig_method"], ui["rig_key"]
+    animation = [ui[name] for name in ("rig_preset", "rig_key", "sweep", "frames", "film")]
     runs = [
         ui["rig_open"].click(rig.open_rig, person, everything, **GPU),
-        ui["keep_rig"].click(rig.keep, live, everything, **GPU),
-        ui["show_overlay"].click(rig.overlay, ui["rig_preset"], everything, **GPU),
+        ui["keep_rig"].click(rig.keep, [preset, method, *live], everything, **GPU),
+        ui["show_overlay"].click(rig.overlay, [preset, key], everything, **GPU),
         ui["copy"].click(rig.copy, [ui[n] for n in rig.COPY_INPUTS], outputs(ui), **GPU),
         ui["animation_run"].click(rig.animate, animation, everything, **GPU),
     ]
     for name in ("rig_open", "copy"):
         ui[name].click(None, js=SHOW_RESULT, **PRIVATE)
-    moved = [ui[n].input for n in rig.LIVE_INPUTS if n != "controls"]
-    repaint = {"fn": rig.move, "inputs": live, "outputs": outputs(ui, rig.LIVE_OUTPUTS), **LIVE}
+    moved = [ui[n].input for n in rig.LIVE_INPUTS if n not in ("controls", "rig_key")]
+    repaint = {"fn": rig.move, "inputs": [preset, *live], "outputs": outputs(ui, rig.LIVE_OUTPUTS), **LIVE}
     gr.on(moved, **repaint)
     light = [ui[name] for name in rig.LIGHT]
     gr.on([c.input for c in light], lambda: True, None, ui["light_on"], **QUICK)

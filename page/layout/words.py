@@ -10,29 +10,34 @@ from .parts import GPU, LIVE, PHOTO, PRIVATE, QUICK, SHOW_RESULT, TEXT, buttons,
 
 def build(ui: dict) -> None:
     """Prompt, suggestions, method and its controls."""
-    with gr.Row(elem_classes="prompt-row"):
-        ui["prompt"] = gr.Textbox(
-            label="What should be seen",
-            placeholder="blond hair · smiling person · a beard",
-            elem_id="prompt",
-            lines=1,
-            min_width=180,
-            scale=3,
-        )
-        with gr.Column(min_width=120, scale=2) as ui["worded"]:
-            ui["neutral"] = gr.Textbox(
-                label="Instead of", placeholder="hair · may stay empty", elem_id="neutral", lines=1
+    with gr.Column() as ui["worded"]:
+        with gr.Row(elem_classes="prompt-row"):
+            ui["prompt"] = gr.Textbox(
+                label="What should be seen",
+                placeholder="blond hair · smiling person · a beard",
+                elem_id="prompt",
+                lines=1,
+                min_width=180,
+                scale=3,
             )
-    ui["suggestions"] = gr.Dataset(
-        components=[gr.Textbox(visible=False)],
-        samples=[[row["prompt"]] for row in words.SUGGESTIONS],
-        label="Suggestions",
-        type="index",
-        layout="gallery",
-        samples_per_page=20,
-        elem_id="suggestions",
-        show_label=False,
-    )
+            ui["neutral"] = gr.Textbox(
+                label="Instead of",
+                placeholder="hair · may stay empty",
+                elem_id="neutral",
+                lines=1,
+                min_width=120,
+                scale=2,
+            )
+        ui["suggestions"] = gr.Dataset(
+            components=[gr.Textbox(visible=False)],
+            samples=[[row["prompt"]] for row in words.SUGGESTIONS],
+            label="Suggestions",
+            type="index",
+            layout="gallery",
+            samples_per_page=20,
+            elem_id="suggestions",
+            show_label=False,
+        )
     ui["method"] = gr.Radio(list(words.METHODS), value="directions", label="Method", elem_id="method")
     ui["method_time"] = gr.Markdown(
         words.cost("directions", "fast"), elem_classes="hint", elem_id="method_time"
@@ -111,7 +116,7 @@ def _directions(ui: dict) -> None:
         ui["compare"] = gr.Button("Compare strengths", elem_id="compare", min_width=130)
         ui["words_stop"] = gr.Button("Stop", variant="stop", elem_id="words_stop", min_width=80, scale=0)
     ui["grid"] = gr.Image(
-        label="Strength across, threshold down",
+        show_label=False,
         visible=False,
         interactive=False,
         format="png",

@@ -2,15 +2,18 @@
 
 Renders the pool, then trains the networks one after the other, each time-boxed and resumable (stop it
 and start the same command again), writes the pack's files in half precision and REPORT.md with the
-held-out figures.  The photographs for the parser are optional (``--photos``).
+held-out figures.  The photographs for the parser are optional (``--photos``).  ``STAGES`` says what is made,
+in which order.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -22,10 +25,22 @@ from ..networks.stylegan2 import Generator
 from ..progress import Step, run
 from . import lending, pool, report, train_generator, train_nets
 
+if TYPE_CHECKING:
+    from ..pack import Pack
+
 SIZE = 128
 PORTRAITS = 16_000
-MINUTES = {"generator": 110.0, "parser": 50.0, "identity": 15.0, "encoder": 20.0, "perceptual": 10.0}
-"""Default time boxes on two idle CPU cores."""
+MINUTES = {
+    "generator": 90.0,
+    "perceptual": 12.0,
+    "identity": 20.0,
+    "encoder": 20.0,
+    "parser": 50.0,
+    "regressor": 15.0,
+    "clip": 20.0,
+    "rig": 15.0,
+}
+"""Time boxes on two idle CPU cores; directions and mappers take what they take, about half an hour."""
 
 
 def save_half(state: dict[str, Tensor], path: Path) -> None:
@@ -59,57 +74,166 @@ def pnorm(g: Generator) -> PNorm:
     return PNorm.fit(g.mapping(z))
 
 
-def train(
-    out: Path, work: Path, minutes: dict[str, float], photos: Path | None, only: list[str]
-) -> Iterator[Step]:
-    """All stages; yields their steps.  Returns the held-out figures by network."""
+@dataclass(frozen=True)
+class Place:
+    """Where a training reads and writes.
+
+    out: the pack's folder, with pack.toml.  work: pool and checkpoints.  photos: for the parser, or None.
+    minutes: time boxes by stage.
+    """
+
+    out: Path
+    work: Path
+    photos: Path | None
+    minutes: dict[str, float]
+
+    @property
+    def pool(self) -> Path:
+        return self.work / "pool"
+
+    def checkpoint(self, name: str) -> Path:
+        return self.work / f"{name}.pt"
+
+
+Figures = dict[str, float]
+Stage = Callable[[Place], Iterator[Step]]
+"""Trains, writes the pack's files, returns its held-out figures."""
+
+
+def _generator(place: Place) -> Iterator[Step]:
+    schedule = train_generator.Schedule(minutes=place.minutes["generator"])
+    yield from train_generator.train(place.pool, place.checkpoint("generator"), SIZE, schedule)
+    g = load_generator(place.checkpoint("generator"))
+    save_half(g.state_dict() | {"latent_avg": g.w_mean}, place.out / "generator.safetensors")
+    save_half(dict(pnorm(g).state_dict()), place.out / "pnorm.safetensors")
+    matrix, explained = lending.lending(g)
+    save_half({"matrix": matrix}, place.out / "lending.safetensors")
+    return report.generator_scores(g, place.pool) | {"hair's moves explained": explained}
+
+
+def _small(name: str) -> Stage:
+    def stage(place: Place) -> Iterator[Step]:
+        more = (load_generator(place.checkpoint("generator")),) if name == "encoder" else ()
+        steps = getattr(train_nets, f"train_{name}")(
+            place.pool, place.checkpoint(name), place.minutes[name], *more
+        )
+        last: Figures = {}
+
+        def heard() -> Iterator[Step]:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    return stop.value
+                if step.stage.endswith("held out"):
+                    last.update(step.losses)
+                yield step
+
+        net = yield from heard()
+        save_half(dict((net.vgg if name == "perceptual" else net).state_dict()),
+                  place.out / f"{name}.safetensors")  # fmt: skip
+        return last
+
+    return stage
+
+
+def _parser(place: Place) -> Iterator[Step]:
     from . import train_parser
 
-    folder = work / "pool"
+    schedule = train_parser.Schedule(minutes=place.minutes["parser"])
+    parser = yield from train_parser.train(place.pool, place.photos, place.checkpoint("parser"), schedule)
+    save_half(parser.net.state_dict(), place.out / "parser.safetensors")
+    return train_parser.scores(parser, place.pool, place.photos)
+
+
+def _regressor(place: Place) -> Iterator[Step]:
+    from . import train_regressor
+
+    minutes = place.minutes["regressor"]
+    net = yield from train_regressor.train(place.pool, place.checkpoint("regressor"), minutes)
+    save_half(dict(net.state_dict()), place.out / "regressor.safetensors")
+    held = pool.load(place.pool, "p", "images", "theta", "landmarks", held_out=True)
+    return train_regressor.brief(train_regressor.scores(net, *held))
+
+
+def _clip(place: Place) -> Iterator[Step]:
+    from . import train_clip
+
+    clip = yield from train_clip.train(place.pool, place.checkpoint("clip"), place.minutes["clip"])
+    save_half(dict(clip.model.state_dict()), place.out / "clip.safetensors")
+    return train_clip.scores(clip, *pool.load(place.pool, "p", "images", held_out=True))
+
+
+def _directions(place: Place) -> Iterator[Step]:
+    from ..styleclip import precompute, tools
+
+    pack = _pack(place)
+    clip = yield from tools.clip(pack)
+    table = yield from precompute.precompute(pack, clip, place.out / "directions.safetensors")
+    return {"channels": float(len(table.change))}
+
+
+def _mappers(place: Place) -> Iterator[Step]:
+    """One for each mapper that the manifest names."""
+    from ..styleclip import tools, train_mapper
+
+    pack, figures = _pack(place), {}
+    clip = yield from tools.clip(pack)
+    for role in [n.role for n in pack.manifest.networks.values() if n.kind == "mapper"]:
+        prompt = role.removeprefix(tools.PREFIX).replace("_", " ")
+        out = place.out / pack.manifest.networks[role].sources[0].file
+        found = yield from train_mapper.train(pack, clip, prompt, out)
+        out.with_suffix(".png").unlink(missing_ok=True)
+        figures |= {f"{prompt}: {name}": value for name, value in found.items()}
+    return figures
+
+
+def _rig(place: Place) -> Iterator[Step]:
+    from ..pie import train_rig
+    from . import face_model
+
+    face_model.save(face_model.build(), place.out / "face_model.safetensors")
+    write_manifest_hashes(place.out / "pack.toml")
+    schedule = train_rig.Schedule(minutes=place.minutes["rig"])
+    net, figures = yield from train_rig.train(_pack(place), place.checkpoint("rig"), schedule)
+    save_half(net.state_dict(), place.out / "rignet.safetensors")
+    return figures
+
+
+def _pack(place: Place) -> Pack:
+    """The pack as far as it is trained."""
+    from ..pack import open_pack
+
+    write_manifest_hashes(place.out / "pack.toml")
+    return open_pack(place.out / "pack.toml", device="cpu")
+
+
+STAGES: dict[str, Stage] = {
+    "generator": _generator,
+    "perceptual": _small("perceptual"),
+    "identity": _small("identity"),
+    "encoder": _small("encoder"),
+    "parser": _parser,
+    "regressor": _regressor,
+    "clip": _clip,
+    "directions": _directions,
+    "mappers": _mappers,
+    "rig": _rig,
+}
+"""In the order in which one needs the other."""
+
+
+def train(place: Place, only: Collection[str] = tuple(STAGES)) -> Iterator[Step]:
+    """Render the pool, then the stages in order; yields their steps.  Returns held-out figures by stage."""
     for seed, count in ((pool.HELD_OUT_SEED, pool.CHUNK), (0, PORTRAITS)):
-        for i, _path in enumerate(pool.make(folder, count, SIZE, first_seed=seed)):
+        for i, _path in enumerate(pool.make(place.pool, count, SIZE, first_seed=seed)):
             yield Step("render", (i + 1) * pool.CHUNK, count)
-    out.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, dict[str, float]] = {}
-    checkpoint = work / "generator.pt"
-    if "generator" in only:
-        yield from train_generator.train(
-            folder, checkpoint, SIZE, train_generator.Schedule(minutes=minutes["generator"])
-        )
-        g = load_generator(checkpoint)
-        save_half(g.state_dict() | {"latent_avg": g.w_mean}, out / "generator.safetensors")
-        save_half(dict(pnorm(g).state_dict()), out / "pnorm.safetensors")
-        matrix, explained = lending.lending(g)
-        save_half({"matrix": matrix}, out / "lending.safetensors")
-        figures["generator"] = report.generator_scores(g, folder) | {"hair's moves explained": explained}
-    for name in ("perceptual", "identity", "encoder", "parser"):
-        if name not in only:
-            continue
-        box = work / f"{name}.pt"
-        if name == "parser":
-            schedule = train_parser.Schedule(minutes=minutes[name])
-            parser = yield from train_parser.train(folder, photos, box, schedule)
-            figures[name] = train_parser.scores(parser, folder, photos)
-            save_half(parser.net.state_dict(), out / "parser.safetensors")
-            continue
-        if name == "encoder":
-            steps = train_nets.train_encoder(folder, box, minutes[name], load_generator(checkpoint))
-        else:
-            steps = getattr(train_nets, f"train_{name}")(folder, box, minutes[name])
-        last: dict[str, float] = {}
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                net = stop.value
-                break
-            last = dict(step.losses) if step.stage.endswith("held out") else last
-            yield step
-        figures[name] = last
-        if name == "perceptual":
-            net = net.vgg
-        save_half(dict(net.state_dict()), out / f"{name}.safetensors")
-    write_manifest_hashes(out / "pack.toml")
+    place.out.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Figures] = {}
+    for name, stage in STAGES.items():
+        if name in only:
+            figures[name] = yield from stage(place)
+            write_manifest_hashes(place.out / "pack.toml")
     return figures
 
 
@@ -124,7 +248,7 @@ def main() -> None:
         help="pool and checkpoints (about 1 GB)",
     )
     parser.add_argument("--photos", type=Path, help="folder with hair256.tar, faces192.tar, labels192.tar")
-    parser.add_argument("--only", nargs="+", choices=sorted(MINUTES), default=sorted(MINUTES))
+    parser.add_argument("--only", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--scale", type=float, default=1.0, help="of all time boxes")
     args = parser.parse_args()
     minutes = {name: value * args.scale for name, value in MINUTES.items()}
@@ -134,9 +258,9 @@ def main() -> None:
         figures_now = " ".join(f"{k} {v:.4g}" for k, v in step.losses.items())
         print(f"{step.stage} {step.index}/{step.total} {figures_now}", flush=True)
 
-    figures = run(train(args.out, args.work, minutes, args.photos, args.only), show)
+    figures = run(train(Place(args.out, args.work, args.photos, minutes), args.only), show)
     command = f"python -m barbershop_core.world.train --out {args.out}"
-    report.write(args.out / "REPORT.md", figures, {k: minutes[k] for k in args.only}, command)
+    report.write(args.out / "REPORT.md", figures, {k: minutes[k] for k in args.only if k in minutes}, command)
     print(f"finished in {(time.monotonic() - began) / 60:.0f} minutes")
 
 

@@ -25,7 +25,8 @@ EXAMPLES = """examples:
   python -m barbershop_core doctor --json"""
 
 
-HOMES = {"text": ".cli_words", "directions": ".cli_words", "mapper": ".cli_words"}
+HOMES = {"text": ".cli_words", "directions": ".cli_words", "mapper": ".cli_words", "pose": ".cli_pose",
+         "rig": ".cli_pose"}
 """Modules of the commands that are not in :mod:`barbershop_core.cli`."""
 
 
@@ -59,6 +60,42 @@ def _common(parser: argparse.ArgumentParser, output: str, preset: bool = True) -
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
+def _pose(commands) -> None:
+    """pose, rig: PIE."""
+    pose = commands.add_parser("pose", help="turn the head, change the expression or the light")
+    pose.add_argument("face", help="photo of the person")
+    for name, way in (("yaw", "to the picture's right"), ("pitch", "up"), ("roll", "clockwise")):
+        pose.add_argument(f"--{name}", type=float, default=0.0, metavar="DEGREES", help=f"turn by, {way}")
+    pose.add_argument("--expression", metavar="NAME",
+                      help="smile, open mouth, raised brows, closed eyes, frown or neutral")
+    pose.add_argument("--strength", type=float, default=1.0, help="of the expression, 0 to 1.5 (default 1)")
+    pose.add_argument("--control", metavar="NAME=AMOUNT", action="append", default=[],
+                      help="add to one of the face model's own controls; may be repeated")
+    pose.add_argument("--light", metavar="NAME=NUMBER", action="append", default=[],
+                      help="azimuth, elevation (degrees), strength, warmth; may be repeated")
+    pose.add_argument("--like", metavar="PHOTO", help="copy from this photo")
+    pose.add_argument("--copy", action="append", choices=("pose", "expression", "light"),
+                      help="what to copy (default all three); may be repeated")
+    pose.add_argument("--method", choices=("rig", "optimize"),
+                      help="rig (RigNet; default where the pack has one) or optimize (latent optimization)")
+    pose.add_argument("--sweep", choices=("yaw", "light"), help="write an animation instead (GIF or MP4)")
+    pose.add_argument("--frames", type=int, default=24, help="of the animation (default 24)")
+    for name in ("face", "like"):
+        pose.add_argument(f"--{name}-index", type=int, metavar="N", help=f"which face of the {name} photo")
+    pose.add_argument("--no-paste", action="store_true", help="write only the portrait, not the whole photo")
+    pose.add_argument("--json", action="store_true", help="scores and files as JSON on stdout")
+    _common(pose, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
+
+    rig = commands.add_parser("rig", help="train the rig of a pack's generator")
+    kinds = rig.add_subparsers(dest="kind", required=True, metavar="kind")
+    train = kinds.add_parser("train", help="train RigNet on samples of the generator; resumable")
+    train.add_argument("--minutes", type=float, default=15.0, help="of all runs together (default 15)")
+    train.add_argument("--samples", type=int, default=6000, help="generated portraits to learn from")
+    train.add_argument("--checkpoint", type=Path, help="where the training can be resumed")
+    train.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
+    _common(train, "rig to write (.safetensors; default: its place in the pack)", preset=False)
+
+
 def _words(commands) -> None:
     """text, directions, mapper: StyleCLIP."""
     text = commands.add_parser("text", help="change a portrait by words")
@@ -87,7 +124,9 @@ def _words(commands) -> None:
     kinds = directions.add_subparsers(dest="kind", required=True, metavar="kind")
     table = kinds.add_parser("precompute", help="compute the table of a pack's generator; resumable")
     table.add_argument("--images", type=int, default=100, help="pictures that are varied (default 100)")
-    table.add_argument("--sigmas", type=float, default=5.0, help="standard deviations (default 5)")
+    table.add_argument("--by", choices=("derivative", "shift"), default="derivative",
+                       help="small changes of a channel (default), or large ones, as published: slow")
+    table.add_argument("--sigmas", type=float, default=5.0, help="of --by shift: standard deviations (5)")
     _common(table, "table to write (default: directions.safetensors beside the manifest)", preset=False)
 
     mapper = commands.add_parser("mapper", help="latent mappers of one prompt")
@@ -158,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     _common(face, "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png")
 
     _words(commands)
+    _pose(commands)
 
     repeat = commands.add_parser("repeat", help="make a picture again from the recipe that it carries")
     repeat.add_argument("picture", help="PNG that the page or this program wrote, of one step or several")
@@ -194,6 +234,14 @@ def parser() -> argparse.ArgumentParser:
     truth.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
     _common(truth, argparse.SUPPRESS)
     truth.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of the first dozen")
+    words = kinds.add_parser("text", help="edits by words, measured by a network that reads portraits")
+    words.add_argument("--portraits", type=int, default=50, help="held-out portraits a prompt (default 50)")
+    words.add_argument("--methods", nargs="+", default=["directions", "optimize", "mapper"], metavar="METHOD",
+                       help="some of: directions optimize mapper (default all)")
+    words.add_argument("--prompts", nargs="+", metavar="PROMPT", help="only these of the scored prompts")
+    words.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
+    words.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of one portrait a prompt")
+    _common(words, argparse.SUPPRESS)
     reconstruction = kinds.add_parser("reconstruction", help="how well photos of a folder are embedded")
     reconstruction.add_argument("folder", type=Path)
     reconstruction.add_argument("--limit", type=int, help="only the first so many photos")

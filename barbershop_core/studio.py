@@ -145,6 +145,20 @@ class Studio:
 
         return edit.direction_sliders(self, portrait, previous, **options)
 
+    # ------------------------------------------------------------------------------ rig
+
+    def repose(self, portrait: Portrait, **options) -> Steps[Result]:
+        """Turn the head, change expression or light (PIE): see :func:`.pie.edit.repose`."""
+        from .pie import edit
+
+        return edit.repose(self, portrait, **options)
+
+    def rig(self, portrait: Portrait, preset="fast", previous: Result | None = None, **options) -> Steps[Any]:
+        """The portrait embedded for the rig, under sliders: see :func:`.pie.edit.rig`."""
+        from .pie import edit
+
+        return edit.rig(self, portrait, preset, previous, **options)
+
     # ------------------------------------------------------------------------------ transfer
 
     def transfer(

@@ -63,13 +63,19 @@ class RigNet(nn.Module):
     standardize W.
     """
 
-    def __init__(self, n_latent: int, style_dim: int, sizes: Mapping[str, int], encoded: int = ENCODED,
-                 hidden: int = 96):
+    def __init__(
+        self,
+        n_latent: int,
+        style_dim: int,
+        sizes: Mapping[str, int],
+        encoded: int = ENCODED,
+        hidden: int = 96,
+    ):
         super().__init__()
         self.n_latent, self.style_dim = n_latent, style_dim
-        self.tau = nn.ModuleDict({
-            name: TauNet(n_latent, style_dim, numbers, encoded, hidden) for name, numbers in sizes.items()
-        })
+        self.tau = nn.ModuleDict(
+            {name: TauNet(n_latent, style_dim, numbers, encoded, hidden) for name, numbers in sizes.items()}
+        )
         self.register_buffer("w_mean", torch.zeros(style_dim))
         self.register_buffer("w_std", torch.ones(style_dim))
 

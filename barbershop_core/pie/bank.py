@@ -51,8 +51,9 @@ def sample(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> T
     return a + (b - a) * share.to(device)
 
 
-def fill(pack, measure: Measure, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64,
-         batch: int = 16) -> Steps[Bank]:
+def fill(
+    pack, measure: Measure, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
+) -> Steps[Bank]:
     """Draw ``count`` samples and look at them.  side: of the pictures that are kept."""
     from ..networks.resample import resize
 
@@ -70,5 +71,7 @@ def fill(pack, measure: Measure, count: int, seed: int = 0, mixed: float = 0.5, 
 
 def joined(parts: list[Seen]) -> Seen:
     """Several as one batch."""
-    theta = Theta(**{name: torch.cat([getattr(p.theta, name) for p in parts]) for name in parts[0].theta.sizes})
+    theta = Theta(
+        **{name: torch.cat([getattr(p.theta, name) for p in parts]) for name in parts[0].theta.sizes}
+    )
     return Seen(theta, torch.cat([p.landmarks for p in parts]), torch.cat([p.rest for p in parts]))

@@ -69,8 +69,9 @@ class Morphable(nn.Module):
     expression_names: one for each coefficient where they mean something alone, else empty.
     """
 
-    def __init__(self, state: Mapping[str, Tensor], convention: Convention,
-                 expression_names: tuple[str, ...] = ()):
+    def __init__(
+        self, state: Mapping[str, Tensor], convention: Convention, expression_names: tuple[str, ...] = ()
+    ):
         super().__init__()
         state = dict(state)
         for name, value in _defaults(state).items():

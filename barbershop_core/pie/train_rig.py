@@ -17,6 +17,7 @@ Resumable: bank, F and RigNet lie in a checkpoint; ``minutes`` counts those of e
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -344,8 +345,13 @@ def _unpacked(saved: dict) -> Bank:
 
 
 def _identity(pack, s: Schedule) -> dict:
-    numbers = {k: v for k, v in asdict(s).items() if k not in ("minutes",)}
-    return {"fingerprint": pack.fingerprint, "schedule": numbers}
+    """What a checkpoint belongs to: the schedule but for its time, the generator and the regressor."""
+    numbers = {k: v for k, v in asdict(s).items() if k != "minutes"}
+    digest = hashlib.sha256()
+    for net in (pack.generator, pack.optional("regressor")):
+        for value in net.state_dict().values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+    return {"networks": digest.hexdigest(), "schedule": numbers}
 
 
 def _write(checkpoint: Path, saved: dict, pack, s: Schedule) -> None:

@@ -32,7 +32,7 @@ CONVENTION = Convention(
     order="zxy",
     row_offset=0.0,
 )
-SAMPLES = 1500
+SAMPLES = 600
 
 
 def uniform(p: Tensor) -> Tensor:
@@ -165,3 +165,9 @@ def save(model: Morphable, path: Path) -> Path:
 
     save_half(to_state(model), path)
     return path
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(save(build(), Path(sys.argv[1])))

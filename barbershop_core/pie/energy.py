@@ -1,0 +1,91 @@
+"""PIE's energy: what makes a code good for the rig.
+
+E(w) = E_synth + E_identity + E_edit + E_invariance + E_recognition (PIE, equation 3), a function each.
+tau is one of pose, expression, light; v a generated sample with its picture and theta; the edited picture is
+I_hat = G(RigNet(w, theta_v^tau)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..networks.arcface import identity_embedding
+from ..networks.resample import resize
+from .measure import Measure, Seen, landmark_distance, photometric
+from .presets import PiePreset
+from .theta import Theta
+
+
+@dataclass(frozen=True)
+class Target:
+    """The photo I: image [1,3,R,R] in [-1,1], its perceptual reference, theta and Psi(I) [1,D]."""
+
+    image: Tensor
+    reference: object
+    seen: Seen
+    face: Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """v: picture [1,3,S,S] and what is seen in it."""
+
+    image: Tensor
+    seen: Seen
+
+
+def synth(pack, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
+    """E_synth = l2 |I - I_w|^2 + lp |VGG(I) - VGG(I_w)|^2 (equation 4)."""
+    value = preset.l2 * (image - target.image).square().mean()
+    if preset.perceptual:
+        value = value + preset.perceptual * pack.perceptual.lpips(image, target.reference).mean()
+    return value
+
+
+def identity(rig, w_plus: Tensor, theta: Theta) -> Tensor:
+    """E_identity = |w - RigNet(w, theta_w^tau)|^2 (equation 5): the rig leaves be what is there already.
+
+    In units of W's spread; the mean over tau.
+    """
+    losses = [((rig(w_plus, name, theta.tau(name)) - w_plus) / rig.w_std).square().mean() for name in rig.tau]
+    return torch.stack(losses).mean()
+
+
+def edit(measure: Measure, sample: Sample, seen: Seen, name: str, preset: PiePreset) -> Tensor:
+    """E_edit = l(I_v, [theta_v^(not tau), theta^tau of I_hat]) (equation 6): the rig puts v's tau into w."""
+    return face_loss(measure, sample.image, sample.seen.landmarks,
+                     sample.seen.theta.with_tau(name, seen.theta.tau(name)), preset)  # fmt: skip
+
+
+def invariance(measure: Measure, target: Target, seen: Seen, name: str, preset: PiePreset) -> Tensor:
+    """E_invariance = l(I, [theta^(not tau) of I_hat, theta_I^tau]) (equation 7): all else stays."""
+    theta = seen.theta.with_tau(name, target.seen.theta.tau(name))
+    if name == "pose":  # FFHQ alignment shifts a turned head, which is no change of the face
+        theta = measure.model.solve_translation(theta, target.seen.landmarks, 1)
+    return face_loss(measure, target.image, target.seen.landmarks, theta, preset)
+
+
+def face_loss(measure: Measure, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset) -> Tensor:
+    """l(I', theta): photometric over the face, and 66 landmarks (equations 8 to 10)."""
+    value = preset.photometric * photometric(measure, image, theta, preset.side).mean()
+    return value + preset.landmark * landmark_distance(measure, landmarks, theta).mean()
+
+
+def recognition(pack, target: Target, image: Tensor) -> Tensor:
+    """|Psi(I) - Psi(I_w)|^2 (equation 11), Psi the pack's recognition network; used for I_w and I_hat."""
+    return (identity_embedding(pack.identity, image) - target.face).square().sum(1).mean()
+
+
+def target_of(pack, measure: Measure, image: Tensor) -> Target:
+    """What is computed once for a photo [1,3,R,R]."""
+    with torch.no_grad():
+        return Target(image, pack.perceptual.reference(image), measure(image),
+                      identity_embedding(pack.identity, image))  # fmt: skip
+
+
+def sample_of(image: Tensor, seen: Seen, side: int) -> Sample:
+    """A sample whose picture is kept at ``side`` px."""
+    return Sample(resize(image, side) if image.shape[-1] > side else image, seen)

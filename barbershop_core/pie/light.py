@@ -1,0 +1,95 @@
+"""Light as a person thinks of it: a lamp's direction, its strength and warmth, over a soft fill."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import BadRequest
+from . import harmonics
+
+RANGES = {"azimuth": (-75.0, 75.0), "elevation": (-15.0, 75.0), "strength": (0.5, 1.5), "warmth": (-1.5, 1.5)}
+KEY, SPREAD = 0.62, 0.26  # irradiance of the lamp at strength 1, and its change beside the fill's
+AMBIENT, DIMMING, FILL = 0.64, 0.22, 0.22
+TINT = (0.06, 0.006, -0.06)  # of red, green and blue at warmth 1
+
+
+@dataclass(frozen=True)
+class Light:
+    """azimuth: degrees, positive from the picture's right.  elevation: degrees, positive from above.
+    strength: of the lamp over the fill, 1 for a portrait's usual light.  warmth: -1 cool to 1 warm.
+    """
+
+    azimuth: float = 0.0
+    elevation: float = 25.0
+    strength: float = 1.0
+    warmth: float = 0.0
+
+    def __post_init__(self):
+        for field in fields(self):
+            value, (low, high) = getattr(self, field.name), RANGES[field.name]
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                unit = " degrees" if field.name in ("azimuth", "elevation") else ""
+                raise BadRequest(f"A light's {field.name} of {value} is out of range.",
+                                 f"Give {low:g} to {high:g}{unit}.")  # fmt: skip
+
+    def coefficients(self) -> Tensor:
+        """Irradiance in orthonormal harmonics, [9,3] (see :mod:`.harmonics`)."""
+        a, e = math.radians(self.azimuth), math.radians(self.elevation)
+        towards = torch.tensor([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
+        key = KEY * self.strength
+        lamp = key / math.pi * harmonics.lamp(towards)
+        tint = 1 + self.warmth * torch.tensor(TINT)
+        return _white(key)[:, None] + lamp[:, None] * tint
+
+
+def read(light: Light | Mapping[str, float] | None) -> Light | None:
+    """A light from its numbers by name, those that are missing as usual.  Raises BadRequest."""
+    if light is None or isinstance(light, Light):
+        return light
+    unknown = [name for name in light if name not in RANGES]
+    if unknown:
+        raise BadRequest(f"A light has no '{unknown[0]}'.", f"Give some of: {', '.join(RANGES)}.")
+    return Light(**{name: value for name, value in light.items() if value is not None})
+
+
+def found_in(coefficients: Tensor) -> Light:
+    """The light that comes nearest to [9,3] coefficients, inside of the ranges."""
+    scale = 2 / 3 * harmonics.NORMS[1]
+    luminance, key = coefficients.mean(1), KEY
+    for _ in range(8):  # the fill depends a little on the lamp's strength
+        y, z, x = ((luminance - _white(key))[1:4] / scale).tolist()
+        key = math.sqrt(x * x + y * y + z * z)
+    red, blue = (float((coefficients[:, k] - luminance)[0]) for k in (0, 2))
+    own = key * harmonics.NORMS[0]
+    warmth = (red - blue) / (TINT[0] - TINT[2]) / max(own, 1e-6)
+    found = {"azimuth": math.degrees(math.atan2(x, max(z, 1e-6))), "strength": key / KEY, "warmth": warmth,
+             "elevation": math.degrees(math.atan2(y, math.hypot(x, z)))}  # fmt: skip
+    return Light(**{k: float(min(max(v, RANGES[k][0]), RANGES[k][1])) for k, v in found.items()})
+
+
+def sphere(light: Light | Mapping[str, float], side: int = 120) -> np.ndarray:
+    """A grey ball under the light, uint8 [side,side,3] on a dark ground."""
+    at = (torch.arange(side) + 0.5) * (2.3 / side) - 1.15
+    x, y = at[None].expand(side, side), -at[:, None].expand(side, side)
+    inside = x * x + y * y <= 1
+    normal = torch.stack([x, y, (1 - x * x - y * y).clamp_min(0).sqrt()], -1)
+    colour = 0.8 * harmonics.basis(normal) @ read(light).coefficients()
+    ground = torch.tensor([0.227, 0.204, 0.18])
+    picture = torch.where(inside[..., None], colour.clamp(0, 1), ground)
+    return (picture * 255).round().to(torch.uint8).numpy()
+
+
+def _white(key: float) -> Tensor:
+    """Ambient light, a little from above, and a fill from the front: coefficients [9].  A stronger lamp
+    goes with less ambient light, as exposures do."""
+    ambient = torch.zeros(9)
+    ambient[0], ambient[1], ambient[2] = 1.0, 0.16, 0.04
+    ambient = ambient / torch.tensor([harmonics.NORMS[0]] + [harmonics.NORMS[1]] * 8)
+    fill = FILL / math.pi * harmonics.lamp(torch.tensor([0.0, 0.35, 0.94]))
+    return max(AMBIENT - DIMMING * (key - KEY) / SPREAD, 0.1) * ambient + fill

@@ -1,0 +1,308 @@
+"""A portrait embedded in the rig: each move of a slider is one call of RigNet and one synthesis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import chain
+from ..codes import Code
+from ..errors import BadRequest
+from ..inversion.descent import to_uint8
+from ..networks.rignet import RigNet
+from ..progress import Step, Steps
+from ..result import Result
+from ..watch import Watch
+from . import expressions, light, optimize
+from .embed import Embedded
+from .measure import Measure
+from .presets import PiePreset
+from .theta import TAU, Theta, rotation_from_angles
+
+ANGLES = {"yaw": 50.0, "pitch": 30.0, "roll": 20.0}
+"""Degrees to either side that may be asked for."""
+REACH = 2.6
+"""Spreads of theta^tau over generated portraits beyond which the rig is not asked: it has not learnt that."""
+SWEEPS = ("yaw", "light")
+Light = light.Light | Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A checked request: degrees to turn by, expression, light, or theta of another photo with what to copy."""
+
+    angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    expression: str | Mapping[str, float] | None = None
+    strength: float = 1.0
+    light: light.Light | None = None
+    copied: tuple[str, ...] = ()
+    like: Theta | None = None
+
+    @property
+    def taus(self) -> tuple[str, ...]:
+        """What is moved, in the order in which it is."""
+        moved = {
+            "pose": any(self.angles),
+            "expression": bool(self.expression),
+            "light": self.light is not None,
+        }
+        return tuple(name for name in TAU if moved[name] or name in self.copied)
+
+    def theta(self, model, own: Theta) -> Theta:
+        """What the portrait's theta shall be.  Raises BadRequest."""
+        wanted = own.mixed(self.like, self.copied) if self.like is not None else own
+        if any(self.angles):
+            turned = wanted.angles() + torch.tensor([self.angles]).to(wanted.rotation)
+            wanted = replace(wanted, rotation=rotation_from_angles(turned))
+        moved = expressions.moved(model, wanted.expression, self.expression or None, self.strength)
+        wanted = replace(wanted, expression=moved)
+        if self.light is not None:
+            sh = self.light.coefficients().to(wanted.light)
+            wanted = replace(wanted, light=model.to_light(sh))
+        return wanted
+
+
+def asked(
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    roll: float = 0.0,
+    expression: str | Mapping[str, float] | None = None,
+    strength: float = 1.0,
+    light: Light = None,
+    like: Theta | None = None,
+    copy: tuple[str, ...] = (),
+) -> Asked:
+    """Checks a request's numbers.  Raises BadRequest."""
+    from .light import read
+
+    for name, value in (("yaw", yaw), ("pitch", pitch), ("roll", roll)):
+        most = ANGLES[name]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or abs(value) > most:
+            raise BadRequest(f"A head cannot be turned by a {name} of {value} degrees here.",
+                             f"Give -{most:g} to {most:g} degrees.")  # fmt: skip
+    if not isinstance(expression, (str, Mapping, type(None))):
+        raise BadRequest(
+            f"'{expression}' is no expression.", f"Choose one of: {', '.join(expressions.NAMES)}."
+        )
+    if isinstance(expression, str) and expression.strip().lower() not in expressions.NAMES:
+        raise BadRequest(f"There is no expression '{expression}'.",
+                         f"Choose one of: {', '.join(expressions.NAMES)}.")  # fmt: skip
+    return Asked((float(yaw), float(pitch), float(roll)), expression or None, strength, read(light),
+                 tuple(copy) if like is not None else (), like)  # fmt: skip
+
+
+@dataclass(eq=False)
+class RigSession:
+    """An embedded portrait.
+
+    studio; start: where the edit begins (`chain.Start`).  embedded: its code and the photo's theta.
+    theta: of the code's own picture, which edits start from.  rig: RigNet, None where the pack has none.
+    seconds: of the embedding, by stage.  notices: sentences for the person.
+    """
+
+    studio: Any
+    start: chain.Start
+    embedded: Embedded
+    theta: Theta
+    measure: Measure
+    rig: RigNet | None
+    preset: PiePreset
+    seed: int = 0
+    watch: Watch = field(default_factory=Watch)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def pack(self):
+        return self.studio.pack
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Names of the expression's single controls."""
+        return expressions.controls(self.measure.model)
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll of the portrait as it is, degrees."""
+        return tuple(round(x, 1) for x in self.theta.angles()[0].tolist())
+
+    @property
+    def light(self) -> light.Light:
+        """The portrait's own light, roughly."""
+        return light.found_in(self.measure.model.from_light(self.theta.light)[0].cpu())
+
+    # ------------------------------------------------------------------------------ pictures
+
+    def image(
+        self,
+        yaw: float = 0.0,
+        pitch: float = 0.0,
+        roll: float = 0.0,
+        expression: str | Mapping[str, float] | None = None,
+        strength: float = 1.0,
+        light: Light = None,
+    ) -> np.ndarray:
+        """The portrait moved, uint8 [R,R,3], at once.
+
+        yaw, pitch, roll: degrees to turn by (see `ANGLES`).  expression: a name of `expressions.NAMES`, or
+        amounts by control; strength 0..1.5.  light: azimuth, elevation, strength, warmth, see `light.Light`.
+        All at their defaults give the embedded portrait.  Raises BadRequest.
+        """
+        request = asked(yaw, pitch, roll, expression, strength, light)
+        with torch.no_grad():
+            return to_uint8(self._synthesis(self.moved(request)))[0].numpy()
+
+    def _synthesis(self, w_plus: Tensor) -> Tensor:
+        return self.pack.generator.synthesis(w_plus, resolution=self.pack.working_size).clamp(-1, 1)
+
+    @torch.no_grad()
+    def moved(self, request: Asked) -> Tensor:
+        """W+ of a request by the rig, [1,L,D].
+
+        RigNet gets most of what it is asked for; what the picture's theta then lacks is asked for on top,
+        once.
+        """
+        if self.rig is None:
+            raise BadRequest(f"The pack '{self.pack.name}' has no trained rig for live sliders.",
+                             f"Train one: python -m barbershop_core rig train --pack {self.pack.name}")  # fmt: skip
+        w, names = self.embedded.w_plus, [name for name in request.taus if name in self.rig.tau]
+        if not names:
+            return w
+        wanted = request.theta(self.measure.model, self.theta)
+        values = {name: self._within(name, wanted.tau(name)) for name in names}
+        first = self._rigged(w, values)
+        seen = self.measure(self._synthesis(first)).theta
+        return self._rigged(w, {name: v + 0.8 * (v - seen.tau(name)) for name, v in values.items()})
+
+    def _rigged(self, w: Tensor, values: Mapping[str, Tensor]) -> Tensor:
+        for name, value in values.items():
+            own = self.rig(w, name, self.theta.tau(name)) - w  # what the rig does where nothing is asked
+            w = self.rig(w, name, value) - own
+        return w
+
+    def _within(self, name: str, value: Tensor) -> Tensor:
+        net = self.rig.tau[name]
+        return torch.maximum(torch.minimum(value, net.mean + REACH * net.std), net.mean - REACH * net.std)
+
+    @torch.no_grad()
+    def overlay(self, side: int = 256) -> np.ndarray:
+        """The fitted face over the portrait: its lit shape without texture and its landmarks, uint8
+        [side,side,3]."""
+        theta, model = self.embedded.target.seen.theta, self.measure.model
+        plain = replace(theta, texture=torch.zeros_like(theta.texture))
+        drawn = model.render(plain, side)
+        grey = drawn.image.mean(1, keepdim=True) / drawn.image.sum().clamp_min(1) * drawn.mask.sum() * 1.8
+        tinted = grey * torch.tensor([0.75, 0.85, 1.0]).to(grey).view(1, 3, 1, 1)
+        photo = F.interpolate(self.start.image, (side, side), mode="bicubic").clamp(-1, 1) / 2 + 0.5
+        share = 0.62 * drawn.mask
+        picture = to_uint8(2 * (photo * (1 - share) + share * tinted.clamp(0, 1)) - 1)[0].numpy().copy()
+        for x, y in (model.shares(theta)[0] * side).round().long().tolist():
+            if 1 <= x < side - 1 and 1 <= y < side - 1:
+                picture[y - 1 : y + 2, x - 1 : x + 2] = (90, 220, 120)
+        return picture
+
+    def sweep(self, name: str = "yaw", frames: int = 24, **pose) -> Steps[list[np.ndarray]]:
+        """Frames of a sweep that ends where it began: of the head to both sides, or of the light around.
+
+        pose: what else is asked for, as in `image`.  Returns uint8 [R,R,3] each.  Raises BadRequest.
+        """
+        if name not in SWEEPS:
+            raise BadRequest(f"There is no sweep of '{name}'.", f"Choose one of: {', '.join(SWEEPS)}.")
+        if isinstance(frames, bool) or not isinstance(frames, int) or not 2 <= frames <= 240:
+            raise BadRequest(f"{frames} frames make no sweep.", "Give 2 to 240.")
+        return self._sweep(name, frames, pose)
+
+    def _sweep(self, name: str, frames: int, pose: dict) -> Steps[list[np.ndarray]]:
+        made, base = [], self.light
+        middle = float(self.theta.angles()[0, 0])
+        for k in range(frames):
+            swing = math.sin(2 * math.pi * k / frames)
+            if name == "yaw":  # about the camera's axis, as far as faces turn in the world
+                moved = {"yaw": float(np.clip(25.0 * swing - middle, -ANGLES["yaw"], ANGLES["yaw"]))}
+            else:
+                moved = {"light": replace(base, azimuth=60.0 * swing, elevation=25.0, strength=1.2)}
+            made.append(self.image(**{**pose, **moved}))
+            yield Step("sweep", k + 1, frames, preview=lambda image=made[-1]: image)
+        return made
+
+    # ------------------------------------------------------------------------------ results
+
+    def result(
+        self,
+        yaw: float = 0.0,
+        pitch: float = 0.0,
+        roll: float = 0.0,
+        expression: str | Mapping[str, float] | None = None,
+        strength: float = 1.0,
+        light: Light = None,
+        paste: bool = True,
+    ) -> Steps[Result]:
+        """What the sliders show as a result in the photo; arguments as in `image`."""
+        request = asked(yaw, pitch, roll, expression, strength, light)
+        settings = {"yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "light": _plain(light),
+                    "expression": dict(expression) if isinstance(expression, Mapping) else expression}  # fmt: skip
+        return self.finish(request, settings, paste=paste)
+
+    def finish(
+        self,
+        request: Asked,
+        settings: Mapping[str, Any],
+        method: str | None = None,
+        inputs=None,
+        notices: tuple[str, ...] = (),
+        paste: bool = True,
+    ) -> Steps[Result]:
+        """A checked request as a result.
+
+        method: "rig", "optimize", or None for the rig where there is one.
+        """
+        if not request.taus:
+            raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
+        method = method or ("rig" if self.rig is not None else "optimize")
+        return self._finish(request, dict(settings) | {"method": method}, inputs, notices, paste)
+
+    def _finish(self, request: Asked, settings, inputs, notices, paste) -> Steps[Result]:
+        before = self.theta.angles()[0]
+        if settings["method"] == "rig":
+            with self.watch.stage("rig"):
+                w_plus = self.moved(request)
+            yield Step("rig", 1, 1)
+        else:
+            wanted = request.theta(self.measure.model, self.theta)
+            w_plus = yield from self.watch(optimize.edit(self, wanted, request.taus))
+        with torch.no_grad():
+            seen = self.measure(self._synthesis(w_plus)).theta
+        wanted = request.theta(self.measure.model, self.theta)
+        scores: dict[str, Any] = {"turned": dict(zip(ANGLES, (seen.angles()[0] - before).tolist()))}
+        scores["turned"] = {k: round(v, 2) for k, v in scores["turned"].items()}
+        for name in request.taus:
+            if name != "pose":
+                asked_for = (wanted.tau(name) - self.theta.tau(name)).norm().clamp_min(1e-6)
+                scores[f"{name} error"] = round(
+                    float((wanted.tau(name) - seen.tau(name)).norm() / asked_for), 4
+                )
+        far = (wanted.angles()[0] - seen.angles()[0]).abs()
+        if "pose" in request.taus and float(far[:2].max()) > 8:
+            notices = (
+                *notices,
+                "The head could not be turned all the way: the pack has not learnt such poses.",
+            )
+        everywhere = np.ones((self.pack.working_size,) * 2, np.float32) if "pose" in request.taus else None
+        code = Code("W+", w_plus)
+        return (
+            yield from chain.finish(
+                self.pack, self.start, code, "pose", settings, self.preset.name, self.seed, self.watch, scores,
+                (*self.notices, *notices), paste, everywhere, inputs,
+            )
+        )  # fmt: skip
+
+
+def _plain(value: Light) -> dict[str, float] | None:
+    return None if value is None else dict(vars(value)) if isinstance(value, light.Light) else dict(value)

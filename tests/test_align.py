@@ -115,3 +115,18 @@ def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):  #
     before = g.synthesis(person)
     changes = [(g.synthesis(code) - before)[0, :, half].square().mean() for code in (free, bound)]
     assert changes[1] < 0.2 * changes[0]
+
+
+def test_lending_by_a_learnt_matrix(small_pack, scene, monkeypatch):  # noqa: F811
+    """A matrix that knows hair's axes of W moves along them alone, by the reference's difference."""
+    person, _, labels, _ = scene
+    g = small_pack.generator
+    reference = g.spread(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(9))))
+    axes = torch.linalg.qr(torch.randn(g.style_dim, 3, generator=torch.Generator().manual_seed(4)))[0]
+    monkeypatch.setattr(type(small_pack), "lending", property(lambda pack: axes @ axes.T))
+    moved = run(lend(small_pack, person, reference, labels, TINY))
+    first = small_pack.generator.feature_index
+    step, wanted = (moved - person)[0, :first], (reference - person)[:, :first].mean(1)
+    assert torch.allclose(step @ axes, (wanted @ axes).expand(first, -1), atol=1e-5)
+    assert torch.allclose(step - step @ axes @ axes.T, torch.zeros_like(step), atol=1e-5)
+    assert torch.equal(moved[:, first:], person[:, first:])

@@ -207,3 +207,15 @@ def test_generator_completes_only_the_gaps(small_pack):  # noqa: F811
 def test_studio_gives_the_mask_alone(studio):  # noqa: F811
     labels = run(studio.target_mask(face=portrait(1), hair_shape=portrait(2), preset=TINY))
     assert labels.shape == (SIDE, SIDE) and labels.dtype == np.uint8 and labels.max() < len(REGIONS)
+
+
+def test_hair_has_no_holes_but_the_face():
+    """A bright strand that the parser took for skin is hair; the face inside of long hair is not."""
+    labels = head((46, 60))
+    strand = ellipse(64, 20, 5, 6)
+    assert bool((labels[strand] == HAIR).all())
+    spoilt = torch.where(strand, torch.tensor(SKIN), labels)
+    target = lay_together(head(None), [Claim("hair", 1, spoilt)], smooth=0)
+    assert bool((target.labels[strand] == HAIR).all()) and bool((target.owner[strand] == 1).all())
+    assert bool((target.labels[ellipse(64, 82, 10, 3)] != HAIR).all())
+    assert bool((target.labels == NOSE).any())

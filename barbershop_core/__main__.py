@@ -242,6 +242,14 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
     words.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of one portrait a prompt")
     _common(words, argparse.SUPPRESS)
+    rigged = kinds.add_parser("pose", help="edits by the rig against the rendered truth, and ablations")
+    rigged.add_argument("--portraits", type=int, default=20, help="held-out portraits (default 20)")
+    rigged.add_argument("--rows", nargs="+", metavar="ROW",
+                        help="some of: full no_identity no_edit no_invariance no_recognition w_only "
+                             "no_hierarchy optimize (default all but the last)")
+    rigged.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
+    rigged.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of the first portraits")
+    _common(rigged, argparse.SUPPRESS)
     reconstruction = kinds.add_parser("reconstruction", help="how well photos of a folder are embedded")
     reconstruction.add_argument("folder", type=Path)
     reconstruction.add_argument("--limit", type=int, help="only the first so many photos")

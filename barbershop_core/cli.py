@@ -222,6 +222,16 @@ def evaluate(options, say) -> None:
     more = {"seed": options.seed or 0} | {k: v for k, v in given.items() if v is not None}
     if options.kind == "hair":
         steps = tables.hair(pack, pairs=options.pairs, **more)
+    elif options.kind == "text":
+        from .evaluation import words
+
+        wanted = {"methods": options.methods, "prompts": options.prompts}
+        steps = words.text(pack, portraits=options.portraits, **more, **wanted)
+    elif options.kind == "pose":
+        from .evaluation import pose as rigged
+
+        rows = {"rows": options.rows} if options.rows else {}
+        steps = rigged.pose(pack, portraits=options.portraits, **more, **rows)
     else:
         steps = tables.reconstruction(pack, options.folder, **more)
     table = run(steps, progress)
@@ -230,6 +240,8 @@ def evaluate(options, say) -> None:
         progress.note(notice)
     if options.json:
         options.json.write_text(json.dumps(table, indent=2) + "\n")
+    for prompt, rows in table.get("prompts", {}).items():
+        print(f"{prompt}\n{_table(rows)}")
     print(_table(table["rows"]) if "rows" in table else json.dumps(table, indent=2), flush=True)
 
 

@@ -5,11 +5,13 @@ Arguments are checked when called; the work is a generator of steps.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import torch
 
 from .. import chain
 from ..cache import cache_key
@@ -23,6 +25,7 @@ from ..watch import Watch, memory_errors
 from . import energy, presets
 from .embed import Embedded, embed
 from .measure import measure
+from .response import corrections
 from .session import Light, RigSession, asked
 from .theta import TAU, tau_name
 
@@ -136,8 +139,6 @@ def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
     image = portrait.tensor(pack.working_size, pack.device)
     digest, begin = portrait.digest, None
     if previous is not None:
-        import hashlib
-
         image = chain.picture(previous, pack)
         digest = hashlib.sha256(np.asarray(previous.image).tobytes()).hexdigest()
         begin = previous.code.to(pack.device).w_plus
@@ -150,15 +151,24 @@ def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
         if studio.cache is not None:
             studio.cache.put(key, Code("W+", embedded.w_plus))
     else:
-        import torch
-
         with torch.no_grad():
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
         embedded = Embedded(code.w_plus, made, energy.target_of(pack, look, image))
-    theta = look(embedded.image).theta.detach()
+    return session_of(studio, portrait, image, embedded, look, net, preset, seed, previous, watch)
+
+
+def session_of(
+    studio, portrait, image, embedded: Embedded, look, net, preset, seed=0, previous=None, watch=None
+) -> RigSession:
+    """An embedded portrait under the rig."""
+    with torch.no_grad():
+        theta = look(embedded.image).theta
     where = chain.Start(portrait, image, Code("W+", embedded.w_plus), embedded.image, previous)
-    return RigSession(studio, where, embedded, theta, look, net, preset, seed, watch,
-                      _notices(pack, embedded, net))  # fmt: skip
+    found = {} if net is None else corrections(studio.pack, look, net, embedded.w_plus, theta)
+    notices = _notices(studio.pack, embedded, net)
+    return RigSession(
+        studio, where, embedded, theta, look, net, preset, seed, watch or Watch(), notices, found
+    )
 
 
 def _notices(pack, embedded: Embedded, net) -> tuple[str, ...]:

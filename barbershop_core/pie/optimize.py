@@ -15,7 +15,7 @@ from . import energy
 from .theta import TAU, Theta
 
 KEPT = ("identity", "texture", "expression", "light", "rotation")
-WEIGHTS = {"asked": 1.0, "kept": 0.15, "recognition": 0.5, "near": 0.02}
+WEIGHTS = {"asked": 1.0, "kept": 0.15, "recognition": 0.5, "near": 0.15, "rest": 1.0}
 
 
 def edit(session, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
@@ -34,12 +34,15 @@ def edit(session, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
     rate = 0.05 * float(start.std().clamp_min(1e-3))
     optimizer = torch.optim.Adam([code], lr=rate)
     total = preset.optimize_steps
+    with torch.no_grad():
+        rest = measure(session.embedded.image).rest
     for index in range(total):
         optimizer.param_groups[0]["lr"] = rate * ramp_down(index, total, 0.4)
         optimizer.zero_grad(set_to_none=True)
         with torch.enable_grad():
             image = pack.generator.synthesis(code, resolution=pack.working_size)
-            seen = measure(image).theta
+            reading = measure(image)
+            seen = reading.theta
             terms = {
                 "asked": sum(
                     (getattr(seen, n) - getattr(wanted, n)).square().mean() / scale[n] for n in parts
@@ -50,6 +53,8 @@ def edit(session, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
                 "recognition": energy.recognition(pack, session.embedded.target, image),
                 "near": ((code - start) / spread).square().mean(),
             }
+            if reading.rest.shape[1]:
+                terms["rest"] = (reading.rest - rest).square().mean()
             terms = {name: WEIGHTS[name] * value for name, value in terms.items()}
             sum(terms.values()).backward()
         optimizer.step()

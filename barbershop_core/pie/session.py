@@ -105,7 +105,7 @@ class RigSession:
 
     studio; start: where the edit begins (`chain.Start`).  embedded: its code and the photo's theta.
     theta: of the code's own picture, which edits start from.  rig: RigNet, None where the pack has none.
-    seconds: of the embedding, by stage.  notices: sentences for the person.
+    watch: seconds by stage.  notices: sentences for the person.  corrections: see :mod:`.response`.
     """
 
     studio: Any
@@ -118,6 +118,7 @@ class RigSession:
     seed: int = 0
     watch: Watch = field(default_factory=Watch)
     notices: tuple[str, ...] = ()
+    corrections: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def pack(self):
@@ -166,8 +167,7 @@ class RigSession:
     def moved(self, request: Asked) -> Tensor:
         """W+ of a request by the rig, [1,L,D].
 
-        RigNet gets most of what it is asked for; what the picture's theta then lacks is asked for on top,
-        once.
+        A move is stretched by how the portrait answers to the rig (:mod:`.response`).
         """
         if self.rig is None:
             raise BadRequest(f"The pack '{self.pack.name}' has no trained rig for live sliders.",
@@ -176,10 +176,13 @@ class RigSession:
         if not names:
             return w
         wanted = request.theta(self.measure.model, self.theta)
-        values = {name: self._within(name, wanted.tau(name)) for name in names}
-        first = self._rigged(w, values)
-        seen = self.measure(self._synthesis(first)).theta
-        return self._rigged(w, {name: v + 0.8 * (v - seen.tau(name)) for name, v in values.items()})
+        values = {}
+        for name in names:
+            own = self.theta.tau(name)
+            move = wanted.tau(name) - own
+            stretched = move @ self.corrections[name] if name in self.corrections else move
+            values[name] = self._within(name, own + stretched)
+        return self._rigged(w, values)
 
     def _rigged(self, w: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         for name, value in values.items():

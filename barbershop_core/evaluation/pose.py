@@ -1,0 +1,290 @@
+"""Edits by the rig on held-out portraits of the world, against the rendered truth; PIE's ablations, measured.
+
+For each portrait the head, the expression and the light of another are asked for, one at a time; the world
+renders what the portrait then looks like.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..barbershop.regions import parse, region_index, region_table
+from ..errors import BadRequest, BarbershopError, Cancelled
+from ..inversion.descent import to_uint8
+from ..networks.arcface import identity_embedding
+from ..pie import edit
+from ..pie.embed import embed
+from ..pie.measure import measure
+from ..pie.presets import PiePreset, pie_preset
+from ..pie.session import Asked, RigSession
+from ..pie.theta import TAU, Theta
+from ..progress import Step, Steps
+from ..studio import Studio
+from ..world import params
+from ..world.face_model import theta_of
+from ..world.render import Rendering, render
+from .triples import LARGEST, contact_sheet, png
+
+FIRST_SEED = 740_000
+"""Training pools are drawn from seeds below 700,000 and from 900,000 on."""
+COLUMNS = (
+    "yaw_deg", "pitch_deg", "roll_deg", "expression", "light", "identity", "edited_identity", "lpips",
+    "others", "stays", "hair_iou", "psnr", "seconds",
+)  # fmt: skip
+ROWS = (
+    "full",
+    "no_identity",
+    "no_edit",
+    "no_invariance",
+    "no_recognition",
+    "w_only",
+    "no_hierarchy",
+    "optimize",
+)
+SHEET_ROWS = 8
+
+
+def variant(preset: PiePreset, row: str) -> PiePreset:
+    """The preset of a row: a term switched off, or the hierarchy.  Raises BadRequest for unknown rows."""
+    off = {
+        "full": {}, "optimize": {}, "no_identity": {"identity": 0.0}, "no_edit": {"edit": 0.0},
+        "no_invariance": {"invariance": 0.0},
+        "no_recognition": {"recognition": 0.0, "recognition_edited": 0.0},
+        "w_only": {"w_steps": preset.w_steps + preset.w_plus_steps, "w_plus_steps": 0},
+        "no_hierarchy": {"w_steps": 0, "w_plus_steps": preset.w_steps + preset.w_plus_steps},
+    }  # fmt: skip
+    if row not in off:
+        raise BadRequest(f"There is no row '{row}'.", f"Choose from: {', '.join(ROWS)}.")
+    return replace(preset, name=row, **off[row])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A portrait and what it looks like with the pose, expression or light of another, by tau."""
+
+    p: np.ndarray
+    face: Rendering
+    truth: dict[str, tuple[np.ndarray, Rendering]]
+
+
+def cases(count: int, seed: int, size: int) -> list[Case]:
+    """``count`` cases; a longer list begins with a shorter one's.
+
+    Raises BadRequest for a count below 1 or a negative seed.
+    """
+    if count < 1 or seed < 0:
+        raise BadRequest(
+            f"{count} portraits with seed {seed} cannot be drawn.",
+            "Give at least one portrait and a seed from 0 on.",
+        )
+    drawn = params.sample(2 * count, FIRST_SEED + seed).reshape(count, 2, -1)
+    side, found = min(size, LARGEST), []
+    for own, other in drawn:
+        truth = {}
+        for tau in TAU:
+            p = own.copy()
+            p[params.indices(tau)] = other[params.indices(tau)]
+            truth[tau] = (p, render(p, side))
+        found.append(Case(own, render(own, side), truth))
+    return found
+
+
+def pose(
+    studio,
+    portraits: int = 20,
+    seed: int = 0,
+    preset: str | PiePreset = "fast",
+    rows: Sequence[str] = ROWS[:-1],
+    sheet: str | Path | None = None,
+) -> Steps[dict[str, Any]]:
+    """Score the rig, with and without each term of the energy.
+
+    rows: of ``ROWS``; "w_only" and "no_hierarchy" (W+ at once) have the same number of steps as "full";
+    "optimize" is the edit without RigNet.  sheet: a PNG of the first portraits.
+
+    Returns {"portraits", "seed", "pack", "preset", "scored", "rows", "ceiling", "details", "failures"}.
+    Columns, means over the portraits:
+
+    - yaw_deg, pitch_deg, roll_deg: distance of the edited picture's head to the truth's.
+    - expression, light: root of the mean squared distance to the truth's coefficients over that of the
+      portrait's own: 0 is perfect, 1 nothing done.
+    - identity: cosine of the portrait with the embedded picture; edited_identity: with the edited ones.
+    - lpips: of the edited pictures to the truth.  hair_iou: of the hair in their parse with the truth's.
+    - others: mean change of all other coefficients of identity, texture and expression (range 2), between the
+      embedded picture and the edited one.
+    - stays: LPIPS of RigNet(w, theta_w) to the embedded picture: the rig leaves be what is there already.
+    - psnr: dB of the embedding.  seconds: of the embedding.
+    "ceiling" is what the truth itself scores where that means something: how far the judges can be trusted.
+
+    Raises BadRequest for bad arguments.
+    """
+    pack = getattr(studio, "pack", studio)
+    numbers = pie_preset(preset)
+    presets = {row: variant(numbers, row) for row in rows}
+    drawn = cases(portraits, seed, pack.working_size)
+    return _pose(Studio(pack, cache=False), drawn, presets, seed, numbers, sheet)
+
+
+def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str, Any]]:
+    yield from studio.pack.download()
+    pack, look = studio.pack, measure(studio.pack)
+    rig = pack.optional("rignet")
+    details: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    shown: list[dict[str, np.ndarray]] = []
+    for number, case in enumerate(drawn, 1):
+        scores: dict[str, dict[str, float]] = {}
+        try:
+            portrait = studio.read(png(case.face.image))
+            image = portrait.tensor(pack.working_size, pack.device)
+            for row, numbers in presets.items():
+                net = None if row == "optimize" else rig
+                began = time.perf_counter()
+                embedded = yield from embed(pack, look, net, image, numbers, seed)
+                seconds = time.perf_counter() - began
+                session = edit.session_of(studio, portrait, image, embedded, look, net, numbers, seed)
+                made = yield from _edits(session, case)
+                scores[row] = _score(session, case, made) | {"seconds": seconds}
+                if row == "full" and len(shown) < SHEET_ROWS:
+                    shown.append(_pictures(session, case, made))
+            scores["ceiling"] = _ceiling(pack, look, case, image)
+        except Cancelled:
+            raise
+        except BarbershopError as error:
+            failures.append({"portrait": number - 1, "why": str(error)})
+            yield Step("portrait", number, len(drawn), notice=f"Portrait {number} failed: {error}")
+            continue
+        details.append({"portrait": number - 1, **scores})
+        first = scores[next(iter(presets))]
+        yield Step("portrait", number, len(drawn), {k: first[k] for k in ("yaw_deg", "edited_identity")})
+        if sheet is not None and shown:
+            Image.fromarray(contact_sheet(shown)).save(sheet)
+    if not details:
+        raise BarbershopError(f"None of the {len(drawn)} portraits could be scored: {failures[0]['why']}")
+    table = {row: _mean([d[row] for d in details]) for row in (*presets, "ceiling")}
+    ceiling = table.pop("ceiling")
+    return {
+        "portraits": len(drawn), "seed": seed, "pack": pack.name, "preset": preset.name,
+        "scored": len(details), "rows": table, "ceiling": ceiling, "details": details, "failures": failures,
+    }  # fmt: skip
+
+
+def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
+    """The edited pictures [1,3,R,R] by tau."""
+    from ..pie import optimize
+
+    made = {}
+    for tau, (p, _) in case.truth.items():
+        request = Asked(copied=(tau,), like=_theta(session, p))
+        if session.rig is not None:
+            w_plus = session.moved(request)
+        else:
+            wanted = request.theta(session.measure.model, session.theta)
+            w_plus = yield from optimize.edit(session, wanted, (tau,))
+        with torch.no_grad():
+            made[tau] = session._synthesis(w_plus)
+    return made
+
+
+def _theta(session: RigSession, p: np.ndarray) -> Theta:
+    return theta_of(session.measure.model, torch.from_numpy(p)[None])
+
+
+@torch.no_grad()
+def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
+    pack, look, photo = session.pack, session.measure, session.start.image
+    who = identity_embedding(pack.identity, photo)
+
+    def same(image: torch.Tensor) -> float:
+        return float((identity_embedding(pack.identity, image) * who).sum())
+
+    seen = {tau: look(image).theta for tau, image in made.items()}
+    scores = _distances(session, case, seen)
+    own = session.theta
+    moved = []
+    for tau, theta in seen.items():
+        parts = [n for n in ("identity", "texture", "expression") if n != TAU[tau]]
+        moved += [(getattr(theta, n) - getattr(own, n)).abs().mean() for n in parts]
+    error = (session.embedded.image - photo).square().mean() / 4
+    scores |= {
+        "identity": same(session.embedded.image),
+        "edited_identity": float(np.mean([same(image) for image in made.values()])),
+        "others": float(torch.stack(moved).mean()),
+        "psnr": -10 * float(error.log10()),
+        **_against_truth(pack, case, made),
+    }
+    if session.rig is not None:
+        w = session.embedded.w_plus
+        kept = [session._synthesis(session.rig(w, tau, own.tau(tau))) for tau in session.rig.tau]
+        distances = [pack.perceptual.lpips(image, session.embedded.image) for image in kept]
+        scores["stays"] = float(torch.cat(distances).mean())
+    return scores
+
+
+def _distances(session: RigSession, case: Case, seen: dict[str, Theta]) -> dict[str, float]:
+    """Errors of pose in degrees; of expression and light squared, with the squares of what was asked."""
+    found: dict[str, float] = {}
+    start = _theta(session, case.p)
+    for tau, (p, _) in case.truth.items():
+        truth = _theta(session, p)
+        if tau == "pose":
+            error = (seen[tau].angles() - truth.angles()).abs()[0]
+            found |= dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), error.tolist()))
+        else:
+            found[f"{tau} missed"] = float((seen[tau].tau(tau) - truth.tau(tau)).square().sum())
+            found[f"{tau} asked"] = float((start.tau(tau) - truth.tau(tau)).square().sum())
+    return found
+
+
+def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
+    table = torch.tensor(region_table("celebamask19"))
+    distances, overlaps = [], []
+    for tau, image in made.items():
+        truth = case.truth[tau][1]
+        pixels = torch.from_numpy(truth.image.copy()).permute(2, 0, 1)[None].float().to(image) / 127.5 - 1
+        distances.append(float(pack.perceptual.lpips(image, pixels)))
+        hair = table[torch.from_numpy(truth.labels.astype(np.int64))] == region_index("hair")
+        ours = (parse(pack.parser, image)[0] == region_index("hair")).cpu()
+        overlaps.append(float((ours & hair).sum() / (ours | hair).sum().clamp_min(1)))
+    return {"lpips": float(np.mean(distances)), "hair_iou": float(np.mean(overlaps))}
+
+
+@torch.no_grad()
+def _ceiling(pack, look, case: Case, image: torch.Tensor) -> dict[str, float]:
+    """What the truth's own pictures score."""
+    made = {
+        tau: torch.from_numpy(r.image.copy()).permute(2, 0, 1)[None].float().to(image) / 127.5 - 1
+        for tau, (_, r) in case.truth.items()
+    }
+    who = identity_embedding(pack.identity, image)
+    same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
+    session = type("Judge", (), {"measure": look})()
+    scores = _distances(session, case, {tau: look(x).theta for tau, x in made.items()})
+    return scores | {"edited_identity": float(np.mean(same)), **_against_truth(pack, case, made)}
+
+
+def _mean(scores: Sequence[dict[str, float]]) -> dict[str, float | None]:
+    mean: dict[str, float | None] = {}
+    for name in COLUMNS:
+        if name in ("expression", "light"):
+            missed, asked = (sum(s[f"{name} {kind}"] for s in scores) for kind in ("missed", "asked"))
+            mean[name] = round((missed / max(asked, 1e-9)) ** 0.5, 4)
+        else:
+            known = [s[name] for s in scores if s.get(name) is not None]
+            mean[name] = round(float(np.mean(known)), 4) if known else None
+    return mean
+
+
+def _pictures(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    pictures = {"photo": case.face.image, "embedded": to_uint8(session.embedded.image)[0].numpy()}
+    for tau, image in made.items():
+        pictures |= {tau: to_uint8(image)[0].numpy(), f"{tau}: truth": case.truth[tau][1].image}
+    return pictures

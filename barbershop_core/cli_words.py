@@ -76,7 +76,8 @@ def directions(options, say) -> None:
         raise BadRequest(f"There is no folder {out.parent}.", "Make it first or write elsewhere with -o.")
     clip = run(tools.clip(pack), progress)
     started = time.monotonic()
-    table = run(precompute(pack, clip, out, options.images, options.sigmas, options.seed or 0), progress)
+    steps = precompute(pack, clip, out, options.images, options.by, options.sigmas, options.seed or 0)
+    table = run(steps, progress)
     progress.end()
     print(f"{out}: {len(table.change)} channels in {time.monotonic() - started:.0f} s", flush=True)
 

@@ -1,7 +1,10 @@
 """The table of global directions of a generator (section 6): Delta i_c and the spread of S.
 
-Every channel of the convolutions is shifted by +-5 standard deviations on the same pictures; the mean
-change of CLIP's embedding is its direction.  Resumable: finished layers are kept beside the output.
+As published ("shift"), every channel of the convolutions is shifted by +-5 standard deviations on the same
+pictures; the mean change of CLIP's embedding is its direction.  "derivative" is the limit of a small shift,
+ours: one pass back for each number of the embedding instead of two pictures for each channel, ten times
+less work, and what a channel does there is less of a caricature; its rows are decorrelated.  Resumable:
+finished parts are kept beside the output.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -19,8 +23,9 @@ from .stylespace import block_of
 
 SIGMAS, IMAGES, SAMPLES = 5.0, 100, 20_000
 """Shift, pictures and codes for the statistics, as published (100,000 codes there)."""
-CHUNK = 16
-"""Pictures made at once."""
+WAYS = ("derivative", "shift")
+CHUNK, GRADIENTS = 16, 8
+"""Pictures made at once, and differentiated at once."""
 
 
 @torch.no_grad()
@@ -38,61 +43,113 @@ def spread(generator, samples: int = SAMPLES, seed: int = 0) -> Tensor:
 
 
 def precompute(
-    pack, clip, out: Path, images: int = IMAGES, sigmas: float = SIGMAS, seed: int = 0
+    pack, clip, out: Path, images: int = IMAGES, by: str = "derivative", sigmas: float = SIGMAS, seed: int = 0
 ) -> Steps[Table]:
     """Compute the table of a pack's generator and write it to ``out`` (safetensors, half precision).
 
-    Yields a step a layer, stage "directions"; started again, it goes on where it stopped.
+    images: pictures over which is averaged.  by: "derivative" or "shift" (by ``sigmas``).
+    Yields the stage "directions"; started again, it goes on where it stopped.
     Raises BadRequest for senseless numbers.
     """
     if images < 2 or sigmas <= 0:
         raise BadRequest(
             f"{images} pictures shifted by {sigmas:g} make no table.", "Give two pictures or more."
         )
-    g, side = pack.generator, pack.working_size
+    if by not in WAYS:
+        raise BadRequest(f"There is no way '{by}' to a table.", f"Choose one of: {', '.join(WAYS)}.")
+    g = pack.generator
     std = spread(g, seed=seed)
     with torch.no_grad():
         z = torch.randn(images, g.z_dim, generator=torch.Generator().manual_seed(seed + 1)).to(pack.device)
         styles = g.styles(g.mapping(z))
     widths = [s.shape[1] for s in styles]
-    print_ = {
-        "sum": std.double().sum().reshape(1),
-        "numbers": torch.tensor([images, sigmas, seed], dtype=torch.float64),
-    }
-    part = out.with_suffix(".part.safetensors")
-    done = _resume(part, print_)
-    layers = convolutions(len(widths))
-    for number, layer in enumerate(layers, 1):
-        name = f"layer {layer}"
-        if name not in done:
-            sigma = std.split(widths)[layer].to(pack.device) * sigmas
-            start = _before(g, styles, layer)
-            rows = []
-            for channel in range(widths[layer]):
-                shifted = [_embedded(g, clip, styles, layer, channel, sign * sigma[channel], start, side)
-                           for sign in (-1, 1)]  # fmt: skip
-                rows.append(image_directions(shifted[0][None], shifted[1][None])[0].cpu())
-                if channel % 16 == 15:
-                    yield Step("directions", number, len(layers), {"channel": float(channel + 1)})
-            done[name] = torch.stack(rows)
-            save_file({**done, **print_}, part)
-        yield Step("directions", number, len(layers))
-    change = torch.cat([done[f"layer {layer}"] for layer in layers])
+    numbers = torch.tensor([images, sigmas, seed, WAYS.index(by)], dtype=torch.float64)
+    kept = _Kept(
+        out.with_suffix(".part.safetensors"), {"sum": std.double().sum().reshape(1), "numbers": numbers}
+    )
+    if by == "derivative":
+        change = decorrelated((yield from _by_derivative(pack, clip, styles, kept)))
+    else:
+        change = yield from _by_shift(pack, clip, styles, std, sigmas, kept)
     save_file({"change": change.half(), "std": std, "widths": torch.tensor(widths)}, out)
-    part.unlink(missing_ok=True)
+    kept.path.unlink(missing_ok=True)
     return Table(change, std, tuple(widths))
 
 
-def _resume(part: Path, print_: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Finished layers of an earlier run with the same generator and numbers."""
-    if not part.is_file():
-        return {}
-    try:
-        found = load_file(part)
-        same = all(torch.allclose(found.pop(name), value) for name, value in print_.items())
-    except Exception as error:
-        raise WeightCorrupt(f"{part} is damaged.", "Remove it and start again.") from error
-    return found if same else {}
+class _Kept:
+    """Finished parts of a table on disk, if they are of the same generator and numbers."""
+
+    def __init__(self, path: Path, print_: dict[str, Tensor]):
+        self.path, self.print, self.parts = path, print_, {}
+        if path.is_file():
+            try:
+                found = load_file(path)
+                if all(torch.allclose(found.pop(name), value) for name, value in print_.items()):
+                    self.parts = found
+            except Exception as error:
+                raise WeightCorrupt(f"{path} is damaged.", "Remove it and start again.") from error
+
+    def put(self, name: str, value: Tensor) -> None:
+        self.parts[name] = value.contiguous()
+        save_file({**self.parts, **self.print}, self.path)
+
+
+def decorrelated(change: Tensor, floor: float = 1.0) -> Tensor:
+    """Rows [N,E] made less alike: directions that many channels share count for less.
+
+    Channels of a generator that was not trained adversarially all do a little of everything; so the
+    relevance of a row is asked of change (C + floor mean(eigenvalues) 1)^-1, C the second moment of the rows,
+    the regularized least squares that finds the channels for a change of the embedding.  Unit rows.
+    """
+    moment = change.T @ change / len(change)
+    inverse = torch.linalg.inv(moment + floor * moment.diagonal().mean() * torch.eye(len(moment)))
+    return F.normalize(change @ inverse, dim=-1)
+
+
+def _by_derivative(pack, clip, styles: list[Tensor], kept: _Kept) -> Steps[Tensor]:
+    """Mean over the pictures of d embedding / d channel, each of unit length: [N,E] unit rows."""
+    g, side, count = pack.generator, pack.working_size, len(styles[0])
+    parts = torch.arange(count).split(GRADIENTS)
+    places = convolutions(len(styles))
+    for number, rows in enumerate(parts, 1):
+        name = f"pictures {number}"
+        if name not in kept.parts:
+            here = [s[rows].detach().requires_grad_(k in places) for k, s in enumerate(styles)]
+            leaves = [here[k] for k in places]
+            with torch.enable_grad():
+                seen = clip.image(g.synthesis_from_styles(here, resolution=side).clamp(-1, 1))
+            columns = []
+            for k in range(seen.shape[1]):
+                found = torch.autograd.grad(seen[:, k].sum(), leaves, retain_graph=True)
+                columns.append(torch.cat(found, 1))
+                if k % 16 == 15:
+                    yield Step("directions", number, len(parts), {"number": float(k + 1)})
+            units = F.normalize(torch.stack(columns, 2).float(), dim=-1)
+            kept.put(name, units.sum(0).cpu())
+        yield Step("directions", number, len(parts))
+    return F.normalize(sum(kept.parts[f"pictures {k}"] for k in range(1, len(parts) + 1)), dim=-1)
+
+
+def _by_shift(pack, clip, styles: list[Tensor], std: Tensor, sigmas: float, kept: _Kept) -> Steps[Tensor]:
+    """As published: each channel lowered and raised by ``sigmas`` standard deviations, [N,E] unit rows."""
+    g, side = pack.generator, pack.working_size
+    layers, widths = convolutions(len(styles)), [s.shape[1] for s in styles]
+    for number, layer in enumerate(layers, 1):
+        name = f"layer {layer}"
+        if name not in kept.parts:
+            sigma = std.split(widths)[layer].to(pack.device) * sigmas
+            start, rows = _before(g, styles, layer), []
+            for channel in range(widths[layer]):
+                ends = [
+                    _embedded(g, clip, styles, layer, channel, sign * sigma[channel], start, side)
+                    for sign in (-1, 1)
+                ]
+                rows.append(image_directions(ends[0][None], ends[1][None])[0].cpu())
+                if channel % 16 == 15:
+                    yield Step("directions", number, len(layers), {"channel": float(channel + 1)})
+            kept.put(name, torch.stack(rows))
+        yield Step("directions", number, len(layers))
+    return torch.cat([kept.parts[f"layer {layer}"] for layer in layers])
 
 
 @torch.no_grad()

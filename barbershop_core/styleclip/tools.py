@@ -69,13 +69,19 @@ def mappers(pack) -> dict[str, str | Path]:
     alone, ``<folder>/<pack>/*.pt``.  One's own come first where names are the same."""
     found: dict[str, str | Path] = {
         role.removeprefix(PREFIX).replace("_", " "): role
-        for role, network in pack.manifest.networks.items() if network.kind == "mapper"
+        for role, network in pack.manifest.networks.items()
+        if network.kind == "mapper" and any(_there(pack, source) for source in network.sources)
     }  # fmt: skip
     for folder in (mappers_folder(), mappers_folder() / pack.name):
         if folder.is_dir():
             files = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in KINDS and f.is_file())
             found |= {f.stem.replace("_", " ").lower(): f for f in files}
     return found
+
+
+def _there(pack, source) -> bool:
+    """Whether a source can be had: on the Hub, or trained already."""
+    return not source.embedded or (pack.manifest.folder / source.file).is_file()
 
 
 def mapper(pack, name: str) -> Steps[nn.Module]:

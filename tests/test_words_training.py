@@ -1,0 +1,171 @@
+"""Tables of directions, training of mappers, the captions and the table of edits, on tiny networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_studio import SIDE, TINY, small_pack  # noqa: F401
+
+from barbershop_core import errors, networks, run
+from barbershop_core.evaluation import words
+from barbershop_core.networks.regressor import Regressor
+from barbershop_core.styleclip import precompute, prompts, tools, train_mapper
+from barbershop_core.styleclip.directions import from_state, image_directions
+from barbershop_core.world import captions, params
+
+QUICK = replace(train_mapper.FAST, steps=4, batch=2)
+
+
+@pytest.fixture
+def clip(small_pack):  # noqa: F811
+    return small_pack.optional("clip")
+
+
+def test_derivative_is_the_limit_of_small_shifts(small_pack, clip):  # noqa: F811
+    """The way back through the generator and CLIP against pictures of shifted channels."""
+    g = small_pack.generator
+    styles = [s.detach() for s in g.styles(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator())))]
+    kept = precompute._Kept.__new__(precompute._Kept)
+    kept.parts, kept.put = {}, lambda name, value: kept.parts.__setitem__(name, value)
+    rows = run(precompute._by_derivative(small_pack, clip, styles, kept))
+    first = 0
+    for layer in (0, 6, 12):  # of 4, 16 and 64 px
+        start = precompute._before(g, styles, layer)
+        ends = [
+            precompute._embedded(g, clip, styles, layer, 3, torch.tensor(shift), start, SIDE)
+            for shift in (-0.005, 0.005)
+        ]
+        first = sum(s.shape[1] for k, s in enumerate(styles[:layer]) if k % 3 != 1)
+        wanted = image_directions(ends[0][None], ends[1][None])[0]
+        assert float(rows[first + 3] @ wanted) > 0.95, layer
+
+
+def test_decorrelation_finds_the_channels_of_a_direction():
+    """Channels that share one common direction: least squares tells them apart, their own rows do not."""
+    torch.manual_seed(0)
+    own = torch.nn.functional.normalize(torch.randn(30, 12), dim=1)
+    rows = torch.nn.functional.normalize(own + 3 * own[:1], dim=1)
+    wanted = own[4] - (own[4] @ own[0]) * own[0]
+    wanted /= wanted.norm()
+
+    def leak(table):
+        effect = rows.T @ (table @ wanted)
+        return float(1 - (effect @ wanted / effect.norm()))
+
+    assert leak(precompute.decorrelated(rows)) < leak(rows) - 0.05
+
+
+@pytest.mark.parametrize("by", ["derivative", "shift"])
+def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(precompute, "GRADIENTS", 1)
+    out = tmp_path / "directions.safetensors"
+    steps = precompute.precompute(small_pack, clip, out, images=2, by=by)
+    for step in steps:
+        if step.index == 2:
+            break
+    steps.close()
+    part = out.with_suffix(".part.safetensors")
+    assert part.exists() and not out.exists()
+    seen = []
+    table = run(precompute.precompute(small_pack, clip, out, images=2, by=by), seen.append)
+    assert not part.exists()
+    fresh = run(precompute.precompute(small_pack, clip, tmp_path / "b.safetensors", images=2, by=by))
+    assert torch.allclose(table.change, fresh.change, atol=1e-6)
+    stored, g = from_state(load_file(out)), small_pack.generator
+    assert stored.widths == tuple(s.shape[1] for s in g.styles(g.w_mean[None]))
+    assert torch.allclose(stored.change, table.change, atol=1e-3)
+    torch.testing.assert_close(table.change.norm(dim=1), torch.ones(len(table.change)))
+
+
+def test_senseless_tables_are_refused(small_pack, clip, tmp_path):  # noqa: F811
+    with pytest.raises(errors.BadRequest, match="no table"):
+        run(precompute.precompute(small_pack, clip, tmp_path / "x.safetensors", images=1))
+    with pytest.raises(errors.BadRequest, match="derivative, shift"):
+        run(precompute.precompute(small_pack, clip, tmp_path / "x.safetensors", by="magic"))
+
+
+def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(train_mapper, "EVERY", 2)
+    out = tmp_path / "mohawk.safetensors"
+    steps = train_mapper.train(small_pack, clip, "mohawk", out, preset=QUICK)
+    for step in steps:
+        if step.index == 3:
+            break
+    steps.close()
+    assert out.with_suffix(".part.pt").exists() and not out.exists()
+    seen = []
+    figures = run(train_mapper.train(small_pack, clip, "mohawk", out, preset=QUICK), seen.append)
+    assert [s.index for s in seen] == [3, 4]  # the first two were kept
+    assert {"clip before", "clip", "turn", "identity", "minutes"} == set(figures)
+    assert out.with_suffix(".png").exists() and not out.with_suffix(".part.pt").exists()
+    net = networks.load("mapper", out)
+    g = small_pack.generator
+    delta = net(g.spread(g.w_mean[None]))
+    assert delta.shape == (1, g.n_latent, g.style_dim) and bool(delta.any())
+    monkeypatch.setenv("BARBERSHOP_MAPPERS", str(tmp_path))
+    assert "mohawk" in tools.mappers(small_pack)
+
+
+def test_a_mapper_learns(small_pack, clip, tmp_path):  # noqa: F811
+    """On pictures it never saw, the change of the embedding turns towards that of the text."""
+    preset = replace(train_mapper.FAST, steps=40, batch=4, identity=0.0)
+    little = run(train_mapper.train(small_pack, clip, "beard", tmp_path / "a.safetensors", preset=QUICK))
+    much = run(train_mapper.train(small_pack, clip, "beard", tmp_path / "b.safetensors", preset=preset))
+    assert much["turn"] > little["turn"] + 0.1
+
+
+def test_captions_are_true_and_cover_the_world():
+    p = params.sample(60, 5)
+    rng = np.random.default_rng(0)
+    texts, fits = captions.batch(p, 20, rng)
+    assert len(texts) == 80 and fits.shape == (80, 60)
+    assert (fits[np.arange(60), np.arange(60)] > 0.01).all()
+    assert ((fits >= 0) & (fits <= 1)).all()
+    said = " ".join(" ".join((*c.nouns, *c.adjectives, *c.verbs, *c.hair)) for c in captions.claims())
+    for word in ("glasses", "no glasses", "not smiling", "curlier", "grey", "clean-shaven", "to the left"):
+        assert word in said
+    moved = set()
+    base = {name: np.zeros(2) for name in params.NAMES}
+    for name in params.NAMES:
+        changed = base | {name: np.array([0.0, 0.9])}
+        if any(np.ptp(c.truth(changed)) > 0.05 for c in captions.claims()):
+            moved.add(name)
+    assert set(params.NAMES) - moved <= {"sweep", "wave_length"}  # these show with a fringe, with curls
+    bald = {**base, "glasses": np.array([0.59, 0.61])}
+    worn = next(c for c in captions.claims() if "glasses" in c.nouns)
+    assert worn.truth(bald).tolist() == [0.0, 1.0]
+
+
+def test_prompts_are_cleaned():
+    assert prompts.clean("  long \x00 curly\u2028hair\n") == "long curly hair"
+    assert prompts.clean("🔥") == "🔥" and prompts.clean("中文") == "中文"
+    for nothing in ("", "   ", "\x00", "...", "\u200b"):
+        with pytest.raises(errors.BadRequest, match="empty"):
+            prompts.clean(nothing)
+
+
+def test_table_of_edits(small_pack, monkeypatch, tmp_path):  # noqa: F811
+    torch.manual_seed(3)
+    judge = Regressor((4, 4, 4, 4, 4), 8).eval().requires_grad_(False)
+    opened = dict(small_pack._open) | {"regressor": judge}
+    monkeypatch.setattr(small_pack, "_open", opened)
+    monkeypatch.setattr(type(small_pack), "fetch", lambda self, *roles: iter(()))
+    table = run(words.text(small_pack, 2, methods=("directions", "mapper"), preset=TINY,
+                           prompts=("curly hair", "glasses"), sheet=tmp_path / "sheet.png"))  # fmt: skip
+    assert set(table["rows"]) == {"directions", "mapper"}
+    assert set(table["prompts"]["glasses"]) == {"directions", "truth"}
+    assert {"right", "leak", "identity"} <= set(table["rows"]["directions"])
+    assert (tmp_path / "sheet.png").exists()
+    wish = words.WISHES[0]
+    drawn = words.subjects(wish, 30, 0)
+    assert (drawn[:, params.INDEX["curl"]] < 0.26).all() and len(drawn) == 30
+    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
+    assert words.measure(small_pack, wish, picture, picture) == {"right": 0.0, "leak": 0.0, "moved": 0.0}
+    with pytest.raises(errors.BadRequest, match="at least one"):
+        words.text(small_pack, 0)
+    with pytest.raises(errors.BadRequest, match="None of these"):
+        words.text(small_pack, 1, prompts=("unicorn",))

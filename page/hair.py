@@ -141,7 +141,9 @@ def run_swap(session: gr.Request, *values):
 def prepare_mask(session: gr.Request, *values):
     """Load the automatic target mask into the editor."""
     form, visit = dict(zip(TRANSFER_INPUTS, values)), Visit.of(session)
-    for update, result in panel.stream("mask", lambda: {**_wanted(form, visit), **visit.base()}, silent=True):
+    for update, result in panel.stream(
+        "mask", visit, lambda: {**_wanted(form, visit), **visit.base()}, silent=True
+    ):
         if result is None:
             yield panel.updates(**update)
         else:

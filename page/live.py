@@ -72,7 +72,9 @@ def _opened(studio, request: dict, kind: str, make: Callable):
         portrait = studio.read(request["face"], face=request["face_index"])
         yield Step("read photos", 1, 1)
         previous = load_result(request["previous"]) if request.get("previous") else None
-        entry = shelf.put(key, Open(portrait, (yield from make(portrait, previous, **dict(options)))))
+        entry = shelf.put(
+            key, Open(portrait, (yield from make(portrait, previous=previous, **dict(options))))
+        )
     return entry
 
 

@@ -51,7 +51,7 @@ _going: set[object] = set()  # runs that have not ended yet, cancelled ones incl
 
 
 def stream(
-    kind: str, request: Callable[[], dict], silent: bool = False
+    kind: str, visit: Visit, request: Callable[[], dict], silent: bool = False
 ) -> Iterator[tuple[dict, dict | None]]:
     """Run a request; yields (updates by name, None) while it runs and at last (updates, result).
 
@@ -85,7 +85,7 @@ def stream(
                 yield {}, event
     except Exception as error:
         sentence = core.shown(error)
-        yield {"status": problem(sentence), **({} if silent else STILL)}, None
+        yield {"status": problem(sentence), **({} if silent else as_it_was(visit))}, None
         raise gr.Error(sentence, print_exception=False) from None
     finally:
         _going.discard(token)
@@ -104,7 +104,7 @@ def edit(
         wanted = form(visit)
         return {**visit.base(), **wanted}
 
-    for update, result in stream(kind, request):
+    for update, result in stream(kind, visit, request):
         if result is None:
             yield updates(**update)
             continue
@@ -147,6 +147,11 @@ def live(image) -> dict:
 
 def show(visit: Visit, **more) -> tuple:
     """Updates that show where a visit stands."""
+    return updates(**{**standing(visit), **more})
+
+
+def standing(visit: Visit) -> dict:
+    """The same by name.  Raises BadRequest where the visit has not begun."""
     now = visit.shown()
     last = len(now.titles) - 1
     pictures = [(Image.open(p).convert("RGB"), title) for p, title in zip(now.pictures, now.titles)]
@@ -183,7 +188,12 @@ def show(visit: Visit, **more) -> tuple:
             "crop_file": gr.update(value=crop, interactive=True),
             "photo_file": gr.update(value=photo, interactive=True),
         }
-    return updates(**{**found, **more})
+    return found
+
+
+def as_it_was(visit: Visit) -> dict:
+    """Updates that take back a run's previews."""
+    return {k: v for k, v in standing(visit).items() if k in STILL} if visit.begun else STILL
 
 
 def chain_note(now) -> str:

@@ -97,7 +97,7 @@ def open_rig(session: gr.Request, face: str, face_index, preset: str):
         begin(visit, {"face": face, "face_index": face_index})
         return {**visit.base(), "preset": preset, "options": {"preset": preset}}
 
-    for update, result in panel.stream("rig", request):
+    for update, result in panel.stream("rig", visit, request):
         if result is None:
             yield _updates(**update)
             continue
@@ -154,6 +154,12 @@ def move(session: gr.Request, preset: str, *values):
     return panel.live(drawn["image"]), gr.update(visible=False), note
 
 
+def relight(session: gr.Request, preset: str, *values):
+    """A slider of the light moved: from now on the light counts.  As :func:`move`, then that it does."""
+    given = dict(zip(LIVE_INPUTS, values)) | {"light_on": True}
+    return *move(session, preset, *given.values()), True
+
+
 def keep(session: gr.Request, preset: str, method: str, *values):
     """Add what the sliders show to the chain; with the method "optimize" by a search of its own."""
     given, visit = dict(zip(LIVE_INPUTS, values)), Visit.of(session)
@@ -166,7 +172,7 @@ def keep(session: gr.Request, preset: str, method: str, *values):
         return live if method == "rig" else {**live, **pose, "method": method}
 
     kind = "rig result" if method == "rig" else "pose"
-    for update, result in panel.stream(kind, request, silent=kind != "pose"):
+    for update, result in panel.stream(kind, visit, request, silent=kind != "pose"):
         if result is None:
             yield _updates(**update)
         else:
@@ -194,7 +200,7 @@ def reset():
 def overlay(session: gr.Request, preset: str, key: str | None):
     """Show the fitted 3D face over the portrait."""
     visit = Visit.of(session)
-    for update, result in panel.stream("rig overlay", lambda: _live(visit, preset, key), silent=True):
+    for update, result in panel.stream("rig overlay", visit, lambda: _live(visit, preset, key), silent=True):
         if result is None:
             yield _updates(**update)
         else:
@@ -234,7 +240,7 @@ def animate(session: gr.Request, preset: str, key: str | None, sweep: str, frame
     def request() -> dict:
         return _live(visit, preset, key, sweep=sweep, frames=int(frames), format=kind, fps=12)
 
-    for update, result in panel.stream("animation", request):
+    for update, result in panel.stream("animation", visit, request):
         if result is None:
             yield _updates(**update)
             continue
@@ -246,8 +252,6 @@ def animate(session: gr.Request, preset: str, key: str | None, sweep: str, frame
         yield _updates(
             status=words,
             animation=moving,
-            preview=gr.update(visible=False),
-            slider=gr.update(visible=True),
             animation_file=gr.update(value=path, interactive=True, visible=True),
         )
 

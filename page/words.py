@@ -118,7 +118,7 @@ def add(session: gr.Request, prompt: str, neutral: str, face: str, face_index, *
         begin(visit, {"face": face, "face_index": face_index})
         return {**_base(visit, given), "edits": [*edits, {**pair, "alpha": ALPHA, "beta": BETA}]}
 
-    for update, result in panel.stream("sliders", request):
+    for update, result in panel.stream("sliders", visit, request):
         if result is None:
             yield _updates(**update)
             continue
@@ -185,7 +185,7 @@ def keep(session: gr.Request, *values):
             )
         return {**_base(visit, given), "edits": edits}
 
-    for update, result in panel.stream("sliders result", request, silent=True):
+    for update, result in panel.stream("sliders result", visit, request, silent=True):
         if result is None:
             yield _updates(**update)
         else:
@@ -207,7 +207,7 @@ def compare(session: gr.Request, *values):
             )
         return {**_base(visit, given), "edits": edits, "alphas": alphas, "betas": betas}
 
-    for update, result in panel.stream("compare", request):
+    for update, result in panel.stream("compare", visit, request):
         if result is None:
             yield _updates(**update)
         else:

@@ -67,13 +67,16 @@ def wire_photo(ui: dict, name: str) -> None:
     ui[f"{name}_faces"].select(photos.choose_face, ui[name], seen, **PHOTO)
 
 
-def preset(ui: dict, prefix: str = "", times_of: str = "") -> None:
+PRESETS = (("Fast", "fast"), ("As released", "released"), ("As in the paper", "paper"))
+
+
+def preset(ui: dict, prefix: str = "", times_of: str = "", choices=PRESETS) -> None:
     """Preset with its expected time.
 
     times_of: begins the names of the times.
     """
     ui[f"{prefix}preset"] = gr.Radio(
-        [("Fast", "fast"), ("As released", "released"), ("As in the paper", "paper")],
+        list(choices),
         value="fast",
         label="Preset",
         elem_id=f"{prefix}preset",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from .. import rig
+from ..times import times
 from .parts import (
     GPU,
     LIVE,
+    PRESETS,
     PRIVATE,
     QUICK,
     SHOW_RESULT,
@@ -23,7 +25,7 @@ from .parts import (
 def build(ui: dict) -> None:
     """Embedding first, then live controls."""
     gr.Markdown(TEXT["rig"], elem_classes="hint")
-    preset(ui, "rig_", "rig ")
+    preset(ui, "rig_", "rig ", (PRESETS[0], PRESETS[2]))
     with gr.Row(elem_classes="actions"):
         ui["rig_open"] = gr.Button(
             "Prepare the portrait", variant="primary", elem_id="rig_open", scale=3, min_width=150
@@ -53,9 +55,15 @@ def _sliders(ui: dict) -> None:
     with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Head</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
-            for name, most, words in (("yaw", 30, "Turn"), ("pitch", 20, "Nod"), ("roll", 15, "Tilt")):
+            for name, most, words in (("yaw", 30, "turn"), ("pitch", 20, "nod"), ("roll", 15, "tilt")):
                 ui[name] = gr.Slider(
-                    -most, most, value=0, step=1, label=f"{words} ({name}, °)", min_width=130, elem_id=name
+                    -most,
+                    most,
+                    value=0,
+                    step=1,
+                    label=f"{name.capitalize()} ({words})",
+                    min_width=130,
+                    elem_id=name,
                 )
     with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Expression</b>", padding=False, elem_classes="group-title")
@@ -81,7 +89,7 @@ def _sliders(ui: dict) -> None:
                         step=0.05,
                         label="",
                         visible=False,
-                        min_width=150,
+                        min_width=210,
                         elem_id=f"control_{k}",
                     )
             gr.Markdown("Anything moved here replaces the named expression.", elem_classes="hint")
@@ -144,22 +152,24 @@ def wire(ui: dict) -> list:
     everything = outputs(ui, rig.OUTPUTS)
     live = [*(ui[name] for name in rig.LIVE_INPUTS)]
     person = [ui[name] for name in rig.PERSON]
-    preset, method, key = ui["rig_preset"], ui["rig_method"], ui["rig_key"]
+    chosen, method, key = ui["rig_preset"], ui["rig_method"], ui["rig_key"]
     animation = [ui[name] for name in ("rig_preset", "rig_key", "sweep", "frames", "film")]
     runs = [
         ui["rig_open"].click(rig.open_rig, person, everything, **GPU),
-        ui["keep_rig"].click(rig.keep, [preset, method, *live], everything, **GPU),
-        ui["show_overlay"].click(rig.overlay, [preset, key], everything, **GPU),
+        ui["keep_rig"].click(rig.keep, [chosen, method, *live], everything, **GPU),
+        ui["show_overlay"].click(rig.overlay, [chosen, key], everything, **GPU),
         ui["copy"].click(rig.copy, [ui[n] for n in rig.COPY_INPUTS], outputs(ui), **GPU),
         ui["animation_run"].click(rig.animate, animation, everything, **GPU),
     ]
+    runs[0].then(lambda name: times.words(f"rig {name}"), chosen, ui["rig_time"], **QUICK)
     for name in ("rig_open", "copy"):
         ui[name].click(None, js=SHOW_RESULT, **PRIVATE)
-    moved = [ui[n].input for n in rig.LIVE_INPUTS if n not in ("controls", "rig_key")]
-    repaint = {"fn": rig.move, "inputs": [preset, *live], "outputs": outputs(ui, rig.LIVE_OUTPUTS), **LIVE}
+    moved = [ui[n].input for n in rig.LIVE_INPUTS if n not in ("controls", "rig_key", *rig.LIGHT)]
+    repaint = {"fn": rig.move, "inputs": [chosen, *live], "outputs": outputs(ui, rig.LIVE_OUTPUTS), **LIVE}
     gr.on(moved, **repaint)
     light = [ui[name] for name in rig.LIGHT]
-    gr.on([c.input for c in light], lambda: True, None, ui["light_on"], **QUICK)
+    lit = {"fn": rig.relight, "outputs": [*outputs(ui, rig.LIVE_OUTPUTS), ui["light_on"]]}
+    gr.on([c.input for c in light], **{**repaint, **lit})
     gr.on([c.change for c in light], rig.sphere, light, ui["sphere"], **QUICK)
     ui["rig_reset"].click(rig.reset, None, [ui[name] for name in rig.RESET], **QUICK).then(**repaint)
     return runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from .. import words
-from .parts import GPU, LIVE, PHOTO, PRIVATE, QUICK, SHOW_RESULT, TEXT, buttons, outputs, stops
+from .parts import GPU, LIVE, PHOTO, PRESETS, PRIVATE, QUICK, SHOW_RESULT, TEXT, buttons, outputs, stops
 
 
 def build(ui: dict) -> None:
@@ -56,7 +56,7 @@ def build(ui: dict) -> None:
             info="0 lets the face become another's (age, fame); the more, the more it stays this one's.",
         )
         ui["text_preset"] = gr.Radio(
-            [("Fast", "fast"), ("As released", "released"), ("As in the paper", "paper")],
+            list(PRESETS),
             value="fast",
             label="Steps",
         )

@@ -114,7 +114,7 @@ def work(kind: str, request: dict) -> Iterator[tuple[str, Any]]:
         steps.close()
 
 
-@gpu(5)
+@gpu(15)
 def moment(kind: str, request: dict) -> dict[str, Any]:
     """What answers within a moment: a slider's move (:data:`.live.MOMENTS`)."""
     from . import live

@@ -48,9 +48,10 @@ class App:
 
     def __init__(self, folder: Path):
         from small_pack import write_small_pack
+        from small_rig import add_rig
         from small_words import add_words
 
-        manifest = add_words(write_small_pack(folder / "pack"))
+        manifest = add_rig(add_words(write_small_pack(folder / "pack")))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}

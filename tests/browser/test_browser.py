@@ -213,6 +213,38 @@ def test_hair_then_words_then_undo(page, tmp_path):
     assert np.abs(repeated - again).max() <= 1
 
 
+def test_hair_then_rig_then_words(page, tmp_path):
+    """The rig works after a hair transfer and before words, its sliders live."""
+    upload(page, "face", photo(tmp_path / "me.png", 24))
+    upload(page, "hair_color", photo(tmp_path / "friend.png", 25))
+    page.click("#run")
+    page.locator("#status", has_text="Done in").wait_for()
+    tab(page, "Rig")
+    page.click("#rig_open")
+    page.locator("#rig_controls").wait_for()
+    page.locator("#sphere img").wait_for()
+    page.locator("#preview img").wait_for()
+    before = picture(page, "#preview")
+    slide(page, "#yaw", "15")
+    page.locator("#rig_note", has_text="Repainted").wait_for()
+    page.wait_for_timeout(800)
+    assert (picture(page, "#preview") != before).any()
+    slide(page, "#light_azimuth", "-50")
+    page.wait_for_function("document.querySelector('#light_on input').checked")
+    page.click("#keep_rig")
+    page.locator("#status", has_text="Kept").wait_for()
+    tab(page, "Words")
+    page.fill("#prompt textarea, #prompt input", "glasses")
+    page.click("#add")
+    page.locator("#slot_0").wait_for()
+    page.click("#keep_words")
+    page.locator("#history .thumbnail-item").nth(3).wait_for()
+    page.wait_for_timeout(500)
+    recipe = read_png(download(page, tmp_path / "chain.png"))
+    assert [step["operation"] for step in steps(recipe)] == ["transfer", "pose", "text"]
+    assert steps(recipe)[1]["settings"]["light"]["azimuth"] == -50
+
+
 def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     upload(page, "face", photo(tmp_path / "me.png", 22))
     tab(page, "Words")

@@ -1,41 +1,45 @@
-"""What the rig needs, added to a pack of small_pack: the studio's 3D face, a tiny random RigNet."""
+"""The small pack with everything that the rig needs: the world's face model, random regressor and RigNet."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from small_words import ROLE
+from small_pack import DIM, write_small_pack
 
-from barbershop_core import networks
 from barbershop_core.manifest import PACKS, write_manifest_hashes
+from barbershop_core.networks.regressor import Regressor
 from barbershop_core.networks.rignet import RigNet
-from barbershop_core.pie import presets
 
-TINY_PIE = replace(presets.FAST, name="fast", w_steps=2, w_plus_steps=2, optimize_steps=2)
+SIZES = {"pose": 3, "expression": 5, "light": 27}
 
 
-def add_rig(manifest: Path, seed: int = 0) -> Path:
-    """Add face model, regressor and RigNet; returns the manifest's path."""
-    folder = manifest.parent
-    for role in ("face_model", "regressor"):
-        shutil.copy(PACKS / "studio" / f"{role}.safetensors", folder)
+def regressor(seed: int = 3) -> Regressor:
+    """Random, but for landmarks where a face has them, so that faces can be drawn."""
+    from barbershop_core.networks import load
+    from barbershop_core.world.face_model import theta_of
+
     torch.manual_seed(seed)
-    generator = networks.load("stylegan2", folder / "generator.safetensors")
-    model = networks.load("face_model", folder / "face_model.safetensors")
-    sizes = {"pose": 3, "expression": model.sizes["expression"], "light": 27}
-    rig = RigNet(generator.n_latent, generator.style_dim, sizes, 4, 8)
-    for net in rig.tau.values():
-        torch.nn.init.normal_(net.straight.weight, std=0.3)  # moves something that can be seen
-    save_file(
-        {k: v.detach().contiguous() for k, v in rig.state_dict().items()}, folder / "rignet.safetensors"
-    )
-    words = manifest.read_text(encoding="utf-8")
-    for role in ("face_model", "regressor", "rignet"):
-        if f"[networks.{role}]" not in words:
-            words += ROLE.format(role=role, kind=role)
-    manifest.write_text(words, encoding="utf-8")
-    return write_manifest_hashes(folder).path
+    net = Regressor((4, 6, 8, 8, 8), 12)
+    model = load("face_model", PACKS / "studio" / "face_model.safetensors")
+    net.landmarks_mean.copy_(model.shares(theta_of(model, torch.zeros(1, 50)))[0])
+    net.landmarks_std.fill_(0.001)
+    gamma = theta_of(model, torch.zeros(1, 50)).light.reshape(3, 9).T.reshape(-1)
+    net.theta_mean[-27:] = gamma
+    net.theta_std[-27:] = 0.05
+    return net
+
+
+def write_small_rig(folder: Path, size: int = 64, rig: bool = True) -> Path:
+    """As `write_small_pack`; rig: with RigNet."""
+    path = write_small_pack(folder, size)
+    shutil.copy(PACKS / "studio" / "face_model.safetensors", folder)
+    save_file({k: v.contiguous().clone() for k, v in regressor().state_dict().items()},
+              folder / "regressor.safetensors")  # fmt: skip
+    if rig:
+        torch.manual_seed(5)
+        net = RigNet(2 * (size.bit_length() - 1) - 2, DIM, SIZES, encoded=4, hidden=6)
+        save_file({k: v.detach().clone() for k, v in net.state_dict().items()}, folder / "rignet.safetensors")
+    return write_manifest_hashes(path).path

@@ -89,14 +89,16 @@ def sphere(rows=60, columns=120, radius=1.0, distance=10.0):
 
     mean = torch.from_numpy(radius * points.reshape(-1)).float()
     empty = mean.new_zeros(len(mean), 0)
-    state = {"mean": mean, "identity": mean[:, None].clone(), "expression": empty, "texture": empty,
-             "albedo": torch.ones_like(mean), "faces": torch.from_numpy(grid_faces(rows, columns))}  # fmt: skip
+    state = {
+        "mean": mean, "identity": mean[:, None].clone(), "expression": empty, "texture": empty,
+        "albedo": torch.ones_like(mean), "faces": torch.from_numpy(grid_faces(rows, columns)),
+    }  # fmt: skip
     return Morphable(state, Convention(focal=4.0, distance=distance, row_offset=0.0))
 
 
 def test_a_lit_sphere():
     """Each pixel of a lit sphere has the irradiance of its own normal, found by intersecting its ray."""
-    model, size = sphere(), 96
+    model, size = sphere(100, 200), 96
     direction = torch.nn.functional.normalize(torch.tensor([0.5, 0.4, 0.75]), dim=0)
     sh = harmonics.lamp(direction)[:, None] * torch.tensor([1.0, 0.8, 0.6])
     theta = model.neutral()
@@ -112,7 +114,7 @@ def test_a_lit_sphere():
     t = (-b - root.clamp_min(0).sqrt()) / a
     normal = torch.tensor([0.0, 0.0, 10.0]) + t[..., None] * ray
     expected = (harmonics.basis(normal) @ sh).permute(2, 0, 1)
-    well = hit & (normal[..., 2] > 0.35)  # facets' normals are coarse at the rim
+    well = hit & (normal[..., 2] > 0.45)  # facets' normals are coarse at the rim
     error = (drawn.image[0] - expected)[:, well].abs()
     assert error.max() < 0.01 and error.mean() < 0.002
     assert abs(float(drawn.mask.sum()) - float(hit.sum())) < 0.01 * float(hit.sum())
@@ -174,11 +176,11 @@ def test_pose_gradient_on_a_plain_face():
     model = Morphable(state, Convention(focal=2.0, distance=5.0, row_offset=0.0)).double()
     x = model.neutral().flat().double()
     x[0, -27:] += 0.2 * torch.randn(27, generator=torch.Generator().manual_seed(1)).double()
-    inside = -torch.nn.functional.max_pool2d(-model.render(from_flat(x, model.sizes), 20).mask, 3, 1, 1)
-    assert inside.sum() > 20
+    inside = -torch.nn.functional.max_pool2d(-model.render(from_flat(x, model.sizes), 12).mask, 3, 1, 1)
+    assert inside.sum() > 5
 
     def picture(x):
-        return model.render(from_flat(x, model.sizes), 20).image * inside
+        return model.render(from_flat(x, model.sizes), 12).image * inside
 
     assert torch.autograd.gradcheck(picture, x.requires_grad_(True), eps=1e-6, atol=1e-4)
 

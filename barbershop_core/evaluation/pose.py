@@ -115,7 +115,7 @@ def pose(
 
     - yaw_deg, pitch_deg, roll_deg: distance of the edited picture's head to the truth's.
     - expression, light: root of the mean squared distance to the truth's coefficients over that of the
-      portrait's own: 0 is perfect, 1 nothing done.
+      portrait's own, all as the regressor reads them in the pictures: 0 is perfect, 1 nothing done.
     - identity: cosine of the portrait with the embedded picture; edited_identity: with the edited ones.
     - lpips: of the edited pictures to the truth.  hair_iou: of the hair in their parse with the truth's.
     - others: mean change of all other coefficients of identity, texture and expression (range 2), between the
@@ -207,7 +207,7 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
         return float((identity_embedding(pack.identity, image) * who).sum())
 
     seen = {tau: look(image).theta for tau, image in made.items()}
-    scores = _distances(session, case, seen)
+    scores = _distances(look, case, seen, photo)
     own = session.theta
     moved = []
     for tau, theta in seen.items():
@@ -229,19 +229,24 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     return scores
 
 
-def _distances(session: RigSession, case: Case, seen: dict[str, Theta]) -> dict[str, float]:
-    """Errors of pose in degrees; of expression and light squared, with the squares of what was asked."""
+def _distances(look, case: Case, seen: dict[str, Theta], photo: torch.Tensor) -> dict[str, float]:
+    """Errors of pose in degrees against the world's own numbers; of expression and light, squared, against
+    what the regressor reads in the truth's picture, with the squares of the change that it reads there."""
     found: dict[str, float] = {}
-    start = _theta(session, case.p)
-    for tau, (p, _) in case.truth.items():
-        truth = _theta(session, p)
+    own = look(photo).theta
+    for tau, (p, truth) in case.truth.items():
         if tau == "pose":
-            error = (seen[tau].angles() - truth.angles()).abs()[0]
+            error = (seen[tau].angles() - theta_of(look.model, torch.from_numpy(p)[None]).angles()).abs()[0]
             found |= dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), error.tolist()))
         else:
-            found[f"{tau} missed"] = float((seen[tau].tau(tau) - truth.tau(tau)).square().sum())
-            found[f"{tau} asked"] = float((start.tau(tau) - truth.tau(tau)).square().sum())
+            right = look(_tensor(truth.image, photo)).theta.tau(tau)
+            found[f"{tau} missed"] = float((seen[tau].tau(tau) - right).square().sum())
+            found[f"{tau} asked"] = float((own.tau(tau) - right).square().sum())
     return found
+
+
+def _tensor(picture: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].to(like) / 127.5 - 1
 
 
 def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -249,8 +254,7 @@ def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str,
     distances, overlaps = [], []
     for tau, image in made.items():
         truth = case.truth[tau][1]
-        pixels = torch.from_numpy(truth.image.copy()).permute(2, 0, 1)[None].float().to(image) / 127.5 - 1
-        distances.append(float(pack.perceptual.lpips(image, pixels)))
+        distances.append(float(pack.perceptual.lpips(image, _tensor(truth.image, image))))
         hair = table[torch.from_numpy(truth.labels.astype(np.int64))] == region_index("hair")
         ours = (parse(pack.parser, image)[0] == region_index("hair")).cpu()
         overlaps.append(float((ours & hair).sum() / (ours | hair).sum().clamp_min(1)))
@@ -260,14 +264,10 @@ def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str,
 @torch.no_grad()
 def _ceiling(pack, look, case: Case, image: torch.Tensor) -> dict[str, float]:
     """What the truth's own pictures score."""
-    made = {
-        tau: torch.from_numpy(r.image.copy()).permute(2, 0, 1)[None].float().to(image) / 127.5 - 1
-        for tau, (_, r) in case.truth.items()
-    }
+    made = {tau: _tensor(r.image, image) for tau, (_, r) in case.truth.items()}
     who = identity_embedding(pack.identity, image)
     same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
-    session = type("Judge", (), {"measure": look})()
-    scores = _distances(session, case, {tau: look(x).theta for tau, x in made.items()})
+    scores = _distances(look, case, {tau: look(x).theta for tau, x in made.items()}, image)
     return scores | {"edited_identity": float(np.mean(same)), **_against_truth(pack, case, made)}
 
 

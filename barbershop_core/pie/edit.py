@@ -132,7 +132,7 @@ def rig(
 
 @memory_errors
 def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
-    """The energy's minimum for the portrait, or as ``previous`` left it; from the cache where it was found."""
+    """The energy's minimum for the portrait, or as ``previous`` left it; from the cache where it is known."""
     pack = studio.pack
     yield from pack.download()
     look, net, watch = measure(pack), pack.optional("rignet"), Watch()

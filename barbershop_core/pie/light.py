@@ -62,7 +62,7 @@ def found_in(coefficients: Tensor) -> Light:
     """The light that comes nearest to [9,3] coefficients, inside of the ranges."""
     scale = 2 / 3 * harmonics.NORMS[1]
     luminance, key = coefficients.mean(1), KEY
-    for _ in range(8):  # the fill depends a little on the lamp's strength
+    for _ in range(40):  # the fill depends a little on the lamp's strength
         y, z, x = ((luminance - _white(key))[1:4] / scale).tolist()
         key = math.sqrt(x * x + y * y + z * z)
     red, blue = (float((coefficients[:, k] - luminance)[0]) for k in (0, 2))

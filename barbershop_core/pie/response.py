@@ -1,8 +1,8 @@
 """How a portrait answers to the rig, measured once, so that it gets what it is asked for.
 
-RigNet was trained on all portraits; at a given one it may turn a head by 8 degrees where 10 were asked for.  A
-few small moves are made and looked at; the linear map from theta^tau asked to theta^tau seen that explains
-them best, and is near the identity where they say nothing, is then undone.
+RigNet was trained on all portraits; at a given one it may turn a head by 8 degrees where 10 were asked
+for.  A few small moves are made and looked at; the linear map from theta^tau asked to theta^tau seen that
+explains them best, and is near the identity where they say nothing, is then undone.
 """
 
 from __future__ import annotations

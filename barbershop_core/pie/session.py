@@ -36,7 +36,7 @@ Light = light.Light | Mapping[str, float] | None
 
 @dataclass(frozen=True)
 class Asked:
-    """A checked request: degrees to turn by, expression, light, or theta of another photo with what to copy."""
+    """A checked request: degrees to turn by, expression, light; or another photo's theta and what to copy."""
 
     angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
     expression: str | Mapping[str, float] | None = None
@@ -86,17 +86,26 @@ def asked(
         most = ANGLES[name]
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not number or abs(value) > most:
-            raise BadRequest(f"A head cannot be turned by a {name} of {value} degrees here.",
-                             f"Give -{most:g} to {most:g} degrees.")  # fmt: skip
+            raise BadRequest(
+                f"A head cannot be turned by a {name} of {value} degrees here.",
+                f"Give -{most:g} to {most:g} degrees.",
+            )
     if not isinstance(expression, (str, Mapping, type(None))):
         raise BadRequest(
             f"'{expression}' is no expression.", f"Choose one of: {', '.join(expressions.NAMES)}."
         )
     if isinstance(expression, str) and expression.strip().lower() not in expressions.NAMES:
-        raise BadRequest(f"There is no expression '{expression}'.",
-                         f"Choose one of: {', '.join(expressions.NAMES)}.")  # fmt: skip
-    return Asked((float(yaw), float(pitch), float(roll)), expression or None, strength, read(light),
-                 tuple(copy) if like is not None else (), like)  # fmt: skip
+        raise BadRequest(
+            f"There is no expression '{expression}'.", f"Choose one of: {', '.join(expressions.NAMES)}."
+        )
+    return Asked(
+        (float(yaw), float(pitch), float(roll)),
+        expression or None,
+        strength,
+        read(light),
+        tuple(copy) if like is not None else (),
+        like,
+    )
 
 
 @dataclass(eq=False)
@@ -170,8 +179,10 @@ class RigSession:
         A move is stretched by how the portrait answers to the rig (:mod:`.response`).
         """
         if self.rig is None:
-            raise BadRequest(f"The pack '{self.pack.name}' has no trained rig for live sliders.",
-                             f"Train one: python -m barbershop_core rig train --pack {self.pack.name}")  # fmt: skip
+            raise BadRequest(
+                f"The pack '{self.pack.name}' has no trained rig for live sliders.",
+                f"Train one: python -m barbershop_core rig train --pack {self.pack.name}",
+            )
         w, names = self.embedded.w_plus, [name for name in request.taus if name in self.rig.tau]
         if not names:
             return w
@@ -249,8 +260,15 @@ class RigSession:
     ) -> Steps[Result]:
         """What the sliders show as a result in the photo; arguments as in `image`."""
         request = asked(yaw, pitch, roll, expression, strength, light)
-        settings = {"yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "light": _plain(light),
-                    "expression": dict(expression) if isinstance(expression, Mapping) else expression}  # fmt: skip
+        own = dict(expression) if isinstance(expression, Mapping) else expression
+        settings = {
+            "yaw": yaw,
+            "pitch": pitch,
+            "roll": roll,
+            "strength": strength,
+            "light": _plain(light),
+            "expression": own,
+        }
         return self.finish(request, settings, paste=paste)
 
     def finish(
@@ -301,10 +319,21 @@ class RigSession:
         code = Code("W+", w_plus)
         return (
             yield from chain.finish(
-                self.pack, self.start, code, "pose", settings, self.preset.name, self.seed, self.watch, scores,
-                (*self.notices, *notices), paste, everywhere, inputs,
+                self.pack,
+                self.start,
+                code,
+                "pose",
+                settings,
+                self.preset.name,
+                self.seed,
+                self.watch,
+                scores,
+                (*self.notices, *notices),
+                paste,
+                everywhere,
+                inputs,
             )
-        )  # fmt: skip
+        )
 
 
 def _plain(value: Light) -> dict[str, float] | None:

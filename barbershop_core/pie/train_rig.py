@@ -66,8 +66,14 @@ class Reader(nn.Module):
     def __init__(self, inputs: int, outputs: int, hidden: int = 256):
         super().__init__()
         self.straight = nn.Linear(inputs, outputs)
-        self.bend = nn.Sequential(nn.Linear(inputs, hidden), nn.ELU(), nn.Dropout(0.1),
-                                  nn.Linear(hidden, hidden), nn.ELU(), nn.Linear(hidden, outputs))  # fmt: skip
+        self.bend = nn.Sequential(
+            nn.Linear(inputs, hidden),
+            nn.ELU(),
+            nn.Dropout(0.1),
+            nn.Linear(hidden, hidden),
+            nn.ELU(),
+            nn.Linear(hidden, outputs),
+        )
 
     def forward(self, rows: Tensor) -> Tensor:
         flat = rows.flatten(1)
@@ -86,10 +92,14 @@ class Description:
         self.rest = slice(self.landmarks.stop, raw.shape[1])
         places = dict(zip(self.sizes, torch.arange(count).split(list(self.sizes.values()))))
         self.tau = {name: places[part] for name, part in TAU.items()}
-        kept = [i for part in ("rotation", "identity", "texture", "expression", "light")
-                for i in places[part].tolist()]  # fmt: skip
-        self.others = {name: torch.tensor([i for i in kept if i not in set(self.tau[name].tolist())])
-                       for name in TAU}  # fmt: skip
+        kept = [
+            i
+            for part in ("rotation", "identity", "texture", "expression", "light")
+            for i in places[part].tolist()
+        ]
+        self.others = {
+            name: torch.tensor([i for i in kept if i not in set(self.tau[name].tolist())]) for name in TAU
+        }
 
     @staticmethod
     def _raw(seen: Seen) -> Tensor:
@@ -134,8 +144,11 @@ def _train(pack, look: Measure, checkpoint: Path, s: Schedule) -> Steps[tuple[Ri
         elapsed = time.monotonic() - began
         done = min(elapsed / total, 1.0)
         reading = done < s.share_dfr
-        losses = state.read_step(done / s.share_dfr) if reading else state.rig_step(
-            index, (done - s.share_dfr) / (1 - s.share_dfr))  # fmt: skip
+        losses = (
+            state.read_step(done / s.share_dfr)
+            if reading
+            else state.rig_step(index, (done - s.share_dfr) / (1 - s.share_dfr))
+        )
         index += 1
         means = {k: 0.98 * means.get(k, v) + 0.02 * v for k, v in losses.items()}
         if index % 100 == 0:
@@ -258,8 +271,11 @@ class _Training:
             found = self.reader(self.rows(moved))
         terms["edit"] = s.edit * F.smooth_l1_loss(found[:, tau], self.wanted[v][:, tau])
         terms["consistency"] = s.consistency * F.smooth_l1_loss(found[:, others], own[:, others])
-        rest = F.smooth_l1_loss(found[:, describe.rest], own[:, describe.rest]) if own.shape[1] > \
-            describe.rest.start else offset.new_zeros(())  # fmt: skip
+        rest = (
+            F.smooth_l1_loss(found[:, describe.rest], own[:, describe.rest])
+            if own.shape[1] > describe.rest.start
+            else offset.new_zeros(())
+        )
         terms["rest"] = s.rest * rest
         if name == "light":  # the only tau that moves no landmark
             marks = F.smooth_l1_loss(found[:, describe.landmarks], own[:, describe.landmarks])
@@ -281,8 +297,11 @@ class _Training:
         return found
 
     def state_dict(self) -> dict:
-        return {"rig": self.rig.state_dict(), "reader": self.reader.state_dict(),
-                "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()}}  # fmt: skip
+        return {
+            "rig": self.rig.state_dict(),
+            "reader": self.reader.state_dict(),
+            "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
+        }
 
     def load_state_dict(self, saved: dict) -> None:
         self.rig.load_state_dict(saved["rig"])
@@ -306,8 +325,12 @@ def held_out(pack, look: Measure, rig: RigNet, held: Bank, count: int = 96) -> S
     other = torch.roll(torch.arange(count), 1)
     describe, scores = Description(held), {}
     with torch.no_grad():
-        before = torch.cat([identity_embedding(pack.identity, pack.generator.synthesis(
-            w, resolution=pack.working_size)) for w in held.w_plus.split(16)])  # fmt: skip
+        before = torch.cat(
+            [
+                identity_embedding(pack.identity, pack.generator.synthesis(w, resolution=pack.working_size))
+                for w in held.w_plus.split(16)
+            ]
+        )
     own = describe(held.seen)
     for number, name in enumerate(rig.tau, 1):
         wanted = held.seen.theta.tau(name)[other]
@@ -335,8 +358,14 @@ def held_out(pack, look: Measure, rig: RigNet, held: Bank, count: int = 96) -> S
 
 def _packed(bank: Bank) -> dict[str, Tensor | dict]:
     theta = bank.seen.theta
-    return {"w_plus": bank.w_plus, "theta": theta.flat(), "sizes": theta.sizes, "rest": bank.seen.rest,
-            "landmarks": bank.seen.landmarks, "images": bank.images.half()}  # fmt: skip
+    return {
+        "w_plus": bank.w_plus,
+        "theta": theta.flat(),
+        "sizes": theta.sizes,
+        "rest": bank.seen.rest,
+        "landmarks": bank.seen.landmarks,
+        "images": bank.images.half(),
+    }
 
 
 def _unpacked(saved: dict) -> Bank:

@@ -1,0 +1,194 @@
+"""RigNet, its training, and the energy, on tiny networks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_rig import SIZES, write_small_rig
+
+from barbershop_core import networks, open_pack, run
+from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt
+from barbershop_core.networks.rignet import RigNet
+from barbershop_core.pie import bank, embed, energy, presets, response, train_rig
+from barbershop_core.pie.measure import Seen, landmark_distance, measure, photometric
+from barbershop_core.world.face_model import theta_of
+
+TINY = replace(presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    return open_pack(write_small_rig(tmp_path_factory.mktemp("small-rig")), device="cpu")
+
+
+def test_rignet_layout():
+    torch.manual_seed(0)
+    net = RigNet(10, 16, SIZES, encoded=4, hidden=6)
+    net.w_mean.normal_()
+    again = networks.load("rignet", net.state_dict())
+    w, tau = torch.randn(2, 10, 16), torch.randn(2, 5)
+    torch.testing.assert_close(again(w, "expression", tau), net(w, "expression", tau))
+    assert again.sizes == dict(sorted(SIZES.items()))
+    with pytest.raises(WeightCorrupt):
+        networks.load("rignet", {"tau.pose.mean": torch.zeros(3)})
+    with pytest.raises(WeightCorrupt):
+        networks.load("rignet", {"x": torch.zeros(3)})
+
+
+def test_each_row_has_its_own_offset():
+    """StyleRig: the offset of a row depends on that row and on theta alone."""
+    torch.manual_seed(1)
+    net = RigNet(6, 8, {"pose": 3}, encoded=4, hidden=5)
+    w, tau = torch.randn(1, 6, 8, requires_grad=True), torch.randn(1, 3)
+    (gradient,) = torch.autograd.grad((net(w, "pose", tau) - w)[0, 2].sum(), w)
+    assert gradient[0, 2].abs().max() > 0
+    assert gradient[0, [0, 1, 3, 4, 5]].abs().max() == 0
+
+
+def test_training_teaches_and_resumes(pack, tmp_path):
+    """A minute's fraction of training moves tau the way it is asked, as F reads it; a checkpoint goes on."""
+    schedule = train_rig.Schedule(
+        minutes=0.08, samples=60, held_out=12, batch=16, picture_every=9, picture_batch=2
+    )
+    stages: dict[str, int] = {}
+
+    def count(step):
+        stages[step.stage] = stages.get(step.stage, 0) + 1
+
+    checkpoint = tmp_path / "rig.pt"
+    rig, scores = run(train_rig.train(pack, checkpoint, schedule), count)
+    assert stages["look at samples"] > 0 and "rig held out" in stages and rig.sizes == SIZES
+    assert {"yaw deg", "expression", "light", "light identity"} <= set(scores)
+    stages.clear()
+    again, _ = run(train_rig.train(pack, checkpoint, replace(schedule, minutes=0.081)), count)
+    assert "look at samples" not in stages
+    before = torch.load(checkpoint, weights_only=True)
+    run(train_rig.train(pack, checkpoint, replace(schedule, samples=50)), count)
+    assert stages["look at samples"] > 0  # another schedule: begun anew
+    assert before["index"] > 10
+    with pytest.raises(BadRequest):
+        run(train_rig.train(pack, checkpoint, replace(schedule, minutes=0)))
+
+
+def test_training_learns_a_linear_world(pack, tmp_path):
+    """Where theta^tau is linear in w, RigNet learns to set it."""
+    s = train_rig.Schedule(samples=400, held_out=40, batch=32, prior=0.002, rest=0.0)
+    known = run(bank.fill(pack, measure(pack), 240, seed=1))
+    direction = torch.randn(known.w_plus[0].numel(), 3, generator=torch.Generator().manual_seed(2))
+    flat = (known.w_plus - known.w_plus.mean(0)).flatten(1) / known.w_plus.std()
+    theta = replace(known.seen.theta, rotation=0.02 * flat @ direction / direction.norm(dim=0))
+    known = replace(known, seen=Seen(theta, known.seen.landmarks, known.seen.rest))
+    index = torch.arange(240)
+    state = train_rig._Training(pack, measure(pack), known.rows(index[40:]), known.rows(index[:40]), s)
+    state.s = replace(s, picture_every=10**6)
+    for k in range(60):
+        state.read_step(k / 60)
+    before = state.quick_scores()["pose r2"]
+    for k in range(1, 180):
+        state.rig_step(k, k / 180)
+    after = state.quick_scores()["pose r2"]
+    assert before < 0 and after > 0.6, (before, after)
+
+
+# --- measures and the energy --------------------------------------------------------------------
+
+
+def face(seed=0, **changes):
+    pose = torch.randn(1, 50, generator=torch.Generator().manual_seed(seed)) * 0.5
+    return pose
+
+
+def test_photometric_and_landmarks_are_least_at_the_truth(pack):
+    """A drawn face compared with itself has no distance; a turned or relit one has."""
+    look = measure(pack)
+    theta = theta_of(look.model, face())
+    image = look.model.render(theta, 64).image * 2 - 1
+    marks = look.model.shares(theta)
+    assert photometric(look, image, theta, 64) < 1e-6 and landmark_distance(look, marks, theta) < 1e-9
+    turned = replace(theta, rotation=theta.rotation + torch.tensor([[0.0, 0.15, 0.0]]))
+    relit = replace(theta, light=theta.light * 1.2)
+    assert photometric(look, image, turned, 64) > 1e-4 and landmark_distance(look, marks, turned) > 1e-5
+    assert photometric(look, image, relit, 64) > 1e-4 and landmark_distance(look, marks, relit) < 1e-9
+
+
+def test_terms(pack):
+    look, rig = measure(pack), pack.optional("rignet")
+    w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(0))))
+    image = pack.generator.synthesis(w).clamp(-1, 1).detach()
+    target = energy.target_of(pack, look, image)
+    assert energy.synth(pack, target, image, TINY) < 1e-9
+    assert energy.synth(pack, target, image * 0.8, TINY) > 1e-4
+    assert energy.recognition(pack, target, image) < 1e-9
+    assert energy.recognition(pack, target, -image) > 1e-4
+    seen = look(image)
+    # equation 5: zero exactly where the rig does nothing
+    silent = networks.load("rignet", {k: torch.zeros_like(v) if "weight" in k or "bias" in k else v
+                                      for k, v in rig.state_dict().items()})  # fmt: skip
+    assert energy.identity(silent, w, seen.theta) == 0 and energy.identity(rig, w, seen.theta) > 0
+    # equations 6, 7: the mixed theta is the sample's own where tau is the same
+    own = energy.sample_of(image, seen, TINY.side)
+    same = energy.edit(look, own, seen, "light", TINY)
+    other = replace(seen, theta=replace(seen.theta, light=seen.theta.light + 1))
+    assert energy.edit(look, own, other, "light", TINY) > same
+    assert energy.invariance(look, target, other, "light", TINY) == pytest.approx(float(same), rel=1e-4)
+    assert energy.invariance(look, target, other, "expression", TINY) > same
+
+
+def test_embedding_descends_and_names_its_terms(pack):
+    look, rig = measure(pack), pack.optional("rignet")
+    w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(3))))
+    image = pack.generator.synthesis(w).clamp(-1, 1).detach()
+    preset = replace(TINY, w_steps=5, w_plus_steps=15, start="mean")
+    seen: list = []
+    found = run(embed.embed(pack, look, rig, image, preset), seen.append)
+    stages = [s.stage for s in seen if s.stage.startswith("embed")]
+    assert stages == ["embed W"] * 5 + ["embed W+"] * 15
+    assert set(seen[-1].losses) == {
+        "synth", "recognition", "p_norm", "identity", "edit", "invariance", "recognition edited"
+    }  # fmt: skip
+    first, last = (s.losses["synth"] for s in (seen[-20], seen[-1]))
+    assert last < first and found.w_plus.shape == w.shape
+    assert seen[-1].preview().shape == (64, 64, 3)
+    again = run(embed.embed(pack, look, rig, image, preset))
+    assert torch.equal(again.w_plus, found.w_plus)  # by seed
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adadelta"])
+@pytest.mark.parametrize("off", ["identity", "edit", "invariance", "recognition", "none", "no rig"])
+def test_terms_can_be_switched_off(pack, off, optimizer):
+    look, image = measure(pack), torch.rand(1, 3, 64, 64) * 2 - 1
+    preset = replace(TINY, w_steps=1, w_plus_steps=1, optimizer=optimizer)
+    if off not in ("none", "no rig"):
+        preset = replace(preset, **{off: 0.0})
+    seen: list = []
+    run(
+        embed.embed(pack, look, None if off == "no rig" else pack.optional("rignet"), image, preset),
+        seen.append,
+    )
+    assert (off in seen[-1].losses) == (off == "none") or off in ("none", "no rig")
+    assert ("edit" in seen[-1].losses) == (off not in ("edit", "no rig"))
+
+
+def test_paper_preset_has_the_articles_budget():
+    p = presets.pie_preset("paper")
+    assert (p.w_steps, p.w_plus_steps, p.optimizer) == (2000, 1000, "adadelta")
+    assert presets.pie_preset("released") is p and presets.pie_preset(TINY) is TINY
+    with pytest.raises(BadRequest, match="fast"):
+        presets.pie_preset("best")
+
+
+def test_a_linear_answer_is_undone():
+    """Asked for moves come out as asked where the rig answers by half, and where it mixes axes."""
+    answer = torch.tensor([[0.6, 0.1, 0.0], [0.0, 1.2, 0.0], [0.0, 0.0, 1.0]])
+    asked = torch.cat([0.2 * torch.eye(3), -0.2 * torch.eye(3)])
+    back = response.inverse_of(asked, asked @ answer)
+    move = torch.tensor([[0.2, -0.1, 0.1]])
+    assert ((move @ back @ answer) - move).norm() < 0.45 * (move @ answer - move).norm()
+
+
+def test_no_face_model(tmp_path, pack):
+    from small_pack import write_small_pack
+
+    bare = open_pack(write_small_pack(tmp_path), device="cpu")
+    with pytest.raises(FaceModelMissing, match="download --pack small"):
+        measure(bare)

@@ -104,3 +104,21 @@ def test_spread_is_smooth_and_exact_where_known():
     filled = spread(ramp * known, known)
     assert torch.equal(filled[..., known > 0], ramp[..., known > 0])
     assert float((filled - ramp).abs().max()) < 0.3
+
+
+def test_uncovered_background_has_the_tones_around_it():
+    """The generator's shadow of removed hair goes, its texture stays."""
+    side = 96
+    rows = torch.linspace(-0.4, 0.4, side)[:, None].expand(side, side)
+    background = torch.stack([rows, rows * 0.5, -rows])[None]
+    hole = torch.zeros(side, side, dtype=torch.bool)
+    hole[side // 3 : side // 2, side // 3 : side // 2] = True
+    original = torch.where(hole, torch.tensor(0.9), background)
+    texture = 0.05 * (-1.0) ** torch.arange(side).expand(side, side)
+    generated = background - 0.5 * hole + texture
+    image = keep_pixels(original, generated, changed_area(hole), torch.zeros_like(hole), hole, ~hole)
+    inner = torch.zeros_like(hole)
+    inner[side // 3 + 2 : side // 2 - 2, side // 3 + 2 : side // 2 - 2] = True
+    middle = (slice(None), slice(None), inner)
+    assert (image - texture - background)[middle].abs().mean() < 0.06
+    assert (image - background)[middle].std() > 0.04

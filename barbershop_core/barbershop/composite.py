@@ -29,18 +29,35 @@ def changed_area(changed: Tensor, smooth: int = 5) -> Tensor:
     return torch.maximum(soft, changed.float()).clamp(0, 1)
 
 
-def keep_pixels(original: Tensor, generated: Tensor, changed: Tensor, added: Tensor) -> Tensor:
+TEXTURE = 0.03
+"""Share of the image's side: what is finer counts as texture of a background."""
+
+
+def keep_pixels(
+    original: Tensor, generated: Tensor, changed: Tensor, added: Tensor,
+    uncovered: Tensor | None = None, behind: Tensor | None = None,
+) -> Tensor:
     """The result's pixels.
 
     original, generated: [1,3,R,R] in [-1,1].  changed: float [R,R] of `changed_area`.
     added: bool [R,R], pixels of regions that were asked for.  Beside them, where a change only shows what
     lay behind (skin, background), the generator's picture is shifted by the difference that it has to the
     original along the border, so that a forehead goes on in its own tone.
+    uncovered: bool [R,R], background in the changed area; behind: bool [R,R], the original's
+    background.  What is uncovered continues the tones of the background around it and takes the texture
+    alone from the generator, in which removed hair tends to stay as a shadow.
     """
     known = (changed < 0.02).float()
+    fixed = added.float()
+    if uncovered is not None and bool(uncovered.any()) and bool((known * behind).any()):
+        inside, sigma = uncovered.float(), TEXTURE * generated.shape[-1]
+        tones = blur(generated * inside, sigma) / blur(inside, sigma).clamp_min(1e-3)
+        fine = generated - tones
+        generated = torch.where(uncovered, spread(original, known * behind) + fine, generated)
+        fixed = torch.maximum(fixed, uncovered.float())
     if bool((changed > 0).any()) and bool(known.any()):
         shift = spread(original - generated, known)
-        generated = generated + shift * (1 - added.float())
+        generated = generated + shift * (1 - fixed)
     return changed * generated + (1 - changed) * original
 
 

@@ -117,7 +117,8 @@ def composite(
     changed = changed_area(touched, smooth)
     asked_for = [*structure, *(region for region, k in assignment.appearance.items() if k)]
     added = region_mask(target.labels, asked_for) if asked_for else torch.zeros_like(moved)
-    image = keep_pixels(person.image, generated, changed, added)
+    behind, back = person.labels == 0, target.labels == 0
+    image = keep_pixels(person.image, generated, changed, added, back & (changed > 0), behind)
     return Composite(image.clamp(-1, 1), generated, code, target, changed)
 
 

@@ -48,6 +48,7 @@ OUTPUTS = (
     "light_on",
     *LIGHT,
     "sphere",
+    "rig_note",
     "overlay",
     "animation",
     "animation_file",
@@ -113,7 +114,8 @@ def open_rig(session: gr.Request, face: str, face_index, preset: str):
         }
         lit = {f"light_{k}": round(float(v), 2) for k, v in result["light"].items()}
         lit = {name: lit[name] for name in LIGHT}
-        shown["rig_key"] = _key(visit, preset)
+        shown["rig_key"] = [_key(visit, preset), result["live"]]
+        shown["rig_note"] = "" if result["live"] else NOT_LIVE
         shown |= {**lit, "sphere": sphere(*lit.values()), "light_on": False}
         picture = panel.live(result["image"])
         yield _updates(
@@ -127,16 +129,21 @@ def open_rig(session: gr.Request, face: str, face_index, preset: str):
         )
 
 
+NOT_LIVE = (
+    '<p class="notice">This pack has no trained rig yet: the sliders act when you press “Keep this edit”.</p>'
+)
+
+
 def _key(visit: Visit, preset: str) -> str:
     """Names the portrait that was prepared: its step of the chain, and how."""
     return json.dumps([visit.base()["key"], preset])
 
 
-def _live(visit: Visit, preset: str, key: str | None, **more) -> dict:
+def _live(visit: Visit, preset: str, key: list | None, **more) -> dict:
     """A request about the prepared portrait.  Raises BadRequest where another one is shown by now."""
     if not key:
         raise BadRequest("The portrait is not prepared yet.", "Press 'Prepare the portrait' first.")
-    if key != _key(visit, preset):
+    if key[0] != _key(visit, preset):
         raise BadRequest("The portrait is another one by now.", "Press 'Prepare the portrait' again.")
     return {**visit.base(), "preset": preset, "options": {"preset": preset}, **more}
 
@@ -147,6 +154,8 @@ def move(session: gr.Request, preset: str, *values):
     try:
         given = dict(zip(LIVE_INPUTS, values))
         request = _live(Visit.of(session), preset, given["rig_key"], pose=pose_of(given))
+        if not given["rig_key"][1]:
+            return gr.skip(), gr.skip(), NOT_LIVE
         drawn = core.moment("rig", request)
     except Exception as error:
         return gr.skip(), gr.skip(), panel.problem(core.shown(error))
@@ -197,7 +206,7 @@ def reset():
     return tuple(RESET.values())
 
 
-def overlay(session: gr.Request, preset: str, key: str | None):
+def overlay(session: gr.Request, preset: str, key: list | None):
     """Show the fitted 3D face over the portrait."""
     visit = Visit.of(session)
     for update, result in panel.stream("rig overlay", visit, lambda: _live(visit, preset, key), silent=True):
@@ -233,7 +242,7 @@ def copy(session: gr.Request, *values):
     yield from panel.edit("pose", request, title, session, f"pose {form['rig_preset']}")
 
 
-def animate(session: gr.Request, preset: str, key: str | None, sweep: str, frames: float, kind: str):
+def animate(session: gr.Request, preset: str, key: list | None, sweep: str, frames: float, kind: str):
     """Export a sweep of the head or of the light."""
     visit = Visit.of(session)
 

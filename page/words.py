@@ -212,17 +212,20 @@ def compare(session: gr.Request, *values):
             yield _updates(**update)
         else:
             words = f"<p>Compared in {result['elapsed']:.1f} s.</p>"
-            sheet = gr.update(value=sheet_of(result["pictures"], alphas, betas), visible=True)
+            sheet = gr.update(
+                value=sheet_of(edits[-1]["target"], result["pictures"], alphas, betas), visible=True
+            )
             yield _updates(status=words, grid=sheet)
 
 
 def sheet_of(
-    pictures: list[list[tuple[np.ndarray, int]]], alphas: list[float], betas: list[float]
+    title: str, pictures: list[list[tuple[np.ndarray, int]]], alphas: list[float], betas: list[float]
 ) -> Image.Image:
     """Pictures [len(betas)][len(alphas)], each with its count of channels, as one labelled picture."""
-    side, left, top = 160, 92, 44
+    side, left, top = 160, 92, 66
     sheet = Image.new("RGB", (left + side * len(alphas), top + side * len(betas)), "#f7f4f0")
     pen = ImageDraw.Draw(sheet)
+    pen.text((10, 22), _short(title), "#3a332c", anchor="lm", font_size=20)
     for x, alpha in enumerate(alphas):
         pen.text(
             (left + side * x + side / 2, top - 12),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_pack import write_small_pack
-from small_rig import TINY_PIE, add_rig
+from small_rigged import TINY_PIE, add_rig
 from small_studio import TINY
 from small_words import add_words
 

@@ -137,8 +137,8 @@ def test_a_comparison_holds_the_pictures_of_its_sliders(page, session, me):
     list(add(page, session, me, "glasses"))
     made = last(page.words.OUTPUTS, page.words.compare(session, *where(page, [("glasses", "")])))
     sheet = np.asarray(made["grid"]["value"])
-    assert sheet.shape == (44 + 5 * 160, 92 + 5 * 160, 3)
-    cell = np.asarray(Image.fromarray(sheet[46:202, 94:250]).resize((64, 64)))
+    assert sheet.shape == (66 + 5 * 160, 92 + 5 * 160, 3)
+    cell = np.asarray(Image.fromarray(sheet[68:224, 94:250]).resize((64, 64)))
     expected = page.words.move(session, *where(page, [("glasses", "")], alpha_0=-4.0, beta_0=0.08))[0][
         "value"
     ]

@@ -48,7 +48,7 @@ class App:
 
     def __init__(self, folder: Path):
         from small_pack import write_small_pack
-        from small_rig import add_rig
+        from small_rigged import add_rig
         from small_words import add_words
 
         manifest = add_rig(add_words(write_small_pack(folder / "pack")))

@@ -94,6 +94,12 @@ def _pose(commands) -> None:
     train.add_argument("--checkpoint", type=Path, help="where the training can be resumed")
     train.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
     _common(train, "rig to write (.safetensors; default: its place in the pack)", preset=False)
+    refine = kinds.add_parser("refine", help="refine the reader of 3D faces through the rasterizer (MoFA)")
+    refine.add_argument("--minutes", type=float, default=6.0, help="of all runs together (default 6)")
+    refine.add_argument("--samples", type=int, default=600, help="generated portraits to learn from")
+    refine.add_argument("--checkpoint", type=Path, help="where the training can be resumed")
+    refine.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
+    _common(refine, "regressor to write (.safetensors; default: its place in the pack)", preset=False)
 
 
 def _words(commands) -> None:

@@ -80,27 +80,30 @@ def _number(text: str) -> tuple[str, float]:
 
 
 def rig(options, say) -> None:
-    """``rig train``: train RigNet for a pack."""
+    """``rig train``: RigNet of a pack; ``rig refine``: its reader of 3D faces, self-supervised."""
     from . import open_pack
     from .console import Progress
     from .manifest import write_manifest_hashes
-    from .pie import train_rig
+    from .pie import mofa, train_rig
     from .world.train import save_half
 
+    role = "rignet" if options.kind == "train" else "regressor"
     progress = Progress(say, options.quiet)
     pack = open_pack(options.pack, device=options.device, on_step=progress)
-    network = pack.manifest.networks.get("rignet")
+    network = pack.manifest.networks.get(role)
     embedded = network is not None and network.sources[0].embedded
     if options.output is None and not embedded:
-        raise BadRequest(f"The pack '{pack.name}' has no place for a rig.", "Say where to write it with -o.")
+        what = f"The pack '{pack.name}' has no place for a {role}."
+        raise BadRequest(what, "Say where to write it with -o.")
     path = options.output or pack.manifest.folder / network.sources[0].file
     checkpoint = options.checkpoint or path.with_suffix(".training.pt")
     for file in (path, checkpoint):
         if not file.parent.is_dir():
             raise BadRequest(f"There is no folder {file.parent}.", "Make it first.")
-    schedule = train_rig.Schedule(minutes=options.minutes, samples=options.samples, seed=options.seed or 0)
+    module, job = (train_rig, "train") if options.kind == "train" else (mofa, "refine")
+    schedule = module.Schedule(minutes=options.minutes, samples=options.samples, seed=options.seed or 0)
     started = time.monotonic()
-    net, scores = run(train_rig.train(pack, checkpoint, schedule), progress)
+    net, scores = run(getattr(module, job)(pack, checkpoint, schedule), progress)
     progress.end()
     save_half(net.state_dict(), path)
     if embedded and path == pack.manifest.folder / network.sources[0].file:

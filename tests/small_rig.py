@@ -22,7 +22,7 @@ def regressor(seed: int = 3) -> Regressor:
     from barbershop_core.world.face_model import theta_of
 
     torch.manual_seed(seed)
-    net = Regressor((4, 6, 8, 8, 8), 12)
+    net = Regressor((16, 16, 16, 16, 16), 12)
     model = load("face_model", PACKS / "studio" / "face_model.safetensors")
     net.landmarks_mean.copy_(model.shares(theta_of(model, torch.zeros(1, 50)))[0])
     net.landmarks_std.fill_(0.001)

@@ -192,3 +192,16 @@ def test_no_face_model(tmp_path, pack):
     bare = open_pack(write_small_pack(tmp_path), device="cpu")
     with pytest.raises(FaceModelMissing, match="download --pack small"):
         measure(bare)
+
+
+def test_refinement_draws_nearer(pack, tmp_path):
+    """MoFA: on held-out pictures the drawn face comes nearer to the picture, without labels."""
+    from barbershop_core.pie import mofa
+
+    schedule = mofa.Schedule(minutes=0.15, samples=40, held_out=8, batch=4, side=24, lr=3e-3, keep=0.05)
+    net, scores = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))
+    assert scores["photometric"] < 0.97 * scores["photometric before"] and scores["moved"] > 0
+    again, resumed = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))  # its time is spent
+    assert resumed["photometric"] == pytest.approx(scores["photometric"], rel=1e-3)
+    with pytest.raises(BadRequest):
+        mofa.refine(pack, tmp_path / "mofa.pt", replace(schedule, minutes=0.0))

@@ -114,15 +114,16 @@ def pose(
     Columns, means over the portraits:
 
     - yaw_deg, pitch_deg, roll_deg: distance of the edited picture's head to the truth's.
-    - expression, light: root of the mean squared distance to the truth's coefficients over that of the
-      portrait's own, all as the regressor reads them in the pictures: 0 is perfect, 1 nothing done.
+    - expression, light: the change of tau that the regressor sees, less the change asked (the truth's), over
+      the change asked, root of the mean squares: 0 is perfect, 1 nothing done.
     - identity: cosine of the portrait with the embedded picture; edited_identity: with the edited ones.
     - lpips: of the edited pictures to the truth.  hair_iou: of the hair in their parse with the truth's.
     - others: mean change of all other coefficients of identity, texture and expression (range 2), between the
       embedded picture and the edited one.
     - stays: LPIPS of RigNet(w, theta_w) to the embedded picture: the rig leaves be what is there already.
     - psnr: dB of the embedding.  seconds: of the embedding.
-    "ceiling" is what the truth itself scores where that means something: how far the judges can be trusted.
+    "ceiling" is what the truth's own pictures score: how far the judges can be trusted.  The regressor also
+    takes part in the embedding; LPIPS, hair and identity do not depend on it.
 
     Raises BadRequest for bad arguments.
     """
@@ -182,8 +183,8 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
     from ..pie import optimize
 
     made = {}
-    for tau, (p, _) in case.truth.items():
-        request = Asked(copied=(tau,), like=_theta(session, p))
+    for tau in case.truth:
+        request = Asked(copied=(tau,), like=_asked(session, case, tau))
         if session.rig is not None:
             w_plus = session.moved(request)
         else:
@@ -194,8 +195,14 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
     return made
 
 
-def _theta(session: RigSession, p: np.ndarray) -> Theta:
-    return theta_of(session.measure.model, torch.from_numpy(p)[None])
+def _asked(session: RigSession, case: Case, tau: str) -> Theta:
+    """The portrait's theta with the change of tau that the truth has; a pose as it is in the truth."""
+    own, truth = (
+        theta_of(session.measure.model, torch.from_numpy(p)[None]) for p in (case.p, case.truth[tau][0])
+    )
+    if tau == "pose":
+        return session.theta.with_tau(tau, truth.tau(tau))
+    return session.theta.with_tau(tau, session.theta.tau(tau) + truth.tau(tau) - own.tau(tau))
 
 
 @torch.no_grad()
@@ -207,8 +214,8 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
         return float((identity_embedding(pack.identity, image) * who).sum())
 
     seen = {tau: look(image).theta for tau, image in made.items()}
-    scores = _distances(look, case, seen, photo)
     own = session.theta
+    scores = _distances(look, case, seen, own)
     moved = []
     for tau, theta in seen.items():
         parts = [n for n in ("identity", "texture", "expression") if n != TAU[tau]]
@@ -229,19 +236,21 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     return scores
 
 
-def _distances(look, case: Case, seen: dict[str, Theta], photo: torch.Tensor) -> dict[str, float]:
-    """Errors of pose in degrees against the world's own numbers; of expression and light, squared, against
-    what the regressor reads in the truth's picture, with the squares of the change that it reads there."""
+def _distances(look, case: Case, seen: dict[str, Theta], own: Theta) -> dict[str, float]:
+    """Errors of pose in degrees against the world's own numbers; of expression and light, the squares of the
+    change seen from ``own`` less the change asked, and of the change asked."""
     found: dict[str, float] = {}
-    own = look(photo).theta
-    for tau, (p, truth) in case.truth.items():
+    start = theta_of(look.model, torch.from_numpy(case.p)[None])
+    for tau, (p, _) in case.truth.items():
+        truth = theta_of(look.model, torch.from_numpy(p)[None])
         if tau == "pose":
-            error = (seen[tau].angles() - theta_of(look.model, torch.from_numpy(p)[None]).angles()).abs()[0]
+            error = (seen[tau].angles() - truth.angles()).abs()[0]
             found |= dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), error.tolist()))
         else:
-            right = look(_tensor(truth.image, photo)).theta.tau(tau)
-            found[f"{tau} missed"] = float((seen[tau].tau(tau) - right).square().sum())
-            found[f"{tau} asked"] = float((own.tau(tau) - right).square().sum())
+            asked = truth.tau(tau) - start.tau(tau)
+            change = seen[tau].tau(tau) - own.tau(tau)
+            found[f"{tau} missed"] = float((change - asked).square().sum())
+            found[f"{tau} asked"] = float(asked.square().sum())
     return found
 
 
@@ -267,7 +276,7 @@ def _ceiling(pack, look, case: Case, image: torch.Tensor) -> dict[str, float]:
     made = {tau: _tensor(r.image, image) for tau, (_, r) in case.truth.items()}
     who = identity_embedding(pack.identity, image)
     same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
-    scores = _distances(look, case, {tau: look(x).theta for tau, x in made.items()}, image)
+    scores = _distances(look, case, {tau: look(x).theta for tau, x in made.items()}, look(image).theta)
     return scores | {"edited_identity": float(np.mean(same)), **_against_truth(pack, case, made)}
 
 

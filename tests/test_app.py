@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_pack import write_small_pack
+from small_rigged import TINY_PIE, add_rig
 from small_studio import TINY
+from small_words import add_words
 
 from barbershop_core.barbershop import presets
 from barbershop_core.errors import BadRequest, NoFaceFound
+from barbershop_core.pie import presets as pie_presets
 from barbershop_core.recipe import read_png
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -255,6 +258,74 @@ def test_api_round_trip(server, photo, tmp_path):
         with pytest.raises(AppError, match=word) as refused:
             client.predict(**arguments, api_name="/transfer_hair")
         assert "Traceback" not in str(refused.value)
+
+
+@pytest.fixture
+def spoken(modules, tmp_path_factory, monkeypatch):
+    """The page's server on a small pack that knows words and has a rig."""
+    folder = tmp_path_factory.mktemp("pack")
+    monkeypatch.delenv("BARBERSHOP_LANDMARKER", raising=False)
+    monkeypatch.setenv("BARBERSHOP_PACK", str(add_rig(add_words(write_small_pack(folder / "pack")))))
+    monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
+    monkeypatch.setitem(presets.PRESETS, "fast", TINY)
+    monkeypatch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
+    modules.core._open_studio.cache_clear()
+    modules.live.shelf = modules.live.Shelf()
+    _, url, _ = modules.app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False)
+    yield url
+    modules.app.demo.close()
+    modules.core._open_studio.cache_clear()
+
+
+def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
+    from barbershop_core import run
+    from page import core
+
+    client = Client(spoken, verbose=False, download_files=str(tmp_path))
+    me, studio = handle_file(photo(0)), core.studio()
+    portrait, whole, info = client.predict(
+        face=me, prompt="blond hair", neutral="hair", alpha=6, beta=0.02, api_name="/edit_text"
+    )
+    assert read_png(portrait) == info["recipe"] and Image.open(whole).size == (120, 160)
+    assert info["scores"]["channels"]["blond hair"] > 0
+    direct = run(studio.edit_text(studio.read(photo(0)), "blond hair", neutral="hair", alpha=6.0, beta=0.02))
+    assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
+
+    edits = [{"target": "blond hair", "neutral": "hair", "alpha": 3, "beta": 0.02}, {"target": "a beard"}]
+    _, _, info = client.predict(face=me, edits=edits, api_name="/direction_sliders")
+    assert [e["target"] for e in info["recipe"]["settings"]["edits"]] == ["blond hair", "a beard"]
+
+    light = {"azimuth": -40, "elevation": 20}
+    portrait, _, info = client.predict(
+        face=me, yaw=10, expression="smile", light=light, api_name="/repose"
+    )
+    assert info["recipe"]["settings"]["yaw"] == 10 and info["recipe"]["settings"]["light"]["azimuth"] == -40
+    direct = run(studio.repose(studio.read(photo(0)), yaw=10.0, expression="smile", light=light))
+    assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
+
+    for name, arguments, word in (
+        ("/edit_text", {"prompt": "   "}, "prompt"),
+        ("/edit_text", {"prompt": "a", "alpha": 99}, "alpha"),
+        ("/edit_text", {"prompt": "no such", "method": "mapper"}, "no mapper"),
+        ("/edit_text", {"prompt": "/etc/passwd.pt", "method": "mapper"}, "no mapper"),
+        ("/direction_sliders", {"edits": []}, "no list"),
+        ("/direction_sliders", {"edits": [{"neutral": "hair"}]}, "no target"),
+        ("/direction_sliders", {"edits": [{"target": "a", "alpha": "much"}]}, "numbers"),
+        ("/direction_sliders", {"edits": [{"target": "a", "beta": 7}]}, "beta"),
+        ("/repose", {"yaw": 170}, "yaw"),
+        ("/repose", {"expression": "bored"}, "bored"),
+        ("/repose", {"light": {"colour": 3}}, "colour"),
+        ("/repose", {}, "Nothing was asked"),
+        ("/repose", {"like": handle_file(photo(1))}, "shows no face"),
+    ):
+        with pytest.raises(AppError, match=word) as refused:
+            client.predict(face=me, **arguments, api_name=name)
+        assert "Traceback" not in str(refused.value) and "inside the program" not in str(refused.value)
+    portrait, _, info = client.predict(face=me, prompt="long " * 2000, api_name="/edit_text")
+    assert any("too long" in notice for notice in info["notices"])
 
 
 def test_readme_says_how_to_start_and_test():

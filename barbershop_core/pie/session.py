@@ -176,7 +176,8 @@ class RigSession:
     def moved(self, request: Asked) -> Tensor:
         """W+ of a request by the rig, [1,L,D].
 
-        A move is stretched by how the portrait answers to the rig (:mod:`.response`).
+        A move is stretched by how the portrait answers to the rig (:mod:`.response`); what the picture then
+        still lacks is asked for on top, once.
         """
         if self.rig is None:
             raise BadRequest(
@@ -186,19 +187,22 @@ class RigSession:
         w, names = self.embedded.w_plus, [name for name in request.taus if name in self.rig.tau]
         if not names:
             return w
-        wanted = request.theta(self.measure.model, self.theta)
-        values = {}
-        for name in names:
-            own = self.theta.tau(name)
-            move = wanted.tau(name) - own
-            stretched = move @ self.corrections[name] if name in self.corrections else move
-            values[name] = self._within(name, own + stretched)
-        return self._rigged(w, values)
+        theta = request.theta(self.measure.model, self.theta)
+        wanted = {name: self._within(name, theta.tau(name)) for name in names}
+        moves = {name: value - self.theta.tau(name) for name, value in wanted.items()}
+        seen = self.measure(self._synthesis(self._rigged(w, moves))).theta
+        moves = {name: move + 0.8 * (wanted[name] - seen.tau(name)) for name, move in moves.items()}
+        return self._rigged(w, moves)
 
-    def _rigged(self, w: Tensor, values: Mapping[str, Tensor]) -> Tensor:
-        for name, value in values.items():
-            own = self.rig(w, name, self.theta.tau(name)) - w  # what the rig does where nothing is asked
-            w = self.rig(w, name, value) - own
+    def _rigged(self, w: Tensor, moves: Mapping[str, Tensor]) -> Tensor:
+        """The code with tau moved by so much, stretched by the portrait's answer; the rig's doing where
+        nothing is asked is taken off."""
+        for name, move in moves.items():
+            own = self.theta.tau(name)
+            if name in self.corrections:
+                move = move @ self.corrections[name]
+            rest = self.rig(w, name, own) - w
+            w = self.rig(w, name, self._within(name, own + move)) - rest
         return w
 
     def _within(self, name: str, value: Tensor) -> Tensor:

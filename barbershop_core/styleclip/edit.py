@@ -13,14 +13,15 @@ import torch
 
 from .. import chain
 from ..barbershop import presets
-from ..errors import BadRequest
+from ..errors import BadRequest, WeightMissing
 from ..photo import Portrait
 from ..progress import Step, Steps
 from ..result import Result
 from ..watch import Watch, memory_errors
 from . import optimize, prompts, tools
+from .directions import boundary, channel_weights
 from .sliders import Sliders, check
-from .stylespace import carried
+from .stylespace import StyleSynthesis, carried
 
 METHODS = ("directions", "optimize", "mapper")
 ROUTES = ("W+", "F")
@@ -173,8 +174,9 @@ def _by_optimization(studio, asked: _Asked) -> Steps[Result]:
         text = clip.text([prompt])[0]
     turn = prompts.direction(clip, prompt, asked.neutral)
     numbers = optimize.PRESETS.get(asked.preset.name, optimize.FAST)
+    first = yield from watch(_warm(pack, begun.code, turn, numbers.warm, asked.route))
     code = yield from watch(
-        optimize.optimize(pack, clip, begun, text, turn, numbers, asked.route, asked.identity)
+        optimize.optimize(pack, clip, begun, text, turn, numbers, asked.route, asked.identity, first)
     )
     settings = {"method": "optimize", "prompt": prompt, "neutral": asked.neutral, "route": asked.route,
                 "identity": asked.identity}  # fmt: skip
@@ -183,6 +185,20 @@ def _by_optimization(studio, asked: _Asked) -> Steps[Result]:
         (cut,) if cut else (), asked.paste,
     )  # fmt: skip
     return _with_clip_scores(pack, clip, begun, result, prompt)
+
+
+def _warm(pack, code, turn, alpha: float, route: str) -> Steps[Any]:
+    """The code where the global direction leads; None where there is no table, or nothing to begin with."""
+    if not alpha or "directions" not in pack.manifest.networks:
+        return None
+    try:
+        table = yield from tools.table(pack)
+    except WeightMissing:
+        return None
+    change = boundary(table, channel_weights(table, turn, DEFAULTS["beta"]))
+    synthesis = StyleSynthesis(pack.generator, code, pack.working_size)
+    yield Step("directions", 1, 1)
+    return synthesis.shifted(synthesis.reachable(alpha * change[None], route))
 
 
 def _by_mapper(studio, asked: _Asked) -> Steps[Result]:

@@ -59,7 +59,7 @@ RELEASED = MapperPreset("released")
 PAPER = MapperPreset("paper")
 # Ours: minutes instead of ten hours, by asking for the direction of the change.
 FAST = MapperPreset(
-    "fast", steps=400, batch=4, lr=0.3, clip=0.5, l2=0.02, identity=0.1, turn=1.5, spread=True, alike=0.02
+    "fast", steps=240, batch=4, lr=0.3, clip=0.3, l2=0.03, identity=0.3, turn=1.5, spread=True, alike=0.02
 )
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 

@@ -125,8 +125,8 @@ def keep_sliders(studio, request: dict):
 
 
 def compare_sliders(studio, request: dict):
-    """Steps; returns {"pictures"}: rows by ``betas``, columns by ``alphas``, of the last edit on top of the
-    others; each with the number of channels moved."""
+    """Steps; returns {"pictures", "image", "moved"}: rows by ``betas``, columns by ``alphas``, of the
+    last edit on top of the others, each with its number of channels moved; and where the sliders stand."""
     from barbershop_core.progress import Step
 
     entry = yield from _sliders(studio, request)
@@ -141,7 +141,7 @@ def compare_sliders(studio, request: dict):
             done += 1
             yield Step("compare", done, len(alphas) * len(betas), preview=lambda image=row[-1][0]: image)
         rows.append(row)
-    return {"pictures": rows}
+    return {"pictures": rows, **_drawn(entry, request["edits"])}
 
 
 def move_slider(studio, request: dict) -> dict[str, Any]:
@@ -191,13 +191,16 @@ def overlay_rig(studio, request: dict):
 
 
 def animate_rig(studio, request: dict):
-    """Steps; returns {"data", "name", "gif", "notices"}: a sweep as a GIF or MP4, and a GIF to look at."""
+    """Steps; returns {"data", "name", "gif", "image", "notices"}: a sweep as a GIF or MP4, a GIF to look at,
+    and where the sliders stand."""
     from barbershop_core import animation
 
     entry = yield from _rig(studio, request)
     with entry.lock:
         frames = yield from entry.object.sweep(request["sweep"], int(request["frames"]))
-    return (yield from animation.encode(list(frames), request["format"], int(request["fps"])))
+        image = np.asarray(entry.object.image(**request["pose"]))
+    made = yield from animation.encode(list(frames), request["format"], int(request["fps"]))
+    return {**made, "image": image}
 
 
 def move_rig(studio, request: dict) -> dict[str, Any]:

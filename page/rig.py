@@ -242,12 +242,21 @@ def copy(session: gr.Request, *values):
     yield from panel.edit("pose", request, title, session, f"pose {form['rig_preset']}")
 
 
-def animate(session: gr.Request, preset: str, key: list | None, sweep: str, frames: float, kind: str):
+def animate(session: gr.Request, sweep: str, frames: float, kind: str, preset: str, *values):
     """Export a sweep of the head or of the light."""
-    visit = Visit.of(session)
+    given, visit = dict(zip(LIVE_INPUTS, values)), Visit.of(session)
 
     def request() -> dict:
-        return _live(visit, preset, key, sweep=sweep, frames=int(frames), format=kind, fps=12)
+        return _live(
+            visit,
+            preset,
+            given["rig_key"],
+            pose=pose_of(given),
+            sweep=sweep,
+            frames=int(frames),
+            format=kind,
+            fps=12,
+        )
 
     for update, result in panel.stream("animation", visit, request):
         if result is None:
@@ -261,6 +270,7 @@ def animate(session: gr.Request, preset: str, key: list | None, sweep: str, fram
         yield _updates(
             status=words,
             animation=moving,
+            preview=panel.live(result["image"]),
             animation_file=gr.update(value=path, interactive=True, visible=True),
         )
 

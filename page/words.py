@@ -215,7 +215,7 @@ def compare(session: gr.Request, *values):
             sheet = gr.update(
                 value=sheet_of(edits[-1]["target"], result["pictures"], alphas, betas), visible=True
             )
-            yield _updates(status=words, grid=sheet)
+            yield _updates(status=words, grid=sheet, preview=panel.live(result["image"]))
 
 
 def sheet_of(

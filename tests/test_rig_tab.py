@@ -156,7 +156,7 @@ def test_overlay_and_animation(page, session, photo):
     ready = opened(page, session, photo(7))
     drawn = last(page.rig.OUTPUTS, page.rig.overlay(session, "fast", ready["rig_key"]))["overlay"]
     assert drawn["visible"] and drawn["value"].ndim == 3
-    made = last(page.rig.OUTPUTS, page.rig.animate(session, "fast", ready["rig_key"], "yaw", 8, "gif"))
+    made = last(page.rig.OUTPUTS, page.rig.animate(session, "yaw", 8, "gif", "fast", *where(page, ready)))
     with Image.open(io.BytesIO(open(made["animation_file"]["value"], "rb").read())) as film:
         assert film.format == "GIF" and film.n_frames == 8
 

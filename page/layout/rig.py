@@ -153,7 +153,7 @@ def wire(ui: dict) -> list:
     live = [*(ui[name] for name in rig.LIVE_INPUTS)]
     person = [ui[name] for name in rig.PERSON]
     chosen, method, key = ui["rig_preset"], ui["rig_method"], ui["rig_key"]
-    animation = [ui[name] for name in ("rig_preset", "rig_key", "sweep", "frames", "film")]
+    animation = [*(ui[name] for name in ("sweep", "frames", "film")), ui["rig_preset"], *live]
     runs = [
         ui["rig_open"].click(rig.open_rig, person, everything, **GPU),
         ui["keep_rig"].click(rig.keep, [chosen, method, *live], everything, **GPU),

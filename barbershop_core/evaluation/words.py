@@ -40,6 +40,7 @@ class Wish:
     """A prompt and what it asks for.
 
     attribute, sign: the parameter that is to move, and which way.  related: parameters that may move with it.
+    absent: only portraits whose parameter, times the sign, is below this: the others show it already.
     """
 
     prompt: str
@@ -47,11 +48,12 @@ class Wish:
     attribute: str
     sign: int
     related: tuple[str, ...] = ()
+    absent: float = 0.2
 
 
 WISHES = (
     Wish("curly hair", "hair", "curl", 1, ("wave_length", "hair_volume")),
-    Wish("straight hair", "hair", "curl", -1, ("wave_length", "hair_volume")),
+    Wish("straight hair", "hair", "curl", -1, ("wave_length", "hair_volume"), -0.2),
     Wish("blond hair", "hair", "hair_lightness", 1, ("hair_red", "hair_grey")),
     Wish("black hair", "hair", "hair_lightness", -1, ("hair_red", "hair_grey")),
     Wish("grey hair", "hair", "hair_grey", 1, ("hair_lightness", "hair_red")),
@@ -61,13 +63,13 @@ WISHES = (
     Wish("smiling", "face", "smile", 1, ("mouth_open", "frown")),
     Wish("serious", "face", "smile", -1, ("mouth_open", "frown")),
     Wish("beard", "face", "beard", 1),
-    Wish("glasses", "face", "glasses", 1),
+    Wish("glasses", "face", "glasses", 1, (), 0.6),
     Wish("dark skin", "skin", "skin_tone", 1, ("skin_warmth",)),
     Wish("open mouth", "mouth", "mouth_open", 1, ("smile",)),
 )
 """At least twelve, over shape, colour, expression and accessories."""
-BEYOND = {"glasses": 0.6, "beard": 0.2}
-"""Parameters that show only from here on; a portrait below is given the attribute by crossing it."""
+ALPHA, BETA = 3.0, 0.15
+"""Strength and threshold at which directions are scored: a clear change without caricature."""
 
 
 def text(
@@ -112,7 +114,7 @@ def subjects(wish: Wish, count: int, seed: int) -> np.ndarray:
         value = wish.sign * np.array(
             [params.uniform(float(v)) for v in drawn[:, params.INDEX[wish.attribute]]]
         )
-        found += list(drawn[value < BEYOND.get(wish.attribute, 0.2)])
+        found += list(drawn[value < wish.absent])
         block += 1
     return np.stack(found[:count])
 
@@ -146,9 +148,9 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
                     continue
                 try:
                     watch = Watch()
-                    result = yield from watch(studio.edit_text(
-                        portrait, wish.prompt, method, neutral=wish.neutral, preset=preset, paste=False
-                    ))  # fmt: skip
+                    numbers = {"alpha": ALPHA, "beta": BETA, "preset": preset, "paste": False}
+                    steps = studio.edit_text(portrait, wish.prompt, method, neutral=wish.neutral, **numbers)
+                    result = yield from watch(steps)
                 except Cancelled:
                     raise
                 except BarbershopError as error:

@@ -134,7 +134,7 @@ class Pack:
         return self._once(role, self._network)
 
     def fetch(self, *roles: str) -> Steps[None]:
-        """Fetch networks that only one kind of edit needs, when it is asked for.  Roles that the pack does not
+        """Fetch networks that only one kind of edit needs, when it is asked for.  Roles that a pack does not
         list are passed over.  Raises WeightMissing, WeightCorrupt."""
         for role in roles:
             network = self.manifest.networks.get(role)

@@ -7,6 +7,7 @@ from conformance import weights
 from fixture import FOLDER, Fixture
 
 from barbershop_core import errors, networks
+from barbershop_core.networks import clip
 from barbershop_core.networks.clip import Tokenizer, build
 
 
@@ -53,6 +54,30 @@ def test_half_weights_of_torchscript_archives(published):
         fixture.check("image_features_half_weights", net.encode_image(torch.from_numpy(fixture.io["image"])))
         tokens = torch.from_numpy(fixture.io["tokens"]).long()
         fixture.check("text_features_half_weights", net.encode_text(tokens))
+
+
+def test_the_layout_of_transformers(published):
+    """The fallback file of the Hub: the same weights under other names, and split."""
+    fixture, net = published
+    renamed = {"text_model.embeddings.position_ids": torch.arange(77)[None]}
+    for key, value in fixture.checkpoint().items():
+        for old, new in clip.TRANSFORMERS[::-1]:
+            if new in key and not (new.startswith("transformer.") and key.startswith("visual.")):
+                key = key.replace(new, old, 1)
+        if key in ("text_projection", "visual.proj"):
+            renamed[{"text_projection": key, "visual.proj": "visual_projection"}[key] + ".weight"] = value.T
+        elif "in_proj_" in key:
+            for part, piece in zip("qkv", value.chunk(3)):
+                renamed[key.replace("in_proj_", f"{part}_proj.")] = piece
+        else:
+            renamed[key] = value
+    assert "vision_model.encoder.layers.1.self_attn.k_proj.bias" in renamed
+    assert "text_model.encoder.layers.0.mlp.fc1.weight" in renamed
+    read = networks.load("clip", renamed).model.state_dict()
+    assert all(torch.equal(value, read[key]) for key, value in net.model.state_dict().items())
+    with pytest.raises(errors.WeightCorrupt, match="missing"):
+        cut = {k: v for k, v in renamed.items() if not k.endswith("1.self_attn.k_proj.bias")}
+        networks.load("clip", cut)
 
 
 def test_a_shorter_vocabulary_still_spells_everything():

@@ -125,11 +125,14 @@ def build(embedding: int, vision: dict, text: dict) -> Clip:
 
 
 def from_state(checkpoint: Any) -> Clip:
-    """CLIP from a state dict in OpenAI's or open_clip's layout (they agree), computed in float32.
+    """CLIP from a state dict in OpenAI's or open_clip's layout (they agree) or that of transformers' CLIPModel,
+    computed in float32.
 
     Raises errors.WeightCorrupt for anything else.
     """
     state = {k.removeprefix("model."): v for k, v in layout.state_of(checkpoint, WHAT).items()}
+    if "text_model.embeddings.token_embedding.weight" in state:
+        state = _from_transformers(state)
     for entry in ("input_resolution", "context_length", "vocab_size"):  # of TorchScript archives
         state.pop(entry, None)
     vocabulary, width = layout.shape_of(state, "token_embedding.weight", WHAT, 2)
@@ -157,6 +160,43 @@ def from_state(checkpoint: Any) -> Clip:
     net.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()},
                               strict=False)
     return net
+
+
+TRANSFORMERS = (
+    ("text_model.embeddings.token_embedding.", "token_embedding."),
+    ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
+    ("text_model.final_layer_norm.", "ln_final."),
+    ("text_model.encoder.layers.", "transformer.resblocks."),
+    ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
+    ("vision_model.embeddings.patch_embedding.", "visual.conv1."),
+    ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
+    ("vision_model.pre_layrnorm.", "visual.ln_pre."),
+    ("vision_model.post_layernorm.", "visual.ln_post."),
+    ("vision_model.encoder.layers.", "visual.transformer.resblocks."),
+    (".self_attn.", ".attn."), (".layer_norm1.", ".ln_1."), (".layer_norm2.", ".ln_2."),
+    (".mlp.fc1.", ".mlp.c_fc."), (".mlp.fc2.", ".mlp.c_proj."),
+)  # fmt: skip
+"""Names of transformers' CLIPModel and ours."""
+
+
+def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights under OpenAI's names: query, key and value in one matrix, projections transposed."""
+    found: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if key.endswith("position_ids"):
+            continue
+        for old, new in TRANSFORMERS:
+            key = key.replace(old, new)
+        found[key] = value
+    for key in [k for k in found if ".attn.q_proj." in k]:
+        names = [key.replace("q_proj", f"{part}_proj") for part in "qkv"]
+        if any(name not in found for name in names):
+            raise layout.wrong(WHAT, f"'{names[1]}' or '{names[2]}' is missing")
+        found[key.replace("q_proj.", "in_proj_")] = torch.cat([found.pop(name) for name in names])
+    for old, new in (("text_projection.weight", "text_projection"), ("visual_projection.weight", "visual.proj")):
+        if old in found:
+            found[new] = found.pop(old).T
+    return found
 
 
 def _vision(state: dict[str, Tensor]) -> dict:

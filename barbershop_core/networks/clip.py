@@ -125,8 +125,8 @@ def build(embedding: int, vision: dict, text: dict) -> Clip:
 
 
 def from_state(checkpoint: Any) -> Clip:
-    """CLIP from a state dict in OpenAI's or open_clip's layout (they agree) or that of transformers' CLIPModel,
-    computed in float32.
+    """CLIP from a state dict in OpenAI's or open_clip's layout (they agree) or in that of transformers'
+    CLIPModel, computed in float32.
 
     Raises errors.WeightCorrupt for anything else.
     """
@@ -193,9 +193,9 @@ def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if any(name not in found for name in names):
             raise layout.wrong(WHAT, f"'{names[1]}' or '{names[2]}' is missing")
         found[key.replace("q_proj.", "in_proj_")] = torch.cat([found.pop(name) for name in names])
-    for old, new in (("text_projection.weight", "text_projection"), ("visual_projection.weight", "visual.proj")):
-        if old in found:
-            found[new] = found.pop(old).T
+    for old, new in (("text_projection", "text_projection"), ("visual_projection", "visual.proj")):
+        if f"{old}.weight" in found:
+            found[new] = found.pop(f"{old}.weight").T
     return found
 
 

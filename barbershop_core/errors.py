@@ -74,7 +74,9 @@ class WeightMissing(WeightError):
 class FaceModelMissing(WeightError):
     """A pack has no 3D face model, or nothing that reads one from a picture."""
 
-    remedy = "Fetch it with 'python -m barbershop_core download --pack {pack} --all', or use the pack 'studio'."
+    remedy = (
+        "Fetch it with 'python -m barbershop_core download --pack {pack} --all', or use the pack 'studio'."
+    )
 
 
 class WeightCorrupt(WeightError):

@@ -50,6 +50,7 @@ def _sentence(scores: dict[str, Any]) -> str:
 
 
 def hair(options, say) -> None:
+    """``hair``: hair shape, hair colour or single features of other photos."""
     photos: dict[str, Any] = {"face": options.face, "hair_shape": options.shape, "hair_color": options.color}
     photos |= {"face_index": options.face_index, "hair_shape_index": options.shape_index}
     photos |= {"hair_color_index": options.color_index}
@@ -63,6 +64,7 @@ def hair(options, say) -> None:
 
 
 def face(options, say) -> None:
+    """``face``: put a face into another photo."""
     photos = {"face": options.face, "into": options.into}
     photos |= {"face_index": options.face_index, "into_index": options.into_index}
     _edit(options, say, "swap", photos, {}, "face")
@@ -108,6 +110,7 @@ def _edit(options, say, kind: str, photos: dict[str, Any], own: dict[str, Any], 
 
 
 def repeat(options, say) -> None:
+    """``repeat``: make a picture again from the recipe that it carries."""
     path = _target(options, f"{Path(options.picture).stem}-again", ".png")
     recipe = read_png(options.picture)
 
@@ -135,6 +138,7 @@ def repeat(options, say) -> None:
 
 
 def invert(options, say) -> None:
+    """``invert``: the latent code of a photo, and its reconstruction."""
     from .codes import space_name
 
     path = _target(options, f"{Path(options.photo).stem}-code", ".safetensors")
@@ -162,6 +166,7 @@ def invert(options, say) -> None:
 
 
 def parse(options, say) -> None:
+    """``parse``: the regions of a face, as colours and as numbers."""
     path = _target(options, f"{Path(options.photo).stem}-mask", ".png")
     studio, progress = _open(options, say)
     portrait = studio.read(options.photo, face=options.face_index)
@@ -184,6 +189,7 @@ def parse(options, say) -> None:
 
 
 def download(options, say) -> None:
+    """``download``: fetch and verify what a pack needs."""
     from . import open_pack
 
     progress = Progress(say, options.quiet)
@@ -194,6 +200,7 @@ def download(options, say) -> None:
 
 
 def doctor(options, say) -> int:
+    """``doctor``: what is needed, cached, verified, and under which licence."""
     from .doctor import render, report
 
     data = report(options.pack, options.device)
@@ -205,6 +212,7 @@ def doctor(options, say) -> int:
 
 
 def evaluate(options, say) -> None:
+    """``evaluate``: tables against ground truth and the papers' metrics."""
     if options.json and not options.json.parent.is_dir():
         raise BadRequest(f"There is no folder {options.json.parent}.", "Make it first.")
     if options.kind == "hair" and options.pairs < 1:

@@ -12,6 +12,7 @@ from .recipe import save_png
 
 
 def pose(options, say) -> None:
+    """``pose``: turn the head, change expression or light; or a sweep as an animation."""
     path = _target(options, f"{Path(options.face).stem}-pose", ".png")
     request = {name: getattr(options, name) for name in ("yaw", "pitch", "roll", "strength", "method")}
     request |= {"face": options.face, "face_index": options.face_index, "like": options.like,

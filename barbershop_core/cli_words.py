@@ -29,6 +29,7 @@ def _edit(text: str) -> dict:
 
 
 def text(options, say) -> None:
+    """``text``: change a portrait by words."""
     path = _target(options, f"{Path(options.face).stem}-text", ".png")
     edits = [_edit(edit) for edit in options.edit]
     if not options.prompt and not edits:
@@ -66,6 +67,7 @@ def text(options, say) -> None:
 
 
 def directions(options, say) -> None:
+    """``directions precompute``: the table of global text directions of a pack."""
     from .styleclip import tools
     from .styleclip.precompute import precompute
 
@@ -83,6 +85,7 @@ def directions(options, say) -> None:
 
 
 def mapper(options, say) -> None:
+    """``mapper train``: a latent mapper of one prompt."""
     from .styleclip import tools
 
     studio, progress = _open(options, say)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -39,3 +42,22 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def photos(shared_data) -> Path:
     return shared_data / "photos"
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Writes a small photo of coloured clouds, another for each seed; returns its path."""
+
+    def make(seed: int) -> str:
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+        path = tmp_path / f"{seed}.png"
+        Image.fromarray(noise).resize((120, 160), Image.BICUBIC).save(path)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def session():
+    """A visit to the page, as its handlers are given one."""
+    return SimpleNamespace(session_hash=os.urandom(6).hex())

@@ -33,22 +33,6 @@ def page(tmp_path_factory):
         core._open_studio.cache_clear()
 
 
-@pytest.fixture
-def photo(tmp_path):
-    def make(seed: int) -> str:
-        noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-        path = tmp_path / f"{seed}.png"
-        Image.fromarray(noise).resize((120, 160), Image.BICUBIC).save(path)
-        return str(path)
-
-    return make
-
-
-@pytest.fixture
-def session():
-    return SimpleNamespace(session_hash=os.urandom(6).hex())
-
-
 def hair(page, session, face: str, **photos):
     """Run the hair form; returns the last updates by name."""
     form = dict.fromkeys(page.hair.TRANSFER_INPUTS) | {"face": face, "preset": "fast", "seed": 0} | photos

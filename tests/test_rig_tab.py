@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 from types import SimpleNamespace
 
 import gradio as gr
-import numpy as np
 import pytest
 from PIL import Image
 from small_pack import write_small_pack
@@ -38,22 +36,6 @@ def page(tmp_path_factory):
         found = (core, hair, history, live, panel, rig, words)
         yield SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in found})
         core._open_studio.cache_clear()
-
-
-@pytest.fixture
-def photo(tmp_path):
-    def make(seed: int) -> str:
-        noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-        path = tmp_path / f"{seed}.png"
-        Image.fromarray(noise).resize((120, 160), Image.BICUBIC).save(path)
-        return str(path)
-
-    return make
-
-
-@pytest.fixture
-def session():
-    return SimpleNamespace(session_hash=os.urandom(6).hex())
 
 
 def last(names, updates) -> dict:

@@ -1,4 +1,4 @@
-"""Train the studio CLIP: ``python -m barbershop_core.world.train_clip --pool P --checkpoint C --out F``.
+"""Train the studio CLIP: ``python -m barbershop_core.world.train --only clip --out P``.
 
 Contrastive, as Radford et al. 2021, with two differences that a closed world allows: captions are
 written anew for every batch from the portraits' parameters, and the targets are not the diagonal but how
@@ -8,7 +8,6 @@ helps the image encoder along and is thrown away.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks.clip import Clip, build
-from ..progress import Step, run
+from ..progress import Step
 from . import captions, params, pool, timebox
 from .augment import degrade
-from .train import save_half
 from .train_generator import to_tensor
 
 EMBEDDING = 128
@@ -119,26 +117,3 @@ def scores(clip: Clip, p: np.ndarray, images: np.ndarray, seed: int = 0) -> dict
         by_attribute.setdefault(claim.attribute, []).append(float(auc))
     each = {f"zero-shot {name}": float(np.mean(values)) for name, values in by_attribute.items()}
     return found | {"zero-shot": float(np.mean(list(each.values())))} | each
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pool", type=Path, required=True, help="folder of world.pool")
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="clip.safetensors of the pack")
-    parser.add_argument("--minutes", type=float, default=15.0)
-    args = parser.parse_args()
-
-    def show(step: Step) -> None:
-        print(step.stage, f"{step.index}/{step.total}", *(f"{k} {v:.4g}" for k, v in step.losses.items()),
-              flush=True)  # fmt: skip
-
-    clip = run(train(args.pool, args.checkpoint, args.minutes), show)
-    save_half(dict(clip.model.state_dict()), args.out)
-    for name, value in scores(clip, *pool.load(args.pool, "p", "images", held_out=True)).items():
-        print(f"{name} {value:.3f}")
-
-
-if __name__ == "__main__":
-    main()

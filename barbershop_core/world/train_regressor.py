@@ -1,4 +1,4 @@
-"""Train the regressor: ``python -m barbershop_core.world.train_regressor --pool P --checkpoint C --out F``.
+"""Train the regressor: ``python -m barbershop_core.world.train --only regressor --out P``.
 
 It is taught on rendered pictures alone, slightly spoilt, so that it stays an independent judge of what a
 generator makes.
@@ -6,7 +6,6 @@ generator makes.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,9 @@ import torch
 from torch import Tensor
 
 from ..networks.regressor import Reading, Regressor
-from ..progress import Step, run
+from ..progress import Step
 from . import params, pool, timebox
 from .augment import degrade
-from .train import save_half
 from .train_generator import to_tensor
 
 SIZE = 128
@@ -85,27 +83,3 @@ def brief(found: dict[str, float]) -> dict[str, float]:
     """Means by group of parameters instead of every one."""
     groups = {g: float(np.mean([found[n] for n in names])) for g, names in params.GROUPS.items()}
     return groups | {k: found[k] for k in ("theta", "landmarks px")}
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pool", type=Path, required=True, help="folder of world.pool")
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="regressor.safetensors of the pack")
-    parser.add_argument("--minutes", type=float, default=8.0)
-    args = parser.parse_args()
-
-    def show(step: Step) -> None:
-        print(step.stage, f"{step.index}/{step.total}", *(f"{k} {v:.4g}" for k, v in step.losses.items()),
-              flush=True)  # fmt: skip
-
-    net = run(train(args.pool, args.checkpoint, args.minutes), show)
-    save_half(dict(net.state_dict()), args.out)
-    held = pool.load(args.pool, "p", "images", "theta", "landmarks", held_out=True)
-    for name, value in scores(net, *held).items():
-        print(f"{name} {value:.3f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -25,7 +25,8 @@ class Open:
     portrait: Any
     object: Any
     known: dict = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    # No RLock: Gradio may continue a generator in another thread than the one that took the lock.
+    lock: threading.Lock = field(default_factory=threading.Lock)
     used: float = field(default_factory=time.monotonic)
 
 

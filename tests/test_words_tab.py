@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gradio as gr
@@ -106,6 +107,19 @@ def test_directions_stack_and_are_taken_away(page, session, me):
     assert (one["preview"]["value"] == alone[0]["value"]).all()
     none = dict(zip(page.words.OUTPUTS, page.words.remover(0)(session, *where(page, [("beard", "")]))))
     assert none["slots"] == [] and none["preview"]["visible"]
+
+
+def test_a_run_may_go_on_in_another_thread(page, session, me):
+    """As Gradio runs generators: each step in whichever worker is free."""
+    list(add(page, session, me, "glasses"))
+    request = page.history.Visit.of(session).base() | {"options": {"route": "W+"}}
+    edit = {"target": "glasses", "neutral": "", "alpha": 4.0, "beta": 0.02}
+    kept = page.live.keep_sliders(page.core.studio(), request | {"edits": [edit]})
+    workers, taken, step = [ThreadPoolExecutor(1) for _ in range(9)], 0, object()
+    while step is not None:
+        step = workers[taken].submit(next, kept, None).result()
+        taken += 1
+    assert taken > 2
 
 
 def test_an_open_portrait_may_be_gone(page, session, me):

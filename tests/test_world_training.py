@@ -70,23 +70,21 @@ def test_the_mapping_learns_to_describe(folder):
 
 @pytest.mark.slow
 def test_two_processes_train_and_resume(folder, tmp_path):
-    """The loss falls, the time box holds over a resumed run, and the picture follows."""
+    """The time box holds over a resumed run, and the picture comes to be a portrait."""
+    untrained = train_generator.held_out_psnr(train_generator.fresh(64, 0).eval(), folder, 64)
     checkpoint = tmp_path / "generator.pt"
     steps: list = []
     half = train_generator.Schedule(minutes=0.4, mapping_minutes=0.1, workers=2, batch=(8, 8, 8))
     train = train_generator.train(folder, checkpoint, 64, half)
-    for step in train:
-        steps.append(step)
-        if step.stage.startswith("generator held out"):
-            first = step.losses["psnr"]
+    steps.extend(train)
     saved = torch.load(checkpoint, weights_only=True)
     assert saved["elapsed"] >= 24 and saved["seen"] == 8 * 2 * saved["index"]
     longer = train_generator.Schedule(minutes=0.8, mapping_minutes=0.1, workers=1, batch=(8, 8, 8))
-    for step in train_generator.train(folder, checkpoint, 64, longer):
-        steps.append(step)
+    steps.extend(train_generator.train(folder, checkpoint, 64, longer))
     resumed = torch.load(checkpoint, weights_only=True)
     assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 48
-    assert steps[-1].losses["psnr"] > max(first, 10.0)
+    print("psnr", untrained, steps[-1].losses["psnr"])
+    assert steps[-1].losses["psnr"] > max(untrained + 2, 10.0)
     assert any(step.stage == "mapping held out" for step in steps)
 
 

@@ -38,8 +38,7 @@ class MapperPreset:
     clip, l2, identity: weights of D_CLIP, of the squared length of 0.1 M(w), and of the identity loss.
         article: "l2" is 0.8 on |M(w)|_2; code: 0.8 on the mean square of 0.1 M(w).
     turn: weight of 1 - cos(CLIP(after) - CLIP(before), Delta t), see `optimize.OptimizePreset` (ours).
-    spread: the length is measured in standard deviations of W (ours).  shared: the change is averaged over
-        the rows of a level group, so that codes stay in W (ours).
+    spread: the length is measured in standard deviations of W (ours).
     """
 
     name: str
@@ -52,14 +51,13 @@ class MapperPreset:
     identity: float = 0.1
     turn: float = 0.0
     spread: bool = False
-    alike: float = 0.0
 
 
 RELEASED = MapperPreset("released")
 PAPER = MapperPreset("paper")
 # Ours: minutes instead of ten hours, by asking for the direction of the change.
 FAST = MapperPreset(
-    "fast", steps=240, batch=4, lr=0.3, clip=0.3, l2=0.03, identity=0.3, turn=1.5, spread=True, alike=0.02
+    "fast", steps=400, batch=4, lr=0.4, clip=0.3, l2=0.012, identity=0.3, turn=3.0, spread=True
 )
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
@@ -150,9 +148,6 @@ def _losses(pack, clip, net, w, text, turn, preset: MapperPreset, scale: float):
     losses = {"clip": preset.clip * (1 - seen @ text).mean(), "l2": preset.l2 * length.mean((0, 2)).sum()}
     if preset.turn:
         losses["turn"] = preset.turn * turned(seen - seen_before, turn)
-    if preset.alike:
-        rows = change / scale
-        losses["alike"] = preset.alike * (rows - rows.mean(1, keepdim=True)).square().mean((0, 2)).sum()
     if preset.identity:
         with torch.no_grad():
             person = identity_embedding(pack.identity, before)

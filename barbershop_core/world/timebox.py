@@ -74,5 +74,6 @@ def train(
             part.replace(checkpoint)
             last = time.monotonic()
             with torch.no_grad():
-                yield Step(f"{name} held out", int(elapsed), int(total), score())
+                held_out = score()
+            yield Step(f"{name} held out", int(elapsed), int(total), held_out)
     return net.eval()

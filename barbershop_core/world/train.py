@@ -175,14 +175,15 @@ def _directions(place: Place) -> Iterator[Step]:
 
 def _mappers(place: Place) -> Iterator[Step]:
     """One for each mapper that the manifest names."""
-    from ..styleclip import tools, train_mapper
+    from ..styleclip import prompts, tools, train_mapper
 
     pack, figures = _pack(place), {}
     clip = yield from tools.clip(pack)
     for role in [n.role for n in pack.manifest.networks.values() if n.kind == "mapper"]:
         prompt = role.removeprefix(tools.PREFIX).replace("_", " ")
         out = place.out / pack.manifest.networks[role].sources[0].file
-        found = yield from train_mapper.train(pack, clip, prompt, out)
+        neutral = "hair" if prompt.endswith("hair") else prompts.NEUTRAL
+        found = yield from train_mapper.train(pack, clip, prompt, out, neutral)
         out.with_suffix(".png").unlink(missing_ok=True)
         figures |= {f"{prompt}: {name}": value for name, value in found.items()}
     return figures

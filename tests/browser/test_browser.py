@@ -145,11 +145,28 @@ def picture(page, selector: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(page.request.get(source).body())).convert("RGB"))
 
 
-def download(page, path: Path) -> Path:
-    with page.expect_download() as coming:
-        page.click("#download")
-    coming.value.save_as(path)
-    return path
+def until_changed(page, selector: str, before: np.ndarray) -> None:
+    """Wait until an element shows another picture; a failing wait raises."""
+    shown = page.locator(f"{selector} img").last.get_attribute("src")
+    while not (picture(page, selector) != before).any():
+        page.wait_for_function(
+            "([s, old]) => [...document.querySelectorAll(s + ' img')].at(-1)?.getAttribute('src') !== old",
+            arg=[selector, shown],
+        )
+        shown = page.locator(f"{selector} img").last.get_attribute("src")
+
+
+def download(page, path: Path, *operations: str) -> Path:
+    """Download the portrait; the button follows the picture a moment later, so until it holds these edits."""
+    for _ in range(40):
+        with page.expect_download() as coming:
+            page.click("#download")
+        coming.value.save_as(path)
+        found = tuple(step["operation"] for step in steps(read_png(path)))
+        if found == operations:
+            return path
+        page.wait_for_timeout(500)
+    raise AssertionError(f"the download holds {found}, not {operations}")
 
 
 def slide(page, selector: str, value: str) -> None:
@@ -166,7 +183,7 @@ def test_hair_then_words_then_undo(page, tmp_path):
     upload(page, "hair_shape", photo(tmp_path / "friend.png", 21))
     page.click("#run")
     page.locator("#status", has_text="Done in").wait_for()
-    hair = np.asarray(Image.open(download(page, tmp_path / "hair.png")))
+    hair = np.asarray(Image.open(download(page, tmp_path / "hair.png", "transfer")))
 
     tab(page, "Words")
     page.locator("#suggestions").get_by_text("blond hair", exact=True).click()
@@ -178,28 +195,24 @@ def test_hair_then_words_then_undo(page, tmp_path):
     page.locator("#moved_0", has_text="channel").wait_for()
     before = picture(page, "#preview")
     slide(page, "#alpha_0", "9")
-    page.locator("#live_note", has_text="Repainted").wait_for()
-    page.wait_for_timeout(800)
-    assert (picture(page, "#preview") != before).any()
+    until_changed(page, "#preview", before)
+    assert "Repainted" in page.locator("#live_note").inner_text()
     page.click("#keep_words")
     page.locator("#status", has_text="Kept").wait_for()
+    page.locator("#history .thumbnail-item").nth(2).wait_for()
     assert page.locator("#history .thumbnail-item").count() == 3
-    words = download(page, tmp_path / "words.png")
-    recipe = read_png(words)
-    assert [step["operation"] for step in steps(recipe)] == ["transfer", "text"]
-    assert steps(recipe)[1]["settings"]["edits"][0]["alpha"] == 9
+    words = download(page, tmp_path / "words.png", "transfer", "text")
+    assert steps(read_png(words))[1]["settings"]["edits"][0]["alpha"] == 9
 
     page.click("#undo")
     page.locator("#status", has_text="Step 1 of 2").wait_for()
-    page.wait_for_timeout(300)
-    assert (np.asarray(Image.open(download(page, tmp_path / "undone.png"))) == hair).all()
+    assert (np.asarray(Image.open(download(page, tmp_path / "undone.png", "transfer"))) == hair).all()
     page.click("#undo")
     page.locator("#status", has_text="every tab starts").wait_for()
     assert page.locator("#undo").is_disabled() and page.locator("#preview img").is_visible()
     page.locator("#history .thumbnail-item").nth(2).click()
     page.locator("#status", has_text="Step 2 of 2").wait_for()
-    page.wait_for_timeout(300)
-    again = np.asarray(Image.open(download(page, tmp_path / "again.png")))
+    again = np.asarray(Image.open(download(page, tmp_path / "again.png", "transfer", "text")))
     assert (again == np.asarray(Image.open(words))).all()
 
     # the command line makes the same picture from the recipe and the photos
@@ -226,9 +239,8 @@ def test_hair_then_rig_then_words(page, tmp_path):
     page.locator("#preview img").wait_for()
     before = picture(page, "#preview")
     slide(page, "#yaw", "15")
+    until_changed(page, "#preview", before)
     page.locator("#rig_note", has_text="Repainted").wait_for()
-    page.wait_for_timeout(800)
-    assert (picture(page, "#preview") != before).any()
     slide(page, "#light_azimuth", "-50")
     page.wait_for_function("document.querySelector('#light_on input').checked")
     page.click("#keep_rig")
@@ -239,10 +251,8 @@ def test_hair_then_rig_then_words(page, tmp_path):
     page.locator("#slot_0").wait_for()
     page.click("#keep_words")
     page.locator("#history .thumbnail-item").nth(3).wait_for()
-    page.wait_for_timeout(500)
-    recipe = read_png(download(page, tmp_path / "chain.png"))
-    assert [step["operation"] for step in steps(recipe)] == ["transfer", "pose", "text"]
-    assert steps(recipe)[1]["settings"]["light"]["azimuth"] == -50
+    chained = download(page, tmp_path / "chain.png", "transfer", "pose", "text")
+    assert steps(read_png(chained))[1]["settings"]["light"]["azimuth"] == -50
 
 
 def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
@@ -264,7 +274,7 @@ def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     page.get_by_role("option", name="curly hair").click()
     page.click("#text_run")
     page.locator("#status", has_text="Done in").wait_for()
-    assert read_png(download(page, tmp_path / "mapped.png"))["settings"]["method"] == "mapper"
+    assert read_png(download(page, tmp_path / "mapped.png", "text"))["settings"]["method"] == "mapper"
 
 
 def test_a_phone_needs_no_sideways_scrolling(chromium, app):

@@ -50,12 +50,12 @@ class Schedule:
     picture_every: int = 6
     picture_batch: int = 4
     lr: float = 2e-3
-    edit: float = 1.0
+    edit: float = 4.0
     consistency: float = 0.5
     reconstruction: float = 0.5
     landmarks: float = 0.3
-    rest: float = 1.0
-    prior: float = 0.02
+    rest: float = 1.5
+    prior: float = 0.002
     rendered: float = 3.0
     seed: int = 0
 

@@ -115,7 +115,7 @@ def edit_text(
     prompt: str,
     method: Literal["directions", "optimize", "mapper"] = "directions",
     neutral: str = "",
-    alpha: float = 4,
+    alpha: float = 3,
     beta: float = 0.15,
     strength: float = 1,
     identity: float | None = None,
@@ -163,7 +163,7 @@ def direction_sliders(
 
     Args:
         face: photo of the person to edit.
-        edits: a list such as [{"target": "smiling person", "neutral": "person", "alpha": 4, "beta": 0.15}];
+        edits: a list such as [{"target": "smiling person", "neutral": "person", "alpha": 3, "beta": 0.15}];
             all but target may be left out.
         route: W+ may change shapes; F keeps the portrait's detail map and changes colours only.
         preset: fast, released or paper.
@@ -196,11 +196,11 @@ def _listed(edits: Any) -> list:
 
 def _direction(edit: Any) -> dict[str, Any]:
     if not isinstance(edit, dict) or not str(edit.get("target") or "").strip():
-        raise BadRequest("An edit has no target.", 'Give such as {"target": "blond hair", "alpha": 4}.')
+        raise BadRequest("An edit has no target.", 'Give such as {"target": "blond hair", "alpha": 3}.')
     try:
-        numbers = {"alpha": float(edit.get("alpha", 4)), "beta": float(edit.get("beta", 0.15))}
+        numbers = {"alpha": float(edit.get("alpha", 3)), "beta": float(edit.get("beta", 0.15))}
     except (TypeError, ValueError):
-        raise BadRequest("alpha and beta of an edit are numbers.", "Such as 4 and 0.15.") from None
+        raise BadRequest("alpha and beta of an edit are numbers.", "Such as 3 and 0.15.") from None
     return {
         "target": str(edit["target"]).strip(),
         "neutral": str(edit.get("neutral") or "").strip(),
@@ -296,7 +296,7 @@ def wire() -> None:
         swap_face: [file("face"), file("into"), preset, seed, index, number("into_index", -1)],
         edit_text: [
             *(file("face"), text("prompt", None), choice("method", ("directions", "optimize", "mapper"))),
-            *(text("neutral"), number("alpha", 4), number("beta", 0.15), number("strength", 1)),
+            *(text("neutral"), number("alpha", 3), number("beta", 0.15), number("strength", 1)),
             *(number("identity", None), route, preset, seed, index),
         ],
         direction_sliders: [file("face"), data("edits"), route, preset, index],

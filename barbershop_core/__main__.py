@@ -111,7 +111,7 @@ def _words(commands) -> None:
     text.add_argument("--method", choices=("directions", "optimize", "mapper"), default="directions",
                       help="directions (default, at once), optimize (any text, slower) or mapper")
     text.add_argument("--neutral", default="", help="what the prompt is an alternative to (default: face)")
-    text.add_argument("--alpha", type=float, default=4.0, help="directions: strength, -10..10 (default 4)")
+    text.add_argument("--alpha", type=float, default=3.0, help="directions: strength, -10..10 (default 3)")
     text.add_argument("--beta", type=float, default=0.15, help="directions: the higher, the fewer channels "
                       "move, 0 to 1 (default 0.15)")  # fmt: skip
     text.add_argument("--edit", action="append", default=[], metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",

@@ -18,7 +18,7 @@ from .times import times
 
 SLOTS = 5
 """Directions that can be stacked."""
-ALPHA, BETA = 4.0, 0.15
+ALPHA, BETA = 3.0, 0.15
 METHODS = (("Sliders (directions)", "directions"), ("Optimize", "optimize"), ("Mapper", "mapper"))
 SUGGESTIONS: list[dict] = json.loads((core.ASSETS / "text" / "prompts.json").read_text(encoding="utf-8"))
 """[{"prompt", "neutral"}] offered to click."""

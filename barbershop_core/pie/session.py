@@ -31,8 +31,8 @@ ANGLES = {"yaw": 50.0, "pitch": 30.0, "roll": 20.0}
 REACH = 2.6
 """Spreads of theta^tau over generated portraits beyond which the rig is not asked: it has not learnt that."""
 LOOKS = 3
-"""How often an edited picture is looked at and the rest of the move asked for: one look leaves a degree of yaw
-and a tenth of the light's change, three next to none."""
+"""How often an edited picture is looked at and the rest of the move asked for: one look leaves a degree of
+yaw and a tenth of the light's change, three next to none."""
 SWEEPS = ("yaw", "light")
 Light = light.Light | Mapping[str, float] | None
 

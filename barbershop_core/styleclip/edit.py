@@ -30,7 +30,7 @@ STEP = 0.1
 STRENGTH, IDENTITY = 3.0, 1.0
 """Largest strength of a mapper and weight of the identity loss."""
 DEFAULTS: dict[str, Any] = {
-    "prompt": "", "method": "directions", "neutral": "", "alpha": 4.0, "beta": 0.15, "strength": 1.0,
+    "prompt": "", "method": "directions", "neutral": "", "alpha": 3.0, "beta": 0.15, "strength": 1.0,
     "identity": None, "route": "W+", "edits": None, "preset": "fast", "seed": 0,
 }  # fmt: skip
 """Settings of a request (`barbershop_core.jobs`) and of a recipe."""
@@ -69,7 +69,7 @@ def edit_text(
     prompt: str,
     method: str = "directions",
     neutral: str = "",
-    alpha: float = 4.0,
+    alpha: float = 3.0,
     beta: float = 0.15,
     strength: float = 1.0,
     identity: float | None = None,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from barbershop_core.barbershop.regions import Parser, parse, region_index
 from barbershop_core.networks import bisenet
@@ -14,6 +15,7 @@ from barbershop_core.pack import open_pack
 from barbershop_core.progress import run
 from barbershop_core.world import labelled_photos, params, render, train_parser
 from barbershop_core.world.shading import LABEL
+from barbershop_core.world.train import save_half
 
 PACKED = Path(__file__).parents[1] / "assets" / "packs" / "studio" / "parser.safetensors"
 
@@ -100,7 +102,8 @@ def test_training_on_renders_alone_resumes_where_it_ended(tmp_path):
     again = run(train_parser.train(tmp_path, None, tmp_path / "parser.pt", schedule))
     for a, b in zip(parser.net.state_dict().values(), again.net.state_dict().values(), strict=True):
         assert torch.equal(a, b)
-    written = bisenet.from_state(train_parser.export(parser.net.state_dict()))
+    save_half(parser.net.state_dict(), tmp_path / "parser.safetensors")
+    written = bisenet.from_state(load_file(tmp_path / "parser.safetensors"))
     assert written.widths == train_parser.WIDTHS
 
 

@@ -226,16 +226,11 @@ def _region_ious(parser: Parser, images: np.ndarray, labels: np.ndarray) -> dict
 
 # ---------------------------------------------------------------- training
 
-def export(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state for the pack: float16, in the published layout."""
-    return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
-
-
 def train(folder: Path, data: Path | None, checkpoint: Path,
           schedule: Schedule | None = None) -> Steps[Parser]:
     """Fit a parser to the renders in ``folder`` and to the photos in ``data`` (``None``: renders alone).
 
-    A resumable ``checkpoint`` is kept; its "average" is the state that ``export`` takes.  Yields a
+    A resumable ``checkpoint`` is kept; its "average" is the state that is written to the pack.  Yields a
     step every 25 batches, and one with held-out numbers every few minutes.
     """
     s = schedule or Schedule()

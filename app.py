@@ -13,6 +13,7 @@ from page.layout import hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, TEXT, outputs, photo_notes
 
 CSS = (core.ASSETS / "text" / "page.css").read_text(encoding="utf-8")
+BALL = (core.ASSETS / "text" / "sphere.js").read_text(encoding="utf-8")
 TERRACOTTA = gr.themes.Color(
     *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),
     *("#a44a2c", "#873c24", "#6b301e", "#522619", "#2f140c"),
@@ -98,6 +99,7 @@ with gr.Blocks(
         tab.wire_stops(ui, runs)
     endpoints.wire()
     demo.load(core.warm_up, queue=False, show_progress="hidden", **PRIVATE)
+    demo.load(None, js=BALL, **PRIVATE)
 
 demo.queue(max_size=20)
 

@@ -241,8 +241,17 @@ def test_hair_then_rig_then_words(page, tmp_path):
     slide(page, "#yaw", "15")
     until_changed(page, "#preview", before)
     page.locator("#rig_note", has_text="Repainted").wait_for()
-    slide(page, "#light_azimuth", "-50")
+    page.locator("#sphere img").scroll_into_view_if_needed()
+    ball = page.locator("#sphere img").bounding_box()  # its radius is 1 of the picture's 2.3
+    middle = ball["x"] + ball["width"] / 2, ball["y"] + ball["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] - 0.5 * ball["width"] / 2.3, middle[1], steps=4)
+    page.mouse.up()
     page.wait_for_function("document.querySelector('#light_on input').checked")
+    assert page.locator("#light_azimuth input[type=range]").input_value() == "-30"
+    assert abs(int(page.locator("#light_elevation input[type=range]").input_value())) <= 1
+    slide(page, "#light_azimuth", "-50")
     page.click("#keep_rig")
     page.locator("#status", has_text="Kept").wait_for()
     tab(page, "Words")

@@ -25,7 +25,6 @@ from ..watch import Watch, memory_errors
 from . import energy, presets
 from .embed import Embedded, embed
 from .measure import measure
-from .response import corrections
 from .session import Light, RigSession, asked
 from .theta import TAU, tau_name
 
@@ -164,11 +163,8 @@ def session_of(
     with torch.no_grad():
         theta = look(embedded.image).theta
     where = chain.Start(portrait, image, Code("W+", embedded.w_plus), embedded.image, previous)
-    found = {} if net is None else corrections(studio.pack, look, net, embedded.w_plus, theta)
     notices = _notices(studio.pack, embedded, net)
-    return RigSession(
-        studio, where, embedded, theta, look, net, preset, seed, watch or Watch(), notices, found
-    )
+    return RigSession(studio, where, embedded, theta, look, net, preset, seed, watch or Watch(), notices)
 
 
 def _notices(pack, embedded: Embedded, net) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class RigSession:
 
     studio; start: where the edit begins (`chain.Start`).  embedded: its code and the photo's theta.
     theta: of the code's own picture, which edits start from.  rig: RigNet, None where the pack has none.
-    watch: seconds by stage.  notices: sentences for the person.  corrections: see :mod:`.response`.
+    watch: seconds by stage.  notices: sentences for the person.
     """
 
     studio: Any
@@ -130,7 +130,6 @@ class RigSession:
     seed: int = 0
     watch: Watch = field(default_factory=Watch)
     notices: tuple[str, ...] = ()
-    corrections: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def pack(self):
@@ -179,8 +178,8 @@ class RigSession:
     def moved(self, request: Asked) -> Tensor:
         """W+ of a request by the rig, [1,L,D].
 
-        A move is stretched by how the portrait answers to the rig (:mod:`.response`); what the picture then
-        still lacks is asked for on top, `LOOKS` times.
+        RigNet was trained on all portraits; at a given one it may turn a head by 8 degrees where 10 were
+        asked for.  So the edited picture is looked at, and what it lacks is asked for on top, `LOOKS` times.
         """
         if self.rig is None:
             raise BadRequest(
@@ -199,12 +198,9 @@ class RigSession:
         return self._rigged(w, moves)
 
     def _rigged(self, w: Tensor, moves: Mapping[str, Tensor]) -> Tensor:
-        """The code with tau moved by so much, stretched by the portrait's answer; the rig's doing where
-        nothing is asked is taken off."""
+        """The code with tau moved by so much; the rig's doing where nothing is asked is taken off."""
         for name, move in moves.items():
             own = self.theta.tau(name)
-            if name in self.corrections:
-                move = move @ self.corrections[name]
             rest = self.rig(w, name, own) - w
             w = self.rig(w, name, self._within(name, own + move)) - rest
         return w

@@ -29,6 +29,9 @@ from .progress import Step, Steps
 from .result import Result
 from .watch import Watch
 
+FOREIGN = 21.0
+"""dB: a person whose code is this far from the photo lies outside of what the pack has learnt."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -90,7 +93,7 @@ def begin(
     yield from pack.download()
     if previous is None:
         image = portrait.tensor(pack.working_size, pack.device)
-        code = (yield from studio._codes([portrait], "FS", preset))[0]
+        code = (yield from studio.codes([portrait], "FS", preset))[0]
     else:
         image, code = picture(previous, pack), previous.code.to(pack.device)
         if plain or code.space != "FS":

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from . import metrics
-from .barbershop.presets import TransferPreset
+from .barbershop.presets import TransferPreset, transfer_preset
 from .barbershop.regions import parse, region_index
 from .errors import BadRequest, BarbershopError, Cancelled
 from .evaluation import baselines, frechet
@@ -26,7 +26,7 @@ from .evaluation.triples import Triple, contact_sheet, png, triples
 from .networks.arcface import identity_embedding
 from .photo import Portrait, paste_back
 from .progress import Step, Steps
-from .studio import Studio, transfer_preset
+from .studio import Studio
 from .watch import Watch
 
 HAIR_COLUMNS = ("hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds")

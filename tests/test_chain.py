@@ -11,7 +11,7 @@ import torch
 from small_studio import SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
 
 from barbershop_core import Studio, chain, errors, jobs, recipe, run
-from barbershop_core.barbershop import presets
+from barbershop_core.barbershop import edit, presets
 from barbershop_core.barbershop.regions import region_index
 from barbershop_core.codes import Code
 from barbershop_core.codes import load as load_code
@@ -34,10 +34,10 @@ def photos(tmp_path):
 def test_the_second_edit_begins_where_the_first_ended(studio):  # noqa: F811
     painted = np.full((SIDE, SIDE), region_index("skin"), np.uint8)
     painted[:24] = region_index("hair")
-    edit = {"face": portrait(1), "mask": painted, "preset": TINY}
-    first = run(studio.transfer(hair_color=portrait(2), **edit))
-    second = run(studio.transfer(hair_color=portrait(3), previous=first, **edit))
-    alone = run(studio.transfer(hair_color=portrait(3), **edit))
+    wanted = {"face": portrait(1), "mask": painted, "preset": TINY}
+    first = run(studio.transfer(hair_color=portrait(2), **wanted))
+    second = run(studio.transfer(hair_color=portrait(3), previous=first, **wanted))
+    alone = run(studio.transfer(hair_color=portrait(3), **wanted))
     assert not torch.equal(second.code.feature, alone.code.feature)
     assert (second.masks["changed"] >= first.masks["changed"]).all()
     start = run(chain.begin(studio, portrait(1), first, TINY.inversion))
@@ -48,10 +48,8 @@ def test_the_second_edit_begins_where_the_first_ended(studio):  # noqa: F811
 
 def test_own_photo_is_another_picture_than_the_edited_person(studio):  # noqa: F811
     first = run(studio.transfer(face=portrait(1), hair_color=portrait(2), preset=TINY))
-    roles = {"face": portrait(1), "hair_color": portrait(1)}
-    references, assignment = run(
-        studio._references(roles, {}, {"hair": "hair_color"}, TINY, first)
-    )
+    sources = edit.Sources({"face": portrait(1), "hair_color": portrait(1)}, {}, {"hair": "hair_color"})
+    references, assignment = run(edit.read(studio, sources, TINY, first))
     assert len(references) == 2 and assignment.appearance == {"hair": 1}
     assert torch.equal(references[0].code.w_plus, first.code.w_plus)
 

@@ -92,7 +92,7 @@ def test_sweep(session, name):
 def test_copy_from_another(studio, monkeypatch):
     with pytest.raises(NoFaceFound, match="copy from"):
         run(studio.repose(portrait(1), like=portrait(2), preset=TINY))
-    monkeypatch.setattr(Studio, "_shows_a_face", lambda self, portrait: True)
+    monkeypatch.setattr(Studio, "shows_a_face", lambda self, portrait: True)
     result = run(studio.repose(portrait(1), like=portrait(2), copy=("light",), preset=TINY))
     assert result.recipe["settings"]["copy"] == ["light"] and set(result.recipe["inputs"]) == {"face", "like"}
     assert "light error" in result.scores and "expression error" not in result.scores

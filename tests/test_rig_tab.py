@@ -121,7 +121,7 @@ def test_copying_and_optimizing(page, session, photo, monkeypatch):
     form |= {"like_index": None, "copied": ["pose", "light"]}
     wanted = [form[n] for n in page.rig.COPY_INPUTS]
     assert "shows no face" in refused(page.rig.copy(session, *wanted))
-    monkeypatch.setattr(type(page.core.studio()), "_shows_a_face", lambda self, portrait: True)
+    monkeypatch.setattr(type(page.core.studio()), "shows_a_face", lambda self, portrait: True)
     copied = last(page.panel.OUTPUTS, page.rig.copy(session, *wanted))
     recipe = read_png(copied["crop_file"]["value"])
     assert recipe["settings"]["copy"] == ["pose", "light"] and "like" in recipe["inputs"]

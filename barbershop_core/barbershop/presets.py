@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import BadRequest
 from ..inversion import presets as inversion
 from ..inversion.presets import InversionPreset
 
@@ -71,3 +72,13 @@ FAST = TransferPreset(
 )  # fmt: skip
 
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
+
+
+def transfer_preset(preset: str | TransferPreset) -> TransferPreset:
+    """A preset by name, or itself.  Raises BadRequest for unknown names."""
+    if isinstance(preset, TransferPreset):
+        return preset
+    found = PRESETS.get(str(preset).strip().lower())
+    if found is None:
+        raise BadRequest(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
+    return found

@@ -101,7 +101,7 @@ def repose(
 def _repose(
     studio, portrait, request, settings, like, names, preset, previous, method, seed, paste
 ) -> Steps[Result]:
-    if like is not None and like.face is None and not studio._shows_a_face(like):
+    if like is not None and like.face is None and not studio.shows_a_face(like):
         raise NoFaceFound("The photo to copy from shows no face.")
     session = yield from _rig(studio, portrait, preset, previous, seed)
     if like is not None:
@@ -168,11 +168,9 @@ def session_of(
 
 
 def _notices(pack, embedded: Embedded, net) -> tuple[str, ...]:
-    from ..studio import FOREIGN
-
     notices = []
     error = (embedded.image - embedded.target.image).square().mean() / 4
-    if -10 * float(error.log10()) < FOREIGN:
+    if -10 * float(error.log10()) < chain.FOREIGN:
         notices.append(
             f"This photo lies outside of what the pack '{pack.name}' has learnt: the moved portrait looks "
             "less like it."

@@ -17,7 +17,8 @@ from barbershop_core import jobs, open_pack, run
 from barbershop_core.cache import CodeCache
 from barbershop_core.errors import BadRequest, FaceModelMissing, NoFaceFound
 from barbershop_core.pie import presets
-from barbershop_core.pie.session import SWEEPS, asked
+from barbershop_core.pie.request import asked
+from barbershop_core.pie.session import SWEEPS
 from barbershop_core.studio import Studio
 
 TINY = replace(presets.FAST, name="tiny", w_steps=1, w_plus_steps=3, edit_every=2, side=24, optimize_steps=2)

@@ -12,7 +12,8 @@ from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt
 from barbershop_core.networks.rignet import RigNet
 from barbershop_core.pie import bank, embed, energy, presets, train_rig
 from barbershop_core.pie.measure import Seen, landmark_distance, measure, photometric
-from barbershop_core.pie.session import Asked, RigSession
+from barbershop_core.pie.request import Asked
+from barbershop_core.pie.session import RigSession
 from barbershop_core.pie.theta import from_flat
 from barbershop_core.world.face_model import theta_of
 

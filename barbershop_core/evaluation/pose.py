@@ -24,7 +24,8 @@ from ..pie import edit
 from ..pie.embed import embed
 from ..pie.measure import measure
 from ..pie.presets import PiePreset, pie_preset
-from ..pie.session import Asked, RigSession
+from ..pie.request import Asked
+from ..pie.session import RigSession
 from ..pie.theta import TAU, Theta
 from ..progress import Step, Steps
 from ..studio import Studio

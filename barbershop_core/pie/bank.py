@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..progress import Step, Steps
 from .measure import Measure, Seen
-from .theta import Theta
+from .theta import Theta, from_flat
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,18 @@ class Bank:
         """Some of them."""
         seen = Seen(self.seen.theta[index], self.seen.landmarks[index], self.seen.rest[index])
         return Bank(self.w_plus[index], seen, self.images[index])
+
+    def state_dict(self) -> dict[str, Tensor | dict]:
+        """For a checkpoint; the pictures in half precision."""
+        theta = self.seen.theta
+        return {"w_plus": self.w_plus, "theta": theta.flat(), "sizes": theta.sizes, "rest": self.seen.rest,
+                "landmarks": self.seen.landmarks, "images": self.images.half()}  # fmt: skip
+
+    @classmethod
+    def from_state(cls, saved: dict) -> Bank:
+        """Undoes :meth:`state_dict`."""
+        theta = from_flat(saved["theta"], saved["sizes"])
+        return cls(saved["w_plus"], Seen(theta, saved["landmarks"], saved["rest"]), saved["images"].float())
 
 
 def sample(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> Tensor:

@@ -25,7 +25,8 @@ from ..watch import Watch, memory_errors
 from . import energy, presets
 from .embed import Embedded, embed
 from .measure import measure
-from .session import Light, RigSession, asked
+from .request import Light, asked
+from .session import RigSession
 from .theta import TAU, tau_name
 
 METHODS = ("rig", "optimize")

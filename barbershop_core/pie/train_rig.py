@@ -29,9 +29,10 @@ from torch import Tensor, nn
 from ..errors import BadRequest
 from ..networks.rignet import RigNet
 from ..progress import Step, Steps
-from .bank import Bank, fill
-from .measure import Measure, Seen, landmark_distance, measure, photometric
-from .theta import TAU, Theta, from_flat
+from .bank import Bank, fill, joined
+from .description import Description, Reader
+from .measure import Measure, landmark_distance, measure, photometric
+from .theta import TAU
 
 
 @dataclass(frozen=True)
@@ -60,60 +61,6 @@ class Schedule:
     seed: int = 0
 
 
-class Reader(nn.Module):
-    """F: a code [B,L,D] -> standardized description [B,K], linear beside two hidden layers."""
-
-    def __init__(self, inputs: int, outputs: int, hidden: int = 256):
-        super().__init__()
-        self.straight = nn.Linear(inputs, outputs)
-        self.bend = nn.Sequential(
-            nn.Linear(inputs, hidden),
-            nn.ELU(),
-            nn.Dropout(0.1),
-            nn.Linear(hidden, hidden),
-            nn.ELU(),
-            nn.Linear(hidden, outputs),
-        )
-
-    def forward(self, rows: Tensor) -> Tensor:
-        flat = rows.flatten(1)
-        return self.straight(flat) + self.bend(flat)
-
-
-class Description:
-    """What is compared, as one standardized vector: theta without translation, landmarks, the rest."""
-
-    def __init__(self, bank: Bank):
-        self.sizes = bank.seen.theta.sizes
-        raw = self._raw(bank.seen)
-        self.mean, self.std = raw.mean(0), raw.std(0).clamp_min(1e-3)
-        count = sum(self.sizes.values())
-        self.theta, self.landmarks = slice(0, count), slice(count, count + bank.seen.landmarks[0].numel())
-        self.rest = slice(self.landmarks.stop, raw.shape[1])
-        places = dict(zip(self.sizes, torch.arange(count).split(list(self.sizes.values()))))
-        self.tau = {name: places[part] for name, part in TAU.items()}
-        kept = [
-            i
-            for part in ("rotation", "identity", "texture", "expression", "light")
-            for i in places[part].tolist()
-        ]
-        self.others = {
-            name: torch.tensor([i for i in kept if i not in set(self.tau[name].tolist())]) for name in TAU
-        }
-
-    @staticmethod
-    def _raw(seen: Seen) -> Tensor:
-        return torch.cat([seen.theta.flat(), seen.landmarks.flatten(1), seen.rest], 1)
-
-    def __call__(self, seen: Seen) -> Tensor:
-        return (self._raw(seen) - self.mean) / self.std
-
-    def thetas(self, description: Tensor) -> Theta:
-        """theta again."""
-        raw = description[:, self.theta] * self.std[self.theta] + self.mean[self.theta]
-        return from_flat(raw, self.sizes)
-
-
 def train(pack, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tuple[RigNet, dict]]:
     """Train the pack's rig.
 
@@ -131,9 +78,9 @@ def _train(pack, look: Measure, checkpoint: Path, s: Schedule) -> Steps[tuple[Ri
     saved = _read(checkpoint, pack, s)
     if saved is None:
         bank = yield from fill(pack, look, s.samples + s.held_out, s.seed)
-        saved = {"bank": _packed(bank), "elapsed": 0.0, "index": 0}
+        saved = {"bank": bank.state_dict(), "elapsed": 0.0, "index": 0}
         _write(checkpoint, saved, pack, s)
-    bank = _unpacked(saved["bank"])
+    bank = Bank.from_state(saved["bank"])
     held, known = bank.rows(torch.arange(s.held_out)), bank.rows(torch.arange(s.held_out, len(bank)))
     state = _Training(pack, look, known, held, s)
     if "rig" in saved:
@@ -340,8 +287,6 @@ def held_out(pack, look: Measure, rig: RigNet, held: Bank, count: int = 96) -> S
                 image = pack.generator.synthesis(rig(w, name, tau), resolution=pack.working_size).clamp(-1, 1)
                 parts.append(look(image))
                 faces.append(identity_embedding(pack.identity, image))
-        from .bank import joined
-
         seen = joined(parts)
         if name == "pose":
             error = (seen.theta.angles() - held.seen.theta.angles()[other]).abs().mean(0)
@@ -354,23 +299,6 @@ def held_out(pack, look: Measure, rig: RigNet, held: Bank, count: int = 96) -> S
         scores[f"{name} identity"] = float((torch.cat(faces) * before).sum(1).mean())
         yield Step("rig held out", number, len(rig.tau), scores)
     return scores
-
-
-def _packed(bank: Bank) -> dict[str, Tensor | dict]:
-    theta = bank.seen.theta
-    return {
-        "w_plus": bank.w_plus,
-        "theta": theta.flat(),
-        "sizes": theta.sizes,
-        "rest": bank.seen.rest,
-        "landmarks": bank.seen.landmarks,
-        "images": bank.images.half(),
-    }
-
-
-def _unpacked(saved: dict) -> Bank:
-    theta = from_flat(saved["theta"], saved["sizes"])
-    return Bank(saved["w_plus"], Seen(theta, saved["landmarks"], saved["rest"]), saved["images"].float())
 
 
 def _identity(pack, s: Schedule) -> dict:

@@ -10,7 +10,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
-from . import hub
+from . import local
 from .manifest import Manifest, Network, read_manifest
 
 LIBRARIES = ("torch", "torchvision", "gradio", "huggingface_hub", "safetensors", "mediapipe", "lpips",
@@ -38,7 +38,7 @@ def report(pack_name: str | None = None, device: str = "auto") -> dict[str, Any]
         "python": platform.python_version(),
         "system": platform.platform(),
         "versions": {library: _version(library) for library in LIBRARIES},
-        "hub": {"endpoint": hub.endpoint(), "offline": hub.offline(), "cache": str(hub.cache_dir()),
+        "hub": {"endpoint": local.endpoint(), "offline": local.offline(), "cache": str(local.cache_dir()),
                 "token": _has_token(), "local_folder": os.environ.get("BARBERSHOP_WEIGHTS") or None,
                 "landmarker": os.environ.get("BARBERSHOP_LANDMARKER") or None},
         "networks": networks,
@@ -50,7 +50,7 @@ def report(pack_name: str | None = None, device: str = "auto") -> dict[str, Any]
 
 def _network(manifest: Manifest, network: Network) -> dict[str, Any]:
     reasons: list = []
-    found = hub.search(network, manifest.folder, (), False, reasons)
+    found = local.search(network, manifest.folder, (), False, reasons)
     own = os.environ.get("BARBERSHOP_LANDMARKER") if network.kind == "landmarker" else None
     source = found.source if found else network.sources[0]
     entry = {

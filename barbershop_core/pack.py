@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from . import hub
+from . import hub, local
 from .barbershop.regions import Parser
 from .errors import BadRequest, PackError, UnsafePickle, WeightCorrupt, WeightError, WeightMissing
 from .manifest import Manifest, Network, read_manifest
@@ -57,12 +57,12 @@ def choose_pack(name: str | None = None, device: str = "auto") -> tuple[str, str
     if pick_device(device).type == "cpu":
         return "studio", "it runs on the CPU"
     manifest = read_manifest("ffhq")
-    if all(hub.locate(network, manifest.folder, discard=False) for network in manifest.needed("required")):
+    if all(local.locate(network, manifest.folder, discard=False) for network in manifest.needed("required")):
         return "ffhq", "there is a GPU and its weights are here"
-    if hub.offline():
+    if local.offline():
         return "studio", "HF_HUB_OFFLINE is set and the weights of 'ffhq' are not cached"
-    if not hub.reachable():
-        return "studio", f"{hub.endpoint()} does not answer and the weights of 'ffhq' are not cached"
+    if not local.reachable():
+        return "studio", f"{local.endpoint()} does not answer and the weights of 'ffhq' are not cached"
     return "ffhq", "there is a GPU and the Hub answers"
 
 
@@ -94,7 +94,7 @@ class Pack:
         self.notices: list[str] = []
         self._open: dict[str, Any] = {}
         self._locks = {role: threading.RLock() for role in (*ROLES, *manifest.networks, "fingerprint")}
-        self._found: dict[str, hub.Found] = {}
+        self._found: dict[str, local.Found] = {}
         self._missed: set[str] = set()  # what was wanted and could not be had is not asked for again
         self.working_size = self.size
         if device.type == "cpu" and manifest.cpu_size:
@@ -199,7 +199,7 @@ class Pack:
         found = self._find(role, ())
         return None if found is None else found.path
 
-    def _find(self, role: str, skip) -> hub.Found | None:
+    def _find(self, role: str, skip) -> local.Found | None:
         """The file of a role that is none of ``skip``, fetched only as its need allows."""
         network = self.manifest.networks.get(role)
         if network is None:
@@ -209,14 +209,14 @@ class Pack:
         if network.need == "required":
             found = run(hub.fetch(network, self.manifest.folder, skip), self.on_step)
         else:
-            found = hub.locate(network, self.manifest.folder, skip)
+            found = local.locate(network, self.manifest.folder, skip)
             if found is None and network.need == "wanted" and role not in self._missed:
                 found = self._try_fetch(network, skip)
         if found is not None:
             self._found[role] = found
         return found
 
-    def _try_fetch(self, network: Network, skip) -> hub.Found | None:
+    def _try_fetch(self, network: Network, skip) -> local.Found | None:
         try:
             return run(hub.fetch(network, self.manifest.folder, skip), self.on_step)
         except WeightError as error:
@@ -236,7 +236,7 @@ class Pack:
                 self._open[key] = value
             return self._open[key]
 
-    def _load(self, role: str, build: Callable[[hub.Found], Any]) -> Any:
+    def _load(self, role: str, build: Callable[[local.Found], Any]) -> Any:
         """``build`` of the first source whose contents prove right, too."""
         network, skip, reasons = self.manifest.networks[role], [], []
         while True:
@@ -280,7 +280,7 @@ class Pack:
     def _open_perceptual(self, role: str) -> Any:
         from .networks import checkpoint, perceptual
 
-        def build(found: hub.Found) -> Any:
+        def build(found: local.Found) -> Any:
             return perceptual.from_state(checkpoint.read(found.path)).to(self.device)
 
         return self._load(role, build)
@@ -299,7 +299,7 @@ class Pack:
     def _open_lending(self, role: str) -> torch.Tensor | None:
         from .networks import checkpoint
 
-        def build(found: hub.Found) -> torch.Tensor:
+        def build(found: local.Found) -> torch.Tensor:
             matrix = checkpoint.read(found.path).get("matrix")
             width = self.generator.style_dim
             if matrix is None or tuple(matrix.shape) != (width, width):
@@ -312,7 +312,7 @@ class Pack:
     def _make_fingerprint(self, _: str) -> str:
         described = repr([asdict(n) for n in self.manifest.networks.values()])
         assert self.generator is not None  # opened first: its contents may turn out wrong and be replaced
-        weights = digest(self._found["generator"].path, "sha256", hub.remembered())
+        weights = digest(self._found["generator"].path, "sha256", local.remembered())
         return hashlib.sha256(f"{self.name}\n{described}\n{weights}".encode()).hexdigest()[:16]
 
     def _notice(self, text: str) -> None:

@@ -8,7 +8,7 @@ from hub_server import HubServer
 from served_pack import write_manifest
 from small_pack import write_small_pack
 
-from barbershop_core import doctor, hub
+from barbershop_core import doctor, hub, local
 from barbershop_core.errors import PackError
 from barbershop_core.manifest import Network, Source, read_manifest
 from barbershop_core.progress import run
@@ -41,7 +41,7 @@ def test_embedded_pack_is_ready(server, tmp_path):
     assert generator["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert by_role(data)["landmarker"]["state"] == "missing"
     text = doctor.render(data)
-    assert "Ready." in text and "Apache-2.0" in text and "torch " in text and str(hub.cache_dir()) in text
+    assert "Ready." in text and "Apache-2.0" in text and "torch " in text and str(local.cache_dir()) in text
 
 
 def test_wrong_and_missing_files_are_told_apart_and_left_alone(server, tmp_path):
@@ -84,7 +84,7 @@ def test_shipped_ffhq_on_a_cpu(server):
     text = doctor.render(data)
     for part in ("working at 256 px", "spaces/ethanNeuralImage", "download --pack ffhq"):
         assert part in text
-    assert not server.requests and not hub.cache_dir().exists()
+    assert not server.requests and not local.cache_dir().exists()
 
 
 def test_environment_is_reported(server, tmp_path, monkeypatch):

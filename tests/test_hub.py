@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hub_server import COMMIT, HubServer
 
-from barbershop_core import hub, verify
+from barbershop_core import hub, local, verify
 from barbershop_core.errors import WeightCorrupt, WeightMissing
 from barbershop_core.manifest import Network, Source
 from barbershop_core.progress import run
@@ -62,7 +62,7 @@ def test_download_reports_bytes_then_cache_answers_alone(server, tmp_path):
     before = len(server.requests)
     steps.clear()
     assert fetch(net, tmp_path, steps).path == found.path and not steps
-    assert hub.locate(net, tmp_path).path == found.path
+    assert local.locate(net, tmp_path).path == found.path
     assert len(server.requests) == before
 
 
@@ -85,7 +85,7 @@ def test_a_pinned_commit_that_is_gone_gives_the_branch_if_the_hash_is_known(serv
     server.add("them/net", "dir/net.bin", DATA)
     gone = "dead" + "0" * 36
     assert fetch(network(source(revision=gone, sha256=SHA)), tmp_path).path.read_bytes() == DATA
-    assert hub.locate(network(source(revision=gone, sha256=SHA)), tmp_path)
+    assert local.locate(network(source(revision=gone, sha256=SHA)), tmp_path)
     with pytest.raises(WeightMissing, match="the pinned revision is gone"):
         fetch(network(source(revision=gone)), tmp_path)
 
@@ -204,8 +204,8 @@ def test_a_cached_file_that_rotted_is_fetched_again(server, tmp_path):
     for net in (network(source(sha256=SHA)), network(source())):
         blob = fetch(net, tmp_path).path.resolve()
         blob.write_bytes(DATA[:1000])
-        assert hub.locate(net, tmp_path, discard=False) is None and blob.exists()
-        assert hub.locate(net, tmp_path) is None and not blob.exists()
+        assert local.locate(net, tmp_path, discard=False) is None and blob.exists()
+        assert local.locate(net, tmp_path) is None and not blob.exists()
         assert fetch(net, tmp_path).path.read_bytes() == DATA
 
 
@@ -234,7 +234,7 @@ def test_offline_uses_the_cache_and_never_the_network(server, tmp_path, monkeypa
     with pytest.raises(WeightMissing) as error:
         fetch(network(source(file="other.bin")), tmp_path)
     assert "HF_HUB_OFFLINE" in str(error.value) and "other.bin" in str(error.value)
-    assert not hub.reachable() and len(server.requests) == before
+    assert not local.reachable() and len(server.requests) == before
 
 
 def test_local_folder_comes_first_and_is_never_deleted(server, tmp_path, monkeypatch):
@@ -284,9 +284,9 @@ def test_no_server_at_all(server, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(WeightMissing, match="no connection"):
         fetch(network(source()), tmp_path)
-    assert not hub.reachable()
+    assert not local.reachable()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    assert hub.reachable()
+    assert local.reachable()
 
 
 CHILD = """

@@ -27,8 +27,9 @@ from .presets import PiePreset
 from .request import ANGLES, Asked, Light, asked
 from .theta import Theta
 
-REACH = 2.6
-"""Spreads of theta^tau over generated portraits beyond which the rig is not asked: it has not learnt that."""
+REACH, FARTHEST = 2.6, 6.0
+"""Spreads of theta^tau over generated portraits beyond which nothing is wanted, as the generator has not learnt
+it; and beyond which RigNet is not asked, where it answers a wish by less."""
 LOOKS = 3
 """How often an edited picture is looked at and the rest of the move asked for: one look leaves a degree of
 yaw and a tenth of the light's change, three next to none."""
@@ -126,12 +127,12 @@ class RigSession:
         for name, move in moves.items():
             own = self.theta.tau(name)
             rest = self.rig(w, name, own) - w
-            w = self.rig(w, name, self._within(name, own + move)) - rest
+            w = self.rig(w, name, self._within(name, own + move, FARTHEST)) - rest
         return w
 
-    def _within(self, name: str, value: Tensor) -> Tensor:
+    def _within(self, name: str, value: Tensor, reach: float = REACH) -> Tensor:
         net = self.rig.tau[name]
-        return torch.maximum(torch.minimum(value, net.mean + REACH * net.std), net.mean - REACH * net.std)
+        return torch.maximum(torch.minimum(value, net.mean + reach * net.std), net.mean - reach * net.std)
 
     @torch.no_grad()
     def overlay(self, side: int = 256) -> np.ndarray:

@@ -28,8 +28,8 @@ from .request import ANGLES, Asked, Light, asked
 from .theta import Theta
 
 REACH, FARTHEST = 2.6, 6.0
-"""Spreads of theta^tau over generated portraits beyond which nothing is wanted, as the generator has not learnt
-it; and beyond which RigNet is not asked, where it answers a wish by less."""
+"""Spreads of theta^tau over generated portraits beyond which nothing is wanted, as the generator has not
+learnt it; and beyond which RigNet is not asked, where it answers a wish by less."""
 LOOKS = 3
 """How often an edited picture is looked at and the rest of the move asked for: one look leaves a degree of
 yaw and a tenth of the light's change, three next to none."""

@@ -80,8 +80,9 @@ def _refine(pack, look: Measure, checkpoint: Path, s: Schedule) -> Steps[tuple[n
             known = first(image)
         terms = _terms(trained, image, s)
         reading = net(image)
-        kept = (reading.p - known.p).square().mean() + (reading.landmarks - known.landmarks).square().mean()
-        terms["keep"] = s.keep * kept
+        moved = (reading.p - known.p, reading.landmarks - known.landmarks,
+                 (reading.theta - known.theta) / net.theta_std)  # fmt: skip
+        terms["keep"] = s.keep * sum(part.square().mean() for part in moved)
         optimizer.zero_grad(set_to_none=True)
         sum(terms.values()).backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

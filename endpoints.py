@@ -10,6 +10,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from barbershop_core.errors import BadRequest
+from barbershop_core.styleclip import ALPHA, BETA
 from page import core
 from page.hair import MODES
 
@@ -115,8 +116,8 @@ def edit_text(
     prompt: str,
     method: Literal["directions", "optimize", "mapper"] = "directions",
     neutral: str = "",
-    alpha: float = 3,
-    beta: float = 0.15,
+    alpha: float = ALPHA,
+    beta: float = BETA,
     strength: float = 1,
     identity: float | None = None,
     route: Literal["W+", "F"] = "W+",
@@ -198,7 +199,7 @@ def _direction(edit: Any) -> dict[str, Any]:
     if not isinstance(edit, dict) or not str(edit.get("target") or "").strip():
         raise BadRequest("An edit has no target.", 'Give such as {"target": "blond hair", "alpha": 3}.')
     try:
-        numbers = {"alpha": float(edit.get("alpha", 3)), "beta": float(edit.get("beta", 0.15))}
+        numbers = {"alpha": float(edit.get("alpha", ALPHA)), "beta": float(edit.get("beta", BETA))}
     except (TypeError, ValueError):
         raise BadRequest("alpha and beta of an edit are numbers.", "Such as 3 and 0.15.") from None
     return {
@@ -296,7 +297,7 @@ def wire() -> None:
         swap_face: [file("face"), file("into"), preset, seed, index, number("into_index", -1)],
         edit_text: [
             *(file("face"), text("prompt", None), choice("method", ("directions", "optimize", "mapper"))),
-            *(text("neutral"), number("alpha", 3), number("beta", 0.15), number("strength", 1)),
+            *(text("neutral"), number("alpha", ALPHA), number("beta", BETA), number("strength", 1)),
             *(number("identity", None), route, preset, seed, index),
         ],
         direction_sliders: [file("face"), data("edits"), route, preset, index],

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from .errors import BadRequest, BarbershopError, Cancelled, PhotoError
+from .styleclip import ALPHA, BETA
 
 PRESETS = ("fast", "released", "paper")
 
@@ -111,9 +112,10 @@ def _words(commands) -> None:
     text.add_argument("--method", choices=("directions", "optimize", "mapper"), default="directions",
                       help="directions (default, at once), optimize (any text, slower) or mapper")
     text.add_argument("--neutral", default="", help="what the prompt is an alternative to (default: face)")
-    text.add_argument("--alpha", type=float, default=3.0, help="directions: strength, -10..10 (default 3)")
-    text.add_argument("--beta", type=float, default=0.15, help="directions: the higher, the fewer channels "
-                      "move, 0 to 1 (default 0.15)")  # fmt: skip
+    text.add_argument("--alpha", type=float, default=ALPHA,
+                      help="directions: strength, -10..10 (default %(default)g)")
+    text.add_argument("--beta", type=float, default=BETA, help="directions: the higher, the fewer channels "
+                      "move, 0 to 1 (default %(default)g)")  # fmt: skip
     text.add_argument("--edit", action="append", default=[], metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
                       help="a direction more, stacked; may be repeated")  # fmt: skip
     text.add_argument("--strength", type=float, default=1.0, help="mapper: 1 as trained, -3 to 3")

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from barbershop_core.errors import BadRequest
+from barbershop_core.styleclip import ALPHA, BETA
 
 from . import core, panel
 from .hair import begin
@@ -18,7 +19,6 @@ from .times import times
 
 SLOTS = 5
 """Directions that can be stacked."""
-ALPHA, BETA = 3.0, 0.15
 METHODS = (("Sliders (directions)", "directions"), ("Optimize", "optimize"), ("Mapper", "mapper"))
 SUGGESTIONS: list[dict] = json.loads((core.ASSETS / "text" / "prompts.json").read_text(encoding="utf-8"))
 """[{"prompt", "neutral"}] offered to click."""

@@ -83,7 +83,6 @@ def test_two_processes_train_and_resume(folder, tmp_path):
     steps.extend(train_generator.train(folder, checkpoint, 64, longer))
     resumed = torch.load(checkpoint, weights_only=True)
     assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 48
-    print("psnr", untrained, steps[-1].losses["psnr"])
     assert steps[-1].losses["psnr"] > max(untrained + 2, 10.0)
     assert any(step.stage == "mapping held out" for step in steps)
 

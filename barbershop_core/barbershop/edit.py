@@ -80,22 +80,17 @@ def transfer(
 
     Raises BadRequest where an argument makes no sense.
     """
-    numbers = transfer_preset(preset)
     sources = _sources(face, hair_shape, hair_color, regions)
     if len(sources.roles) == 1 and mask is None:
         raise BadRequest(
             "There is nothing to transfer.",
             "Give a photo for the hair's shape or colour, for a region, or a painted mask.",
         )
-    _check(sources.roles, mode, smooth, seed)
-    if mask is not None:
-        mask = read_painted(mask).numpy().astype(np.uint8)
+    settings = _settings(studio, sources, preset, mode, smooth, seed, previous, paste, mask)
     told = {
         "regions": sorted(_expand(regions)),
-        "mask": None if mask is None else hashlib.sha256(mask.tobytes()).hexdigest(),
+        "mask": None if mask is None else hashlib.sha256(settings.mask.tobytes()).hexdigest(),
     }
-    chain.check(previous, studio.pack)
-    settings = Settings(numbers, mode, smooth, seed, mask, paste, previous)
     return _run(studio, "transfer", sources, settings, told)
 
 
@@ -114,15 +109,12 @@ def swap_face(
 
     Arguments and errors as in :func:`transfer`.  The identity score compares with ``face``.
     """
-    numbers = transfer_preset(preset)
     sources = Sources(
         {"face": into, "swapped": face},
         {region: "swapped" for region in FACE},
         {region: "swapped" for region in FACE if region not in SKIN_TONED},
     )
-    _check(sources.roles, mode, smooth, seed)
-    chain.check(previous, studio.pack)
-    settings = Settings(numbers, mode, smooth, seed, None, paste, previous)
+    settings = _settings(studio, sources, preset, mode, smooth, seed, previous, paste)
     return _run(studio, "swap_face", sources, settings, {})
 
 
@@ -142,11 +134,8 @@ def target_mask(
 
     Arguments as in :func:`transfer`; a hair colour changes nothing here.
     """
-    numbers = transfer_preset(preset)
     sources = _sources(face, hair_shape, None, regions)
-    _check(sources.roles, mode, smooth, seed)
-    chain.check(previous, studio.pack)
-    return _run_mask(studio, sources, Settings(numbers, mode, smooth, seed, previous=previous))
+    return _run_mask(studio, sources, _settings(studio, sources, preset, mode, smooth, seed, previous))
 
 
 # --- the work ---------------------------------------------------------------------------------
@@ -323,8 +312,11 @@ def _expand(regions: Mapping[str, Portrait] | None) -> dict[str, Portrait]:
     return found
 
 
-def _check(roles: Mapping[str, Any], mode: str, smooth: int, seed: int) -> None:
-    for role, portrait in roles.items():
+def _settings(studio, sources: Sources, preset, mode, smooth, seed, previous, paste=True, mask=None
+              ) -> Settings:
+    """The rest of a request, all of it checked.  Raises BadRequest."""
+    numbers = transfer_preset(preset)
+    for role, portrait in sources.roles.items():
         if not isinstance(portrait, Portrait):
             raise BadRequest(
                 f"What was given for {role.replace('_', ' ')} is no portrait.",
@@ -335,3 +327,7 @@ def _check(roles: Mapping[str, Any], mode: str, smooth: int, seed: int) -> None:
         raise BadRequest(f"smooth = {smooth} makes no sense.", "Give pixels from 0 to 40; 5 is usual.")
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise BadRequest(f"The seed {seed!r} is no whole number.", "Give one, such as 0.")
+    if mask is not None:
+        mask = read_painted(mask).numpy().astype(np.uint8)
+    chain.check(previous, studio.pack)
+    return Settings(numbers, mode, smooth, seed, mask, paste, previous)

@@ -21,7 +21,7 @@ from ..cache import CodeCache
 from ..errors import BadRequest, BarbershopError, Cancelled
 from ..progress import Step, Steps
 from ..studio import Studio
-from ..styleclip import tools
+from ..styleclip import ALPHA, BETA, tools
 from ..styleclip.edit import METHODS
 from ..watch import Watch
 from ..world import params
@@ -68,8 +68,6 @@ WISHES = (
     Wish("open mouth", "mouth", "mouth_open", 1, ("smile",)),
 )
 """At least twelve, over shape, colour, expression and accessories."""
-ALPHA, BETA = 3.0, 0.15
-"""Strength and threshold at which directions are scored: a clear change without caricature."""
 
 
 def text(

@@ -128,6 +128,8 @@ class FeatureFusion(nn.Module):
 
 
 class Head(nn.Module):
+    """Logits of the classes [B,C,H,W] from features [B,I,H,W]."""
+
     def __init__(self, inputs: int, middle: int, n_classes: int):
         super().__init__()
         self.conv = ConvBNReLU(inputs, middle)

@@ -94,12 +94,16 @@ class ModulatedConv(nn.Module):
 
 
 class Noise(nn.Module):
+    """Holds the strength of a layer's noise [1]; `StyledConv` adds it."""
+
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
 
 class Activation(nn.Module):
+    """Holds a layer's bias [C]; `StyledConv` applies it with the leaky ReLU."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -159,6 +163,8 @@ class ToRGB(nn.Module):
 
 
 class ConstantInput(nn.Module):
+    """The learnt 4x4 picture [1,C,4,4] that every synthesis begins with."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.input = nn.Parameter(torch.randn(1, channels, 4, 4))

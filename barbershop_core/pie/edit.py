@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,13 @@ from ..watch import Watch, memory_errors
 from . import energy, presets
 from .embed import Embedded, embed
 from .measure import measure
-from .request import Light, asked
+from .request import POSE, Light, asked
 from .session import RigSession
 from .theta import TAU, tau_name
 
 METHODS = ("rig", "optimize")
 DEFAULTS: dict[str, Any] = {
-    "yaw": 0.0, "pitch": 0.0, "roll": 0.0, "expression": None, "strength": 1.0, "light": None, "copy": None,
-    "method": None, "preset": "fast", "seed": 0,
+    **POSE, "copy": None, "method": None, "preset": "fast", "seed": 0,
 }  # fmt: skip
 """Settings of a request (`barbershop_core.jobs`) and of a recipe."""
 
@@ -107,7 +106,7 @@ def _repose(
     session = yield from _rig(studio, portrait, preset, previous, seed)
     if like is not None:
         seen = session.measure(like.tensor(studio.pack.working_size, studio.pack.device))
-        request = type(request)(**{**vars(request), "like": seen.theta, "copied": names})
+        request = replace(request, like=seen.theta, copied=names)
     if method == "rig" and session.rig is None:
         session.moved(request)  # raises the sentence
     inputs = {} if like is None else {"like": like}

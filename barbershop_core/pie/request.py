@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -18,6 +19,10 @@ ANGLES = {"yaw": 50.0, "pitch": 30.0, "roll": 20.0}
 """Degrees to either side that may be asked for."""
 Light = Lamp | Mapping[str, float] | None
 """A light as it may be given."""
+POSE: Mapping[str, Any] = {
+    "yaw": 0.0, "pitch": 0.0, "roll": 0.0, "expression": None, "strength": 1.0, "light": None,
+}  # fmt: skip
+"""What :func:`asked` takes, as it is when nothing is asked for."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,13 @@ def asked(
     expression: str | Mapping[str, float] | None = None,
     strength: float = 1.0,
     light: Light = None,
-    like: Theta | None = None,
-    copy: tuple[str, ...] = (),
 ) -> Asked:
-    """Checks a request's numbers.  Raises BadRequest."""
+    """A checked request; `POSE` holds the same names.
+
+    yaw, pitch, roll: degrees to turn by (see `ANGLES`).  expression: a name of `expressions.NAMES`, or
+    amounts by control; strength 0..1.5.  light: azimuth, elevation, strength, warmth, see `light.Light`.
+    Raises BadRequest.
+    """
     for name, value in (("yaw", yaw), ("pitch", pitch), ("roll", roll)):
         most = ANGLES[name]
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
@@ -82,11 +90,4 @@ def asked(
         raise BadRequest(
             f"There is no expression '{expression}'.", f"Choose one of: {', '.join(expressions.NAMES)}."
         )
-    return Asked(
-        (float(yaw), float(pitch), float(roll)),
-        expression or None,
-        strength,
-        read(light),
-        tuple(copy) if like is not None else (),
-        like,
-    )
+    return Asked((float(yaw), float(pitch), float(roll)), expression or None, strength, read(light))

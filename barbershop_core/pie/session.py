@@ -24,7 +24,7 @@ from . import expressions, light, optimize
 from .embed import Embedded
 from .measure import Measure
 from .presets import PiePreset
-from .request import ANGLES, Asked, Light, asked
+from .request import ANGLES, POSE, Asked, Light, asked
 from .theta import Theta
 
 REACH, FARTHEST = 2.6, 6.0
@@ -77,24 +77,14 @@ class RigSession:
 
     # ------------------------------------------------------------------------------ pictures
 
-    def image(
-        self,
-        yaw: float = 0.0,
-        pitch: float = 0.0,
-        roll: float = 0.0,
-        expression: str | Mapping[str, float] | None = None,
-        strength: float = 1.0,
-        light: Light = None,
-    ) -> np.ndarray:
+    def image(self, **pose: Any) -> np.ndarray:
         """The portrait moved, uint8 [R,R,3], at once.
 
-        yaw, pitch, roll: degrees to turn by (see `ANGLES`).  expression: a name of `expressions.NAMES`, or
-        amounts by control; strength 0..1.5.  light: azimuth, elevation, strength, warmth, see `light.Light`.
-        All at their defaults give the embedded portrait.  Raises BadRequest.
+        pose: yaw, pitch, roll, expression, strength, light as :func:`.request.asked` takes them; none of them
+        gives the embedded portrait.  Raises BadRequest.
         """
-        request = asked(yaw, pitch, roll, expression, strength, light)
         with torch.no_grad():
-            return to_uint8(self._synthesis(self.moved(request)))[0].numpy()
+            return to_uint8(self._synthesis(self.moved(asked(**pose))))[0].numpy()
 
     def _synthesis(self, w_plus: Tensor) -> Tensor:
         return self.pack.generator.synthesis(w_plus, resolution=self.pack.working_size).clamp(-1, 1)
@@ -177,27 +167,12 @@ class RigSession:
 
     # ------------------------------------------------------------------------------ results
 
-    def result(
-        self,
-        yaw: float = 0.0,
-        pitch: float = 0.0,
-        roll: float = 0.0,
-        expression: str | Mapping[str, float] | None = None,
-        strength: float = 1.0,
-        light: Light = None,
-        paste: bool = True,
-    ) -> Steps[Result]:
-        """What the sliders show as a result in the photo; arguments as in `image`."""
-        request = asked(yaw, pitch, roll, expression, strength, light)
-        own = dict(expression) if isinstance(expression, Mapping) else expression
-        settings = {
-            "yaw": yaw,
-            "pitch": pitch,
-            "roll": roll,
-            "strength": strength,
-            "light": _plain(light),
-            "expression": own,
-        }
+    def result(self, paste: bool = True, **pose: Any) -> Steps[Result]:
+        """What the sliders show as a result in the photo; ``pose`` as in `image`."""
+        request, settings = asked(**pose), {**POSE, **pose}
+        settings["light"] = _plain(settings["light"])
+        if isinstance(settings["expression"], Mapping):
+            settings["expression"] = dict(settings["expression"])
         return self.finish(request, settings, paste=paste)
 
     def finish(

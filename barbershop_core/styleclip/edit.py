@@ -18,7 +18,7 @@ from ..photo import Portrait
 from ..progress import Step, Steps
 from ..result import Result
 from ..watch import Watch, memory_errors
-from . import optimize, prompts, tools
+from . import ALPHA, BETA, optimize, prompts, tools
 from .directions import boundary, channel_weights
 from .sliders import Sliders, check
 from .stylespace import StyleSynthesis, carried
@@ -30,7 +30,7 @@ STEP = 0.1
 STRENGTH, IDENTITY = 3.0, 1.0
 """Largest strength of a mapper and weight of the identity loss."""
 DEFAULTS: dict[str, Any] = {
-    "prompt": "", "method": "directions", "neutral": "", "alpha": 3.0, "beta": 0.15, "strength": 1.0,
+    "prompt": "", "method": "directions", "neutral": "", "alpha": ALPHA, "beta": BETA, "strength": 1.0,
     "identity": None, "route": "W+", "edits": None, "preset": "fast", "seed": 0,
 }  # fmt: skip
 """Settings of a request (`barbershop_core.jobs`) and of a recipe."""
@@ -69,8 +69,8 @@ def edit_text(
     prompt: str,
     method: str = "directions",
     neutral: str = "",
-    alpha: float = 3.0,
-    beta: float = 0.15,
+    alpha: float = ALPHA,
+    beta: float = BETA,
     strength: float = 1.0,
     identity: float | None = None,
     route: str = "W+",

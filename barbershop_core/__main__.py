@@ -1,6 +1,6 @@
 """The command line: ``python -m barbershop_core {hair,face,invert,parse,download,doctor,evaluate}``.
 
-This file knows the options and how a run ends; :mod:`barbershop_core.cli` does the commands and is
+This file knows the options and how a run ends; :mod:`barbershop_core.commands.edits` does the commands and is
 imported only when one runs, so that ``--help`` answers at once.
 """
 
@@ -26,9 +26,14 @@ EXAMPLES = """examples:
   python -m barbershop_core doctor --json"""
 
 
-HOMES = {"text": ".cli_words", "directions": ".cli_words", "mapper": ".cli_words", "pose": ".cli_pose",
-         "rig": ".cli_pose"}
-"""Modules of the commands that are not in :mod:`barbershop_core.cli`."""
+HOMES = {
+    "text": ".commands.words",
+    "directions": ".commands.words",
+    "mapper": ".commands.words",
+    "pose": ".commands.rig",
+    "rig": ".commands.rig",
+}
+"""Modules of the commands that are not in :mod:`barbershop_core.commands.edits`."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,18 +72,36 @@ def _pose(commands) -> None:
     pose.add_argument("face", help="photo of the person")
     for name, way in (("yaw", "to the picture's right"), ("pitch", "up"), ("roll", "clockwise")):
         pose.add_argument(f"--{name}", type=float, default=0.0, metavar="DEGREES", help=f"turn by, {way}")
-    pose.add_argument("--expression", metavar="NAME",
-                      help="smile, open mouth, raised brows, closed eyes, frown or neutral")
+    pose.add_argument(
+        "--expression", metavar="NAME", help="smile, open mouth, raised brows, closed eyes, frown or neutral"
+    )
     pose.add_argument("--strength", type=float, default=1.0, help="of the expression, 0 to 1.5 (default 1)")
-    pose.add_argument("--control", metavar="NAME=AMOUNT", action="append", default=[],
-                      help="add to one of the face model's own controls; may be repeated")
-    pose.add_argument("--light", metavar="NAME=NUMBER", action="append", default=[],
-                      help="azimuth, elevation (degrees), strength, warmth; may be repeated")
+    pose.add_argument(
+        "--control",
+        metavar="NAME=AMOUNT",
+        action="append",
+        default=[],
+        help="add to one of the face model's own controls; may be repeated",
+    )
+    pose.add_argument(
+        "--light",
+        metavar="NAME=NUMBER",
+        action="append",
+        default=[],
+        help="azimuth, elevation (degrees), strength, warmth; may be repeated",
+    )
     pose.add_argument("--like", metavar="PHOTO", help="copy from this photo")
-    pose.add_argument("--copy", action="append", choices=("pose", "expression", "light"),
-                      help="what to copy (default all three); may be repeated")
-    pose.add_argument("--method", choices=("rig", "optimize"),
-                      help="rig (RigNet; default where the pack has one) or optimize (latent optimization)")
+    pose.add_argument(
+        "--copy",
+        action="append",
+        choices=("pose", "expression", "light"),
+        help="what to copy (default all three); may be repeated",
+    )
+    pose.add_argument(
+        "--method",
+        choices=("rig", "optimize"),
+        help="rig (RigNet; default where the pack has one) or optimize (latent optimization)",
+    )
     pose.add_argument("--sweep", choices=("yaw", "light"), help="write an animation instead (GIF or MP4)")
     pose.add_argument("--frames", type=int, default=24, help="of the animation (default 24)")
     for name in ("face", "like"):
@@ -109,11 +132,16 @@ def _words(commands) -> None:
     text.add_argument("face", help="photo of the person")
     text.add_argument("prompt", nargs="?", default="", help='what should be seen, such as "curly hair"; '
                       "for --method mapper the name of a mapper or its file")  # fmt: skip
-    text.add_argument("--method", choices=("directions", "optimize", "mapper"), default="directions",
-                      help="directions (default, at once), optimize (any text, slower) or mapper")
+    text.add_argument(
+        "--method",
+        choices=("directions", "optimize", "mapper"),
+        default="directions",
+        help="directions (default, at once), optimize (any text, slower) or mapper",
+    )
     text.add_argument("--neutral", default="", help="what the prompt is an alternative to (default: face)")
-    text.add_argument("--alpha", type=float, default=ALPHA,
-                      help="directions: strength, -10..10 (default %(default)g)")
+    text.add_argument(
+        "--alpha", type=float, default=ALPHA, help="directions: strength, -10..10 (default %(default)g)"
+    )
     text.add_argument("--beta", type=float, default=BETA, help="directions: the higher, the fewer channels "
                       "move, 0 to 1 (default %(default)g)")  # fmt: skip
     text.add_argument("--edit", action="append", default=[], metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
@@ -132,8 +160,12 @@ def _words(commands) -> None:
     kinds = directions.add_subparsers(dest="kind", required=True, metavar="kind")
     table = kinds.add_parser("precompute", help="compute the table of a pack's generator; resumable")
     table.add_argument("--images", type=int, default=100, help="pictures that are varied (default 100)")
-    table.add_argument("--by", choices=("derivative", "shift"), default="derivative",
-                       help="small changes of a channel (default), or large ones, as published: slow")
+    table.add_argument(
+        "--by",
+        choices=("derivative", "shift"),
+        default="derivative",
+        help="small changes of a channel (default), or large ones, as published: slow",
+    )
     table.add_argument("--sigmas", type=float, default=5.0, help="of --by shift: standard deviations (5)")
     _common(table, "table to write (default: directions.safetensors beside the manifest)", preset=False)
 
@@ -244,17 +276,26 @@ def parser() -> argparse.ArgumentParser:
     truth.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of the first dozen")
     words = kinds.add_parser("text", help="edits by words, measured by a network that reads portraits")
     words.add_argument("--portraits", type=int, default=50, help="held-out portraits a prompt (default 50)")
-    words.add_argument("--methods", nargs="+", default=["directions", "optimize", "mapper"], metavar="METHOD",
-                       help="some of: directions optimize mapper (default all)")
+    words.add_argument(
+        "--methods",
+        nargs="+",
+        default=["directions", "optimize", "mapper"],
+        metavar="METHOD",
+        help="some of: directions optimize mapper (default all)",
+    )
     words.add_argument("--prompts", nargs="+", metavar="PROMPT", help="only these of the scored prompts")
     words.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
     words.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of one portrait a prompt")
     _common(words, argparse.SUPPRESS)
     rigged = kinds.add_parser("pose", help="edits by the rig against the rendered truth, and ablations")
     rigged.add_argument("--portraits", type=int, default=20, help="held-out portraits (default 20)")
-    rigged.add_argument("--rows", nargs="+", metavar="ROW",
-                        help="some of: full no_identity no_edit no_invariance no_recognition w_only "
-                             "no_hierarchy optimize (default all but the last)")
+    rigged.add_argument(
+        "--rows",
+        nargs="+",
+        metavar="ROW",
+        help="some of: full no_identity no_edit no_invariance no_recognition w_only "
+        "no_hierarchy optimize (default all but the last)",
+    )
     rigged.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
     rigged.add_argument("--sheet", type=Path, metavar="PNG", help="a contact sheet of the first portraits")
     _common(rigged, argparse.SUPPRESS)
@@ -270,14 +311,14 @@ def _command(name: str):
     """The function of a command, imported now."""
     from importlib import import_module
 
-    return getattr(import_module(HOMES.get(name, ".cli"), __package__), name)
+    return getattr(import_module(HOMES.get(name, ".commands.edits"), __package__), name)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 (failed), 2 (bad request or photo), 130 (stopped)."""
     options = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from .console import quiet_libraries
+    from .commands.console import quiet_libraries
 
     say = quiet_libraries(options.debug)
     try:

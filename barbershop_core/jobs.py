@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import chain
-from .barbershop.presets import PRESETS
-from .barbershop.regions import COLOURS
+from .barbershop.transfer_presets import PRESETS
+from .editing import chain
+from .editing.mask_file import palette, read_mask
+from .editing.recipe import save_png, steps
+from .editing.regions import COLOURS
 from .errors import BadRequest, FaceIndexError
-from .mask_file import palette, read_mask
 from .progress import Step, Steps
-from .recipe import save_png, steps
 
 PHOTOS = {
     "face": "person",
@@ -38,7 +38,7 @@ PHOTOS = {
 DEFAULTS = {"preset": "fast", "mode": "realistic", "smooth": 5, "seed": 0}
 SETTINGS = {"transfer": tuple(DEFAULTS), "swap": ("preset", "seed"), "mask": tuple(DEFAULTS)}
 
-EDITS = {"text": "styleclip.edit", "pose": "pie.edit"}
+EDITS = {"text": "styleclip.edit_text", "pose": "pie.repose"}
 """Edits of one portrait, each in a module of its own with
 
 - ``DEFAULTS``: its settings, plain values, by name;
@@ -137,9 +137,7 @@ def _start(studio, kind: str, request: Mapping[str, Any], portraits: Mapping[str
         "regions": regions or None,
     }
     if kind == "mask":
-        labels = yield from studio.target_mask(
-            face=portraits["face"], previous=previous, **given, **settings
-        )
+        labels = yield from studio.target_mask(face=portraits["face"], previous=previous, **given, **settings)
         return Finished(
             None, portraits["face"], np.asarray(labels, np.uint8), tuple(studio.pack.notices), recipe
         )

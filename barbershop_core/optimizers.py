@@ -15,8 +15,15 @@ class ClampedAdam(torch.optim.Adam):
     lower, upper: the allowed range; the other arguments are Adam's.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 0.01, *, lower: float = 0.0, upper: float = 1.0,
-                 **options: Any):
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.01,
+        *,
+        lower: float = 0.0,
+        upper: float = 1.0,
+        **options: Any,
+    ):
         super().__init__(params, lr=lr, **options)
         self.lower, self.upper = lower, upper
 

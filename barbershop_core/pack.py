@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from . import hub, local
-from .barbershop.regions import Parser
+from .editing.regions import Parser
 from .errors import BadRequest, PackError, UnsafePickle, WeightCorrupt, WeightError, WeightMissing
-from .manifest import Manifest, Network, read_manifest
 from .progress import Step, Steps, run
-from .verify import digest
+from .weights import hub, local
+from .weights.manifest import Manifest, Network, read_manifest
+from .weights.verify import digest
 
 if TYPE_CHECKING:
     from .inversion.prior import PNorm
@@ -35,7 +35,7 @@ ROLES = ("generator", "parser", "identity", "encoder", "perceptual", "pnorm", "l
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """"auto" is CUDA, else Apple's MPS, else the CPU.  Raises BadRequest for a device that is not here."""
+    """ "auto" is CUDA, else Apple's MPS, else the CPU.  Raises BadRequest for a device that is not here."""
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return torch.device(next(name for name, available in here.items() if available))
@@ -44,8 +44,10 @@ def pick_device(wanted: str = "auto") -> torch.device:
     except RuntimeError:
         device = None
     if device is None or not here.get(device.type, False):
-        raise BadRequest(f"There is no device '{wanted}' here.",
-                         f"Use one of: auto, {', '.join(n for n, available in here.items() if available)}.")
+        raise BadRequest(
+            f"There is no device '{wanted}' here.",
+            f"Use one of: auto, {', '.join(n for n, available in here.items() if available)}.",
+        )
     return device
 
 
@@ -66,8 +68,11 @@ def choose_pack(name: str | None = None, device: str = "auto") -> tuple[str, str
     return "ffhq", "there is a GPU and the Hub answers"
 
 
-def open_pack(name_or_manifest_path: str | Path | None = None, device: str = "auto",
-              on_step: Callable[[Step], None] | None = None) -> Pack:
+def open_pack(
+    name_or_manifest_path: str | Path | None = None,
+    device: str = "auto",
+    on_step: Callable[[Step], None] | None = None,
+) -> Pack:
     """Open a pack by name ("studio", "ffhq", "auto") or by its manifest's path.
 
     None means ``BARBERSHOP_PACK``, else "auto": "ffhq" where there is a GPU and the Hub can be reached,
@@ -87,8 +92,13 @@ class Pack:
     device: where the networks are.  notices: sentences for the person, which grow as things turn out.
     """
 
-    def __init__(self, manifest: Manifest, device: torch.device,
-                 on_step: Callable[[Step], None] | None = None, why: str = ""):
+    def __init__(
+        self,
+        manifest: Manifest,
+        device: torch.device,
+        on_step: Callable[[Step], None] | None = None,
+        why: str = "",
+    ):
         self.manifest, self.device, self.on_step, self.why = manifest, device, on_step, why
         self.name, self.size = manifest.name, manifest.size
         self.notices: list[str] = []
@@ -164,8 +174,9 @@ class Pack:
         own = os.environ.get("BARBERSHOP_LANDMARKER")
         if own:
             if not Path(own).expanduser().is_file():
-                raise WeightMissing(f"BARBERSHOP_LANDMARKER names {own}, which is no file.",
-                                    "Correct or unset it.")
+                raise WeightMissing(
+                    f"BARBERSHOP_LANDMARKER names {own}, which is no file.", "Correct or unset it."
+                )
             return Path(own).expanduser()
         return self._once("landmarker", self._file)
 
@@ -268,8 +279,10 @@ class Pack:
         kind = self.manifest.networks[role].kind
         net = self._load(role, lambda found: networks.load(kind, found.path).to(self.device))
         if net is None:
-            self._notice(f"The {role} of '{self.name}' is not here and is done without; "
-                         f"'python -m barbershop_core download --pack {self.name} --all' fetches it.")
+            self._notice(
+                f"The {role} of '{self.name}' is not here and is done without; "
+                f"'python -m barbershop_core download --pack {self.name} --all' fetches it."
+            )
         return net
 
     def _open_parser(self, role: str) -> Parser:
@@ -278,7 +291,8 @@ class Pack:
         return Parser(net, source.input_size or network.input_size or 512, source.table or network.table)
 
     def _open_perceptual(self, role: str) -> Any:
-        from .networks import checkpoint, perceptual
+        from .networks import perceptual
+        from .weights import checkpoint
 
         def build(found: local.Found) -> Any:
             return perceptual.from_state(checkpoint.read(found.path)).to(self.device)
@@ -287,7 +301,7 @@ class Pack:
 
     def _open_pnorm(self, role: str) -> pnorm.PNorm:
         from .inversion.prior import PNorm, from_arrays
-        from .networks import checkpoint
+        from .weights import checkpoint
 
         statistics = None
         if role in self.manifest.networks:
@@ -297,14 +311,16 @@ class Pack:
         return statistics.to(self.device)
 
     def _open_lending(self, role: str) -> torch.Tensor | None:
-        from .networks import checkpoint
+        from .weights import checkpoint
 
         def build(found: local.Found) -> torch.Tensor:
             matrix = checkpoint.read(found.path).get("matrix")
             width = self.generator.style_dim
             if matrix is None or tuple(matrix.shape) != (width, width):
-                raise WeightCorrupt(f"{found.path} holds no matrix [{width},{width}].",
-                                    "Make it again with barbershop_core.world.train.")
+                raise WeightCorrupt(
+                    f"{found.path} holds no matrix [{width},{width}].",
+                    "Make it again with barbershop_core.training.studio_pack.",
+                )
             return matrix.float().to(self.device)
 
         return self._load(role, build) if role in self.manifest.networks else None
@@ -326,7 +342,9 @@ def _mapping_samples(generator: nn.Module, count: int = 100_000, seed: int = 0) 
     noise = torch.Generator().manual_seed(seed)
     device = next(generator.parameters()).device
     z_dim = getattr(generator, "z_dim", generator.style_dim)
-    return torch.cat([
-        generator.mapping(torch.randn(4000, z_dim, generator=noise).to(device)).float().cpu()
-        for _ in range(count // 4000)
-    ])
+    return torch.cat(
+        [
+            generator.mapping(torch.randn(4000, z_dim, generator=noise).to(device)).float().cpu()
+            for _ in range(count // 4000)
+        ]
+    )

@@ -13,19 +13,19 @@ import numpy as np
 import torch
 
 from . import photo
-from .barbershop import edit
-from .barbershop.presets import TransferPreset, transfer_preset
-from .barbershop.regions import parse, region_index
-from .cache import CodeCache, cache_key
-from .codes import Code, space_name
+from .barbershop import transfer as edit
+from .barbershop.transfer_presets import TransferPreset, transfer_preset
+from .editing.regions import parse, region_index
+from .editing.result import Result
 from .errors import NoFaceFound
 from .inversion import embed
-from .inversion.descent import to_uint8
-from .inversion.presets import InversionPreset
+from .inversion.cache import CodeCache, cache_key
+from .inversion.codes import Code, space_name
+from .inversion.inversion_presets import InversionPreset
 from .photo import Portrait
+from .photo.pixels import to_uint8
 from .progress import Step, Steps
-from .result import Result
-from .watch import memory_errors
+from .stages import memory_errors
 
 
 class Studio:
@@ -151,13 +151,13 @@ class Studio:
         self, portrait: Portrait, prompt: str, method: str = "directions", **options
     ) -> Steps[Result]:
         """Edit by words (StyleCLIP): see :func:`.styleclip.edit.edit_text` for options and errors."""
-        from .styleclip import edit as by_words
+        from .styleclip import edit_text as by_words
 
         return by_words.edit_text(self, portrait, prompt, method, **options)
 
     def direction_sliders(self, portrait: Portrait, previous: Result | None = None, **options) -> Steps[Any]:
         """Global directions under sliders: see :func:`.styleclip.edit.direction_sliders`."""
-        from .styleclip import edit as by_words
+        from .styleclip import edit_text as by_words
 
         return by_words.direction_sliders(self, portrait, previous, **options)
 
@@ -165,12 +165,12 @@ class Studio:
 
     def repose(self, portrait: Portrait, **options) -> Steps[Result]:
         """Turn the head, change expression or light (PIE): see :func:`.pie.edit.repose`."""
-        from .pie import edit as by_rig
+        from .pie import repose as by_rig
 
         return by_rig.repose(self, portrait, **options)
 
     def rig(self, portrait: Portrait, preset="fast", previous: Result | None = None, **options) -> Steps[Any]:
         """The portrait embedded for the rig, under sliders: see :func:`.pie.edit.rig`."""
-        from .pie import edit as by_rig
+        from .pie import repose as by_rig
 
         return by_rig.rig(self, portrait, preset, previous, **options)

@@ -80,7 +80,7 @@ def title_of(request: dict) -> str:
 
 def painted_mask(painted: dict | None, state: dict | None) -> np.ndarray | None:
     """The automatic labels with the visitor's strokes on them, uint8 [r,r]; ``None`` without strokes."""
-    from barbershop_core.mask_file import paint_over
+    from barbershop_core.editing.mask_file import paint_over
 
     if not painted or not painted.get("layers"):
         return None

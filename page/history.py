@@ -33,7 +33,7 @@ _lock = threading.RLock()
 
 def root() -> Path:
     """The folder of all visits, beside the cache of codes."""
-    from barbershop_core.cache import default_folder
+    from barbershop_core.inversion.cache import default_folder
 
     return default_folder().parent / "visits"
 
@@ -174,8 +174,8 @@ class Visit:
 
 def load_result(folder: str | Path):
     """The Result that a step left, as far as the next edit needs it: picture, code, mask, recipe."""
-    from barbershop_core import codes
-    from barbershop_core.result import Result
+    from barbershop_core.editing.result import Result
+    from barbershop_core.inversion import codes
 
     folder = Path(folder)
     try:

@@ -30,7 +30,7 @@ class Open:
     used: float = field(default_factory=time.monotonic)
 
 
-class Shelf:
+class SessionCache:
     """Open objects by key, least recently used ones put away first."""
 
     def __init__(self, most: int = MOST, age: float = AGE):
@@ -57,7 +57,7 @@ class Shelf:
         return entry
 
 
-shelf = Shelf()
+shelf = SessionCache()
 
 
 def _opened(studio, request: dict, kind: str, make: Callable):
@@ -162,7 +162,7 @@ def _rig(studio, request: dict):
 def open_rig(studio, request: dict):
     """Steps; returns {"image", "controls", "light", "live", "notices"}: the embedded portrait, names of its
     single movements, the light found in it, and whether a rig makes its sliders live."""
-    from barbershop_core.pie import edit
+    from barbershop_core.pie import repose as edit
 
     entry = yield from _rig(studio, request)
     with entry.lock:
@@ -194,7 +194,7 @@ def overlay_rig(studio, request: dict):
 def animate_rig(studio, request: dict):
     """Steps; returns {"data", "name", "gif", "image", "notices"}: a sweep as a GIF or MP4, a GIF to look at,
     and where the sliders stand."""
-    from barbershop_core import animation
+    from barbershop_core.pie import animation
 
     entry = yield from _rig(studio, request)
     with entry.lock:

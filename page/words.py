@@ -290,7 +290,7 @@ def run(session: gr.Request, *values):
 
 def mappers() -> list[str]:
     """The mappers of the open pack and of one's own folder, by name."""
-    from barbershop_core.styleclip import tools
+    from barbershop_core.styleclip import resources as tools
 
     return sorted(tools.mappers(core.studio().pack))
 

@@ -49,8 +49,11 @@ class Served:
         if isinstance(self.data, Path):
             self.size = self.data.stat().st_size
             with self.data.open("rb") as file:
-                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(
-                    hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+                self.sha256 = (
+                    hashlib.file_digest(file, "sha256").hexdigest()
+                    if hasattr(hashlib, "file_digest")
+                    else hashlib.sha256(file.read()).hexdigest()
+                )
         else:
             self.size, self.sha256 = len(self.data), hashlib.sha256(self.data).hexdigest()
         self.etag = self.etag or self.sha256
@@ -143,8 +146,13 @@ def _handler(hub: HubServer):
             return self.send_file(served, headers, body)
 
         def identity(self, served: Served) -> dict[str, str]:
-            return {"X-Repo-Commit": served.commit, "X-Linked-Size": str(served.size),
-                    "X-Linked-Etag": f'"{served.etag}"', "ETag": f'"{served.etag}"', "Accept-Ranges": "bytes"}
+            return {
+                "X-Repo-Commit": served.commit,
+                "X-Linked-Size": str(served.size),
+                "X-Linked-Etag": f'"{served.etag}"',
+                "ETag": f'"{served.etag}"',
+                "Accept-Ranges": "bytes",
+            }
 
         def refuse(self, status: int, code: str, extra: dict[str, str] | None = None):
             self.send_response(status)

@@ -23,12 +23,16 @@ from conformance import weights
 from hub_server import HubServer
 from safetensors.torch import save_file
 
-from barbershop_core.manifest import Network, Source, read_manifest
 from barbershop_core.networks.vgg import VGG16Features
+from barbershop_core.weights.manifest import Network, Source, read_manifest
 
 CONFORMANCE = Path(__file__).parent / "conformance"
-LAYOUTS = {"generator": "stylegan2_rosinality_1024", "parser": "bisenet_19", "identity": "arcface_irse50",
-           "encoder": "e4e_encoder_1024"}
+LAYOUTS = {
+    "generator": "stylegan2_rosinality_1024",
+    "parser": "bisenet_19",
+    "identity": "arcface_irse50",
+    "encoder": "e4e_encoder_1024",
+}
 ROLES = ("generator", "parser", "identity", "perceptual", "pnorm")
 
 
@@ -53,8 +57,13 @@ def write_weights(role: str, path: Path, seed: int = 7) -> None:
         rng = np.random.default_rng(seed)
         components, _ = np.linalg.qr(rng.standard_normal((512, 512)))
         data = io.BytesIO()
-        np.savez(data, X_mean=rng.standard_normal(512).astype(np.float32), X_comp=components,
-                 X_stdev=np.linspace(2, 0.05, 512), X_var_ratio=np.full(512, 1 / 512))
+        np.savez(
+            data,
+            X_mean=rng.standard_normal(512).astype(np.float32),
+            X_comp=components,
+            X_stdev=np.linspace(2, 0.05, 512),
+            X_var_ratio=np.full(512, 1 / 512),
+        )
         path.write_bytes(data.getvalue())
 
 

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 
 from barbershop_core.inversion.prior import PNorm
-from barbershop_core.manifest import PACKS, write_manifest_hashes
 from barbershop_core.networks import clip
 from barbershop_core.networks.arcface import ArcFace
 from barbershop_core.networks.bisenet import BiSeNet
@@ -16,6 +15,7 @@ from barbershop_core.networks.e4e import Encoder4Editing
 from barbershop_core.networks.mapper import Mapper
 from barbershop_core.networks.stylegan2 import Generator
 from barbershop_core.networks.vgg import VGG16Features
+from barbershop_core.weights.manifest import PACKS, write_manifest_hashes
 
 DIM = 16
 
@@ -38,15 +38,18 @@ def write_small_pack(folder: Path, size: int = 64, seed: int = 0) -> Path:
         "generator": {**flat["g_ema"], "latent_avg": w.mean(0)},
         "parser": BiSeNet(19, (8, 8, 16, 16), (1, 1, 1, 1)).state_dict(),
         "identity": ArcFace((8, 12, 16, 20), (1, 1, 1, 1), embedding=32, reduction=4).state_dict(),
-        "encoder": Encoder4Editing(generator.n_latent, DIM, (8, 12, 16, 20), (1, 1, 1, 1), 64,
-                                   reduction=4).state_dict(),
+        "encoder": Encoder4Editing(
+            generator.n_latent, DIM, (8, 12, 16, 20), (1, 1, 1, 1), 64, reduction=4
+        ).state_dict(),
         "perceptual": {**vgg, **heads},
         "pnorm": {"mean": statistics.mean, "components": statistics.components, "stdev": statistics.stdev},
     } | _words(generator)
     for name, state in files.items():
         half = name not in ("pnorm", "directions")
-        tensors = {k: (v.half() if half and v.is_floating_point() else v).detach().contiguous().clone()
-                   for k, v in state.items()}
+        tensors = {
+            k: (v.half() if half and v.is_floating_point() else v).detach().contiguous().clone()
+            for k, v in state.items()
+        }
         save_file(tensors, folder / f"{name}.safetensors")
     text = (PACKS / "studio" / "pack.toml").read_text(encoding="utf-8")
     text = text.replace('name = "studio"', 'name = "small"').replace("\nsize = 128", f"\nsize = {size}")

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 from small_pack import DIM, write_small_pack
 
-from barbershop_core.manifest import PACKS, write_manifest_hashes
 from barbershop_core.networks.regressor import Regressor
 from barbershop_core.networks.rignet import RigNet
+from barbershop_core.weights.manifest import PACKS, write_manifest_hashes
 
 SIZES = {"pose": 3, "expression": 5, "light": 27}
 
@@ -19,7 +19,7 @@ SIZES = {"pose": 3, "expression": 5, "light": 27}
 def regressor(seed: int = 3) -> Regressor:
     """Random, but for landmarks where a face has them, so that faces can be drawn."""
     from barbershop_core.networks import load
-    from barbershop_core.world.face_model import theta_of
+    from barbershop_core.world.morphable_head import theta_of
 
     torch.manual_seed(seed)
     net = Regressor((16, 16, 16, 16, 16), 12)

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from small_words import ROLE
 
 from barbershop_core import networks
-from barbershop_core.manifest import PACKS, write_manifest_hashes
 from barbershop_core.networks.rignet import RigNet
-from barbershop_core.pie import presets
+from barbershop_core.pie import pie_presets as presets
+from barbershop_core.weights.manifest import PACKS, write_manifest_hashes
 
 TINY_PIE = replace(presets.FAST, name="fast", w_steps=2, w_plus_steps=2, optimize_steps=2)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from small_pack import write_small_pack
 
 from barbershop_core import open_pack, photo
-from barbershop_core.barbershop import presets
+from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.studio import Studio
 
 SIDE = 64

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from barbershop_core import networks
-from barbershop_core.manifest import write_manifest_hashes
 from barbershop_core.networks import clip
 from barbershop_core.networks.mapper import LEVELS, Mapper
 from barbershop_core.styleclip.directions import convolutions
+from barbershop_core.weights.manifest import write_manifest_hashes
 
 ROLE = """
 [networks.{role}]

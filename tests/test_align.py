@@ -9,9 +9,9 @@ import torch
 from small_studio import SIDE, TINY, small_pack  # noqa: F401
 
 from barbershop_core.barbershop.align import align, align_feature
-from barbershop_core.barbershop.pose import PARTS, lend, moments, turn
-from barbershop_core.barbershop.regions import REGIONS, parse
 from barbershop_core.barbershop.target_mask import ParseLoss, TargetMask
+from barbershop_core.barbershop.turn import PARTS, lend, moments, turn
+from barbershop_core.editing.regions import REGIONS, parse
 from barbershop_core.progress import run
 
 

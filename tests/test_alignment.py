@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from barbershop_core.alignment import align, ffhq_quad
 from barbershop_core.errors import BadRequest
+from barbershop_core.photo.crop import align, ffhq_quad
 
 FOLDER = Path(__file__).parent / "conformance" / "align"
 IO = np.load(FOLDER / "io.npz")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from barbershop_core import animation
 from barbershop_core.errors import BadRequest
+from barbershop_core.pie import animation
 from barbershop_core.progress import run
 
 

@@ -17,10 +17,10 @@ from small_rigged import TINY_PIE, add_rig
 from small_studio import TINY
 from small_words import add_words
 
-from barbershop_core.barbershop import presets
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.recipe import read_png
 from barbershop_core.errors import BadRequest, NoFaceFound
-from barbershop_core.pie import presets as pie_presets
-from barbershop_core.recipe import read_png
+from barbershop_core.pie import pie_presets
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,7 +56,7 @@ def small(modules, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
     monkeypatch.setitem(presets.PRESETS, "fast", TINY)  # quick steps: nothing has to look good
     modules.core._open_studio.cache_clear()
-    modules.live.shelf = modules.live.Shelf()
+    modules.live.shelf = modules.live.SessionCache()
     yield modules
     modules.core._open_studio.cache_clear()
 
@@ -124,7 +124,7 @@ def test_outputs_that_carry_pictures_are_lossless(modules):
 
 
 def test_parts_on_the_page_are_regions_of_the_core(modules):
-    from barbershop_core.barbershop.regions import REGIONS
+    from barbershop_core.editing.regions import REGIONS
 
     assert set(modules.hair.FEATURES) < set(REGIONS)
     assert {mode for mode in modules.hair.MODES} == {"realistic", "fidelity"}
@@ -141,7 +141,7 @@ def test_expected_time_is_the_measured_one(modules, tmp_path):
 
 
 def test_stored_times_come_from_the_examples():
-    from barbershop_core.examples import times
+    from barbershop_core.evaluation.examples import times
     from barbershop_core.jobs import passes
 
     assert passes("fast") * 5 < passes("paper") < passes("released") <= 3 * 1350 + 160 + 3 * 240 + 400
@@ -270,7 +270,7 @@ def spoken(modules, tmp_path_factory, monkeypatch):
     monkeypatch.setitem(presets.PRESETS, "fast", TINY)
     monkeypatch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
     modules.core._open_studio.cache_clear()
-    modules.live.shelf = modules.live.Shelf()
+    modules.live.shelf = modules.live.SessionCache()
     _, url, _ = modules.app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False)
     yield url
     modules.app.demo.close()
@@ -299,9 +299,7 @@ def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
     assert [e["target"] for e in info["recipe"]["settings"]["edits"]] == ["blond hair", "a beard"]
 
     light = {"azimuth": -40, "elevation": 20}
-    portrait, _, info = client.predict(
-        face=me, yaw=10, expression="smile", light=light, api_name="/repose"
-    )
+    portrait, _, info = client.predict(face=me, yaw=10, expression="smile", light=light, api_name="/repose")
     assert info["recipe"]["settings"]["yaw"] == 10 and info["recipe"]["settings"]["light"]["azimuth"] == -40
     direct = run(studio.repose(studio.read(photo(0)), yaw=10.0, expression="smile", light=light))
     assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()

@@ -48,8 +48,10 @@ def test_identity_loss(published, size):
         fixture.check_gradient("grad_yhat_256", yhat.grad, 8, "grad_yhat_256_norm")
 
 
-@pytest.mark.parametrize("channels,blocks,size,reduction", [
-    ((16, 32, 64, 128), (1, 1, 2, 1), 64, 16), ((8, 16), (2, 1), 20, None), ((6, 4, 10), (1, 3, 1), 24, 2)])
+@pytest.mark.parametrize(
+    "channels,blocks,size,reduction",
+    [((16, 32, 64, 128), (1, 1, 2, 1), 64, 16), ((8, 16), (2, 1), 20, None), ((6, 4, 10), (1, 3, 1), 24, 2)],
+)
 def test_narrow_nets_come_back_from_their_weights(channels, blocks, size, reduction):
     torch.manual_seed(0)
     net = ArcFace(channels, blocks, size, 12, reduction).eval()
@@ -83,10 +85,12 @@ def test_loss_is_zero_on_itself_and_spares_the_reference():
 
 def test_wrong_weights_are_named():
     state = ArcFace((4, 8), (1, 1), 16, 8, 4).state_dict()
-    for spoiled, words in [({"input_layer.0.weight": torch.ones(4, 6, 3, 3)}, "6 channels"),
-                           ({"input_layer.0.weight": torch.ones(4, 3, 3, 3)}, "'body.0' is missing"),
-                           (state | {"output_layer.3.weight": torch.ones(8, 99)}, "shape"),
-                           (state | {"more": torch.ones(1)}, "'more' does not belong")]:
+    for spoiled, words in [
+        ({"input_layer.0.weight": torch.ones(4, 6, 3, 3)}, "6 channels"),
+        ({"input_layer.0.weight": torch.ones(4, 3, 3, 3)}, "'body.0' is missing"),
+        (state | {"output_layer.3.weight": torch.ones(8, 99)}, "shape"),
+        (state | {"more": torch.ones(1)}, "'more' does not belong"),
+    ]:
         with pytest.raises(WeightCorrupt, match=words):
             arcface.from_state(spoiled)
     with pytest.raises(ValueError):

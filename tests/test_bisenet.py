@@ -73,8 +73,11 @@ def test_a_narrow_parser_learns_and_its_copy_is_its_own():
 
 def test_batch_counters_may_be_absent_and_other_prefixes_are_read():
     net = BiSeNet(5, (8, 8, 8, 8)).eval()
-    old = {"module." + k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()
-           if not k.endswith("num_batches_tracked")}
+    old = {
+        "module." + k: v.half() if v.is_floating_point() else v
+        for k, v in net.state_dict().items()
+        if not k.endswith("num_batches_tracked")
+    }
     x = torch.randn(1, 3, 64, 64)
     again = bisenet.from_state({"state_dict": old})
     with torch.no_grad():
@@ -83,11 +86,14 @@ def test_batch_counters_may_be_absent_and_other_prefixes_are_read():
 
 def test_wrong_weights_are_named():
     state = BiSeNet(5, (8, 8, 8, 8)).state_dict()
-    for spoiled, words in [({}, "holds no weights"), ([1], "holds no weights"),
-                           ({"a": torch.ones(1)}, "missing"),
-                           (state | {"more": torch.ones(1)}, "'more' does not belong"),
-                           ({k: v for k, v in state.items() if k != "ffm.conv1.weight"}, "ffm.conv1"),
-                           (state | {"conv_out16.conv_out.weight": torch.ones(4, 8, 1, 1)}, "shape"),
-                           (state | {"conv_out.conv_out.weight": torch.ones(4)}, "shape")]:
+    for spoiled, words in [
+        ({}, "holds no weights"),
+        ([1], "holds no weights"),
+        ({"a": torch.ones(1)}, "missing"),
+        (state | {"more": torch.ones(1)}, "'more' does not belong"),
+        ({k: v for k, v in state.items() if k != "ffm.conv1.weight"}, "ffm.conv1"),
+        (state | {"conv_out16.conv_out.weight": torch.ones(4, 8, 1, 1)}, "shape"),
+        (state | {"conv_out.conv_out.weight": torch.ones(4)}, "shape"),
+    ]:
         with pytest.raises(WeightCorrupt, match=words):
             bisenet.from_state(spoiled)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from small_studio import SIDE, TINY, small_pack  # noqa: F401
 
-from barbershop_core.barbershop.blend import Look, blend_appearance, blend_structure
-from barbershop_core.barbershop.composite import changed_area, keep_pixels, spread
+from barbershop_core.barbershop.blend import AppearanceTarget, blend_appearance, blend_structure
+from barbershop_core.editing.composite import changed_area, keep_pixels, spread
 from barbershop_core.progress import run
 
 
@@ -47,7 +47,7 @@ def test_appearance_follows_the_reference(small_pack, scene, wanted):  # noqa: F
     g, a, b, feature = scene
     everywhere = torch.ones(SIDE, SIDE, dtype=torch.bool)
     image = g.synthesis((a, b)[wanted], feature=feature)
-    looks = [Look(wanted, everywhere, image, everywhere)]
+    looks = [AppearanceTarget(wanted, everywhere, image, everywhere)]
     steps = []
     preset = replace(TINY, blend_steps=40, blend_lr=0.3, patience=0)
     blended = run(blend_appearance(small_pack, feature, [a, b], looks, preset), steps.append)
@@ -62,7 +62,9 @@ def test_appearance_follows_the_reference(small_pack, scene, wanted):  # noqa: F
 def test_regions_may_differ_in_place(small_pack, scene):  # noqa: F811
     g, a, b, feature = scene
     image = g.synthesis(b, feature=feature)
-    looks = [Look(1, half(SIDE), image, ~half(SIDE))]  # no pixel in common: the colours still count
+    looks = [
+        AppearanceTarget(1, half(SIDE), image, ~half(SIDE))
+    ]  # no pixel in common: the colours still count
     steps = []
     run(blend_appearance(small_pack, feature, [a, b], looks, replace(TINY, blend_steps=10)), steps.append)
     assert "masked LPIPS" not in steps[0].losses and steps[-1].losses["colour"] < steps[0].losses["colour"]

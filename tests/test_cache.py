@@ -13,8 +13,8 @@ import torch
 from conftest import ROOT
 from test_codes import a_code
 
-from barbershop_core.cache import CodeCache, cache_key, default_folder
-from barbershop_core.inversion import presets
+from barbershop_core.inversion import inversion_presets as presets
+from barbershop_core.inversion.cache import CodeCache, cache_key, default_folder
 
 KEY = cache_key("digest", "pack", "FS", presets.FAST)
 

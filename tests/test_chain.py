@@ -10,11 +10,13 @@ import pytest
 import torch
 from small_studio import SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
 
-from barbershop_core import Studio, chain, errors, jobs, recipe, run
-from barbershop_core.barbershop import edit, presets
-from barbershop_core.barbershop.regions import region_index
-from barbershop_core.codes import Code
-from barbershop_core.codes import load as load_code
+from barbershop_core import Studio, errors, jobs, run
+from barbershop_core.barbershop import transfer as edit
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing import chain, recipe
+from barbershop_core.editing.regions import region_index
+from barbershop_core.inversion.codes import Code
+from barbershop_core.inversion.codes import load as load_code
 
 
 @pytest.fixture(autouse=True)

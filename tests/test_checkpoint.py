@@ -13,7 +13,7 @@ from fixture import FOLDER
 
 from barbershop_core import networks
 from barbershop_core.errors import UnsafePickle, WeightCorrupt, WeightMissing
-from barbershop_core.networks import checkpoint, unpickle
+from barbershop_core.weights import checkpoint, unpickle
 
 TINY = FOLDER / "nvidia_pkl_layout" / "tiny.pkl"
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
@@ -123,15 +123,30 @@ def by_hand(module: str, name: str, argument: bytes, opcode: str) -> bytes:
 
 
 @pytest.mark.parametrize("opcode", ["GLOBAL", "STACK_GLOBAL", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ", "BUILD"])
-@pytest.mark.parametrize("module,name", [
-    ("os", "system"), ("posix", "system"), ("subprocess", "Popen"), ("builtins", "eval"),
-    ("builtins", "exec"), ("builtins", "getattr"), ("builtins", "__import__"), ("__builtin__", "eval"),
-    ("runpy", "run_path"),
-    ("torch", "load"), ("torch.hub", "load"), ("torch", "ops.x"), ("numpy", "load"), ("functools", "partial"),
-    ("operator", "attrgetter"), ("collections", "OrderedDict.__init__.__globals__"),
-    ("importlib", "import_module"),
-    ("torch.storage", "_load_from_bytes.__globals__"), ("barbershop_core.networks.unpickle", "Unpickler"),
-])
+@pytest.mark.parametrize(
+    "module,name",
+    [
+        ("os", "system"),
+        ("posix", "system"),
+        ("subprocess", "Popen"),
+        ("builtins", "eval"),
+        ("builtins", "exec"),
+        ("builtins", "getattr"),
+        ("builtins", "__import__"),
+        ("__builtin__", "eval"),
+        ("runpy", "run_path"),
+        ("torch", "load"),
+        ("torch.hub", "load"),
+        ("torch", "ops.x"),
+        ("numpy", "load"),
+        ("functools", "partial"),
+        ("operator", "attrgetter"),
+        ("collections", "OrderedDict.__init__.__globals__"),
+        ("importlib", "import_module"),
+        ("torch.storage", "_load_from_bytes.__globals__"),
+        ("barbershop_core.weights.unpickle", "Unpickler"),
+    ],
+)
 def test_calls_are_refused(tmp_path, module, name, opcode):
     path, mark = tmp_path / "evil.pkl", tmp_path / "touched"
     path.write_bytes(by_hand(module, name, f"touch {mark}".encode(), opcode))
@@ -150,13 +165,20 @@ def touch(path):
 def persistent(state, source=""):
     """A pickle of NVIDIA's kind: their function is only a name to whoever writes one."""
     meta = {"type": "class", "version": 6, "module_src": source, "class_name": "G", "state": state}
-    return (b"\x80\x04\x8c\x17torch_utils.persistence\x8c\x1b_reconstruct_persistent_obj\x93"
-            + pickle.dumps(meta, protocol=4)[2:-1] + b"\x85R.")
+    return (
+        b"\x80\x04\x8c\x17torch_utils.persistence\x8c\x1b_reconstruct_persistent_obj\x93"
+        + pickle.dumps(meta, protocol=4)[2:-1]
+        + b"\x85R."
+    )
 
 
 def nested_storage(inner: bytes) -> bytes:
-    return (b"\x80\x04\x8c\x0dtorch.storage\x8c\x10_load_from_bytes\x93B" + struct.pack("<I", len(inner))
-            + inner + b"\x85R.")
+    return (
+        b"\x80\x04\x8c\x0dtorch.storage\x8c\x10_load_from_bytes\x93B"
+        + struct.pack("<I", len(inner))
+        + inner
+        + b"\x85R."
+    )
 
 
 def old_torch_stream(payload) -> bytes:
@@ -165,14 +187,18 @@ def old_torch_stream(payload) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("make", [
-    lambda mark: pickle.dumps({"G_ema": touch(mark)}),
-    lambda mark: pickle.dumps([{"x": OrderedDict(a=(1, [touch(mark)]))}]),
-    lambda mark: persistent({"_parameters": {"w": touch(mark)}}),
-    lambda mark: pickle.dumps(1) + pickle.dumps(touch(mark)),  # a second pickle after the first
-    lambda mark: nested_storage(old_torch_stream({"x": touch(mark)})),
-    lambda mark: nested_storage(pickle.dumps(touch(mark))),
-], ids=["in a dict", "deep", "in a persistent object", "after the end", "in a storage", "as a storage"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda mark: pickle.dumps({"G_ema": touch(mark)}),
+        lambda mark: pickle.dumps([{"x": OrderedDict(a=(1, [touch(mark)]))}]),
+        lambda mark: persistent({"_parameters": {"w": touch(mark)}}),
+        lambda mark: pickle.dumps(1) + pickle.dumps(touch(mark)),  # a second pickle after the first
+        lambda mark: nested_storage(old_torch_stream({"x": touch(mark)})),
+        lambda mark: nested_storage(pickle.dumps(touch(mark))),
+    ],
+    ids=["in a dict", "deep", "in a persistent object", "after the end", "in a storage", "as a storage"],
+)
 def test_hidden_calls_never_run(tmp_path, make):
     path, mark = tmp_path / "evil.pkl", tmp_path / "touched"
     path.write_bytes(make(mark))
@@ -222,8 +248,12 @@ def test_one_file_cannot_change_the_next(tmp_path):
 
 def test_tensors_cannot_reach_beyond_their_storage(tmp_path):
     storage = old_torch_stream(torch.arange(4.0).untyped_storage())
-    reach = (b"\x80\x04\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_v2\x93(" + nested_storage(storage)[2:-1]
-             + b"K\x00M\x00\x10\x85K\x01\x85\x89N" + b"tR.")
+    reach = (
+        b"\x80\x04\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_v2\x93("
+        + nested_storage(storage)[2:-1]
+        + b"K\x00M\x00\x10\x85K\x01\x85\x89N"
+        + b"tR."
+    )
     (tmp_path / "a.pkl").write_bytes(reach)
     with pytest.raises(WeightCorrupt):
         checkpoint.read(tmp_path / "a.pkl")

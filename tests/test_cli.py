@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from small_pack import write_small_pack
 
-from barbershop_core.barbershop.regions import COLOURS, REGIONS
-from barbershop_core.codes import load as load_code
-from barbershop_core.recipe import read_png
+from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing.regions import COLOURS, REGIONS
+from barbershop_core.inversion.codes import load as load_code
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("hair", "face", "invert", "parse", "download", "doctor", "evaluate")

@@ -44,8 +44,19 @@ def test_features_are_the_published_ones(published):
 
 def test_half_weights_of_torchscript_archives(published):
     fixture, _ = published
-    half = ("conv1.weight", "attn.in_proj_weight", "attn.in_proj_bias", "out_proj.weight", "out_proj.bias",
-            "c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias", "text_projection", "visual.proj")
+    half = (
+        "conv1.weight",
+        "attn.in_proj_weight",
+        "attn.in_proj_bias",
+        "out_proj.weight",
+        "out_proj.bias",
+        "c_fc.weight",
+        "c_fc.bias",
+        "c_proj.weight",
+        "c_proj.bias",
+        "text_projection",
+        "visual.proj",
+    )
     state = {k: v.half() if k.endswith(half) else v for k, v in fixture.checkpoint().items()}
     sizes = {"input_resolution": 32, "context_length": 77, "vocab_size": 49408}
     extra = {name: torch.tensor(value) for name, value in sizes.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from barbershop_core import codes
 from barbershop_core.errors import BadRequest
+from barbershop_core.inversion import codes
 
 
 def a_code(seed: int = 0) -> codes.Code:

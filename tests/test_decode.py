@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 from patience import within
 from PIL import Image, ImageCms, features
 
-from barbershop_core.decode import NEUTRAL, decode
-from barbershop_core.errors import (
-    CorruptPhoto,
-    PhotoError,
-    PhotoTooLarge,
-    PhotoTooSmall,
-    UnsupportedFormat,
-)
+from barbershop_core.errors import CorruptPhoto, PhotoError, PhotoTooLarge, PhotoTooSmall, UnsupportedFormat
+from barbershop_core.photo.decode import NEUTRAL, decode
 
 
 def picture(height: int = 64, width: int = 96) -> np.ndarray:

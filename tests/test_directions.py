@@ -20,8 +20,11 @@ def drawn(name, shape, **options):
 def published():
     fixture = Fixture("directions")
     dims = fixture.spec["conventions"]["s_dims"]
-    text = (0.5 * drawn("input:text_features", (2, 79, 512)) + drawn("input:text_common", (1, 1, 512))
-            + 0.3 * drawn("input:text_class", (2, 1, 512)))
+    text = (
+        0.5 * drawn("input:text_features", (2, 79, 512))
+        + drawn("input:text_common", (1, 1, 512))
+        + 0.3 * drawn("input:text_class", (2, 1, 512))
+    )
     std = [drawn(f"input:S_std:{k}", (d,), mean=0.5, std=0.2).abs() for k, d in enumerate(dims)]
     table = directions.from_arrays(drawn("input:fs3", (6048, 512)), torch.cat(std), dims)
     return fixture, table, directions.text_direction(text[0], text[1]), dims
@@ -62,7 +65,7 @@ def test_image_directions(published):
 
 
 def test_published_statistics_come_through_the_restricted_reader(tmp_path, published):
-    from barbershop_core.networks import unpickle
+    from barbershop_core.weights import unpickle
 
     _, table, _, dims = published
     layers = [part.numpy() for part in table.std.split(list(dims))]

@@ -8,10 +8,11 @@ from hub_server import HubServer
 from served_pack import write_manifest
 from small_pack import write_small_pack
 
-from barbershop_core import doctor, hub, local
+from barbershop_core.commands import doctor
 from barbershop_core.errors import PackError
-from barbershop_core.manifest import Network, Source, read_manifest
 from barbershop_core.progress import run
+from barbershop_core.weights import hub, local
+from barbershop_core.weights.manifest import Network, Source, read_manifest
 
 
 @pytest.fixture

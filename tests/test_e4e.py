@@ -33,13 +33,23 @@ def narrow(**options):
     return net
 
 
-@pytest.mark.parametrize("options", [{}, {"input_size": 128, "coarse": 4, "middle": 2}, {"n_latent": 5},
-                                     {"reduction": None, "style_dim": 24}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"input_size": 128, "coarse": 4, "middle": 2},
+        {"n_latent": 5},
+        {"reduction": None, "style_dim": 24},
+    ],
+)
 def test_narrow_nets_come_back_from_their_weights(options):
     net = narrow(**options)
     state = net.state_dict()
-    published = {"state_dict": {"encoder." + k: v for k, v in state.items() if k != "latent_avg"},
-                 "latent_avg": state["latent_avg"], "opts": {"encoder_type": "Encoder4Editing"}}
+    published = {
+        "state_dict": {"encoder." + k: v for k, v in state.items() if k != "latent_avg"},
+        "latent_avg": state["latent_avg"],
+        "opts": {"encoder_type": "Encoder4Editing"},
+    }
     x = torch.randn(2, 3, net.input_size, net.input_size)
     for checkpoint in (state, published, {"encoder." + k: v for k, v in state.items()}):
         again = e4e.from_state(checkpoint)

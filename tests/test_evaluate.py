@@ -15,11 +15,12 @@ from PIL import Image
 from scipy import linalg
 from small_pack import write_small_pack
 
-from barbershop_core import Studio, evaluate, open_pack, run
-from barbershop_core.barbershop import presets
-from barbershop_core.barbershop.regions import REGIONS
+from barbershop_core import Studio, open_pack, run
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.regions import REGIONS
 from barbershop_core.errors import BadRequest
 from barbershop_core.evaluation import frechet
+from barbershop_core.evaluation import hair as evaluate
 from barbershop_core.evaluation.triples import FIRST_SEED, contact_sheet, edited, png, triples
 from barbershop_core.world import params
 

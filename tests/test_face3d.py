@@ -6,9 +6,9 @@ from torchvision.models import resnet50
 
 from barbershop_core import networks
 from barbershop_core.errors import WeightCorrupt
-from barbershop_core.networks.face3d import HEADS, Face3D
-from barbershop_core.pie import basel
-from barbershop_core.pie.measure import Measure
+from barbershop_core.face3d import basel
+from barbershop_core.face3d.deep3d import HEADS, Face3D
+from barbershop_core.pie.face_reader import FaceReader
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_theta_in_the_whole_portrait(checkpoint):
         checkpoint["net_recon"][f"final_layers.{k}.bias"].zero_()
         checkpoint["net_recon"][f"final_layers.{k}.weight"].zero_()
     net, face = networks.load("face3d", checkpoint), model()
-    seen = Measure(face, net)(torch.zeros(1, 3, 256, 256))
+    seen = FaceReader(face, net)(torch.zeros(1, 3, 256, 256))
     inside = face.shares(basel.theta_of(torch.zeros(1, 257)))[0]
     expected = inside * 0.89 + torch.tensor([0.055, 0.17])
     assert (seen.landmarks[0] - expected).norm(dim=-1).mean() < 0.02

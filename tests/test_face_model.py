@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from barbershop_core import networks
-from barbershop_core.manifest import PACKS
 from barbershop_core.networks.regressor import Reading
-from barbershop_core.world import face_model, meshes, params
+from barbershop_core.weights.manifest import PACKS
+from barbershop_core.world import meshes, params
+from barbershop_core.world import morphable_head as face_model
 from barbershop_core.world.params import INDEX, Portrait
 from barbershop_core.world.render import render
 from barbershop_core.world.shading import LABEL

@@ -9,9 +9,7 @@ import pytest
 from patience import within
 from PIL import Image
 
-from barbershop_core import faces, photo
-from barbershop_core.alignment import box_corners, ffhq_quad
-from barbershop_core.decode import decode
+from barbershop_core import photo
 from barbershop_core.errors import (
     BadRequest,
     FaceIndexError,
@@ -20,7 +18,10 @@ from barbershop_core.errors import (
     PhotoError,
     PhotoTooSmall,
 )
-from barbershop_core.landmarker import LandmarkerUnavailable, open_landmarker
+from barbershop_core.photo import faces
+from barbershop_core.photo.crop import box_corners, ffhq_quad
+from barbershop_core.photo.decode import decode
+from barbershop_core.photo.landmarker import LandmarkerUnavailable, open_landmarker
 
 
 @pytest.fixture(scope="session")

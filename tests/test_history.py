@@ -12,9 +12,9 @@ from PIL import Image
 from small_pack import write_small_pack
 from small_studio import TINY
 
-from barbershop_core.barbershop import presets
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.recipe import read_png, steps
 from barbershop_core.errors import BadRequest
-from barbershop_core.recipe import read_png, steps
 
 
 @pytest.fixture(scope="module")

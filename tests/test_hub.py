@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from hub_server import COMMIT, HubServer
 
-from barbershop_core import hub, local, verify
 from barbershop_core.errors import WeightCorrupt, WeightMissing
-from barbershop_core.manifest import Network, Source
 from barbershop_core.progress import run
+from barbershop_core.weights import hub, local, verify
+from barbershop_core.weights.manifest import Network, Source
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = bytes(range(256)) * 9000  # 2.3 MB
@@ -307,10 +307,21 @@ print(f"{time.monotonic() - start:.1f} s")
 
 def child(server, tmp_path, *repos, **environment):
     """A process whose environment is set before huggingface_hub is imported."""
-    environment = {**os.environ, "HF_HUB_ETAG_TIMEOUT": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-                   "PYTHONPATH": str(ROOT), **environment}
-    done = subprocess.run([sys.executable, "-c", CHILD, *repos], env=environment, capture_output=True,
-                          text=True, timeout=90, cwd=tmp_path)
+    environment = {
+        **os.environ,
+        "HF_HUB_ETAG_TIMEOUT": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+        "PYTHONPATH": str(ROOT),
+        **environment,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *repos],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -335,8 +346,9 @@ def test_offline_set_before_import(server, tmp_path):
 def test_two_processes_fetch_one_file(server, tmp_path):
     server.add("good/net", "net.bin", DATA, slow=0.05)
     said = []
-    threads = [threading.Thread(target=lambda: said.append(child(server, tmp_path, "good/net")))
-               for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: said.append(child(server, tmp_path, "good/net"))) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

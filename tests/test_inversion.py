@@ -11,7 +11,7 @@ from small_studio import SIDE, small_pack  # noqa: F401
 
 from barbershop_core.errors import BadRequest
 from barbershop_core.inversion import FAST, PAPER, RELEASED, embed, project
-from barbershop_core.inversion.descent import Plateau, ramp_down
+from barbershop_core.inversion.minimise import Plateau, ramp_down
 from barbershop_core.progress import run
 
 MEAN = replace(RELEASED, start="mean", lr=0.05, feature_lr=0.05, style_lr=0.05, p_norm=0.0)

@@ -6,9 +6,10 @@ import torch
 
 from barbershop_core import networks
 from barbershop_core.errors import BadRequest
-from barbershop_core.manifest import PACKS
-from barbershop_core.pie import expressions, harmonics
+from barbershop_core.face3d import harmonics
+from barbershop_core.pie import expressions
 from barbershop_core.pie.light import Light, found_in, read, sphere
+from barbershop_core.weights.manifest import PACKS
 from barbershop_core.world import params, shading
 from barbershop_core.world.params import INDEX, Portrait
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from barbershop_core.errors import PackError
-from barbershop_core.manifest import NEEDS, PACKS, read_manifest, write_manifest_hashes
+from barbershop_core.weights.manifest import NEEDS, PACKS, read_manifest, write_manifest_hashes
 
 ROLES = {"generator", "parser", "identity", "encoder", "perceptual", "pnorm", "landmarker"}
 GOOD = """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from barbershop_core.barbershop.masks import bicubic_downsample, dilate, erode, nearest, to_feature
+from barbershop_core.editing.masks import bicubic_downsample, dilate, erode, nearest, to_feature
 from barbershop_core.networks.resample import area_pool, bicubic_taps, resize
 
 MASKS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.integers(0, 1))
@@ -60,7 +60,7 @@ def test_morphology_nests_and_keeps_shape_and_type(mask, iterations):
 
 def _inner(mask, margin):
     inner = torch.zeros(mask.shape, dtype=torch.bool)
-    inner[margin:max(mask.shape[0] - margin, 0), margin:max(mask.shape[1] - margin, 0)] = True
+    inner[margin : max(mask.shape[0] - margin, 0), margin : max(mask.shape[1] - margin, 0)] = True
     return inner
 
 
@@ -72,8 +72,9 @@ def test_soft_masks_stay_soft():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([(1, 12, 20), (2, 16, 24), (3, 27, 18), (4, 32, 16), (8, 64, 64)]),
-       st.integers(0, 2**31))
+@given(
+    st.sampled_from([(1, 12, 20), (2, 16, 24), (3, 27, 18), (4, 32, 16), (8, 64, 64)]), st.integers(0, 2**31)
+)
 def test_bicubic_keeps_constants_and_ramps(case, seed):
     factor, h, w = case
     level = np.random.default_rng(seed).uniform(-1, 1)
@@ -92,8 +93,9 @@ def test_bicubic_is_torchs_antialiased_one_inside():
     """torch's antialiased bicubic has the same cubic; only the border rule differs."""
     x = torch.randn(2, 3, 96, 64)
     theirs = torch.nn.functional.interpolate(x, scale_factor=0.5, mode="bicubic", antialias=True)
-    torch.testing.assert_close(bicubic_downsample(x, 2)[..., 3:-3, 3:-3], theirs[..., 3:-3, 3:-3],
-                               rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        bicubic_downsample(x, 2)[..., 3:-3, 3:-3], theirs[..., 3:-3, 3:-3], rtol=1e-4, atol=1e-5
+    )
     with pytest.raises(ValueError):
         bicubic_downsample(x, 5)
 

@@ -11,8 +11,8 @@ from scipy.io import savemat
 
 from barbershop_core import networks
 from barbershop_core.errors import BadRequest, UnsafePickle, WeightCorrupt, WeightMissing
-from barbershop_core.pie import basel
-from barbershop_core.pie.theta import Theta, from_flat, rotation_from_angles
+from barbershop_core.face3d import basel
+from barbershop_core.face3d.theta import Theta, from_flat, rotation_from_angles
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_damaged_and_missing(published, tmp_path):
 
 
 def test_our_own_layout(published, tmp_path):
-    from barbershop_core.networks.face_model import to_state
+    from barbershop_core.face3d.model_files import to_state
 
     model = basel.load(published[1])
     again = networks.load("face_model", to_state(model))

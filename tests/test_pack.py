@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from served_pack import ROLES, served_ffhq_pack, write_manifest  # noqa: F401
 from small_pack import DIM, write_small_pack
 
-from barbershop_core.barbershop.regions import parse
+from barbershop_core.editing.regions import parse
 from barbershop_core.errors import BadRequest, PackError, WeightCorrupt, WeightMissing
-from barbershop_core.manifest import Source, read_manifest, write_manifest_hashes
 from barbershop_core.pack import choose_pack, open_pack, pick_device
 from barbershop_core.progress import run
+from barbershop_core.weights.manifest import Source, read_manifest, write_manifest_hashes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -239,10 +239,17 @@ def test_ffhq_on_a_cpu_says_what_to_expect(alone):
 
 
 def test_opening_a_pack_needs_neither_gradio_nor_networks():
-    code = ("import sys, barbershop_core.pack as p; p.open_pack('studio', 'cpu'); "
-            "print([m for m in ('gradio', 'spaces', 'mediapipe', 'lpips', 'open_clip') if m in sys.modules])")
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
-                          env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"})
+    code = (
+        "import sys, barbershop_core.pack as p; p.open_pack('studio', 'cpu'); "
+        "print([m for m in ('gradio', 'spaces', 'mediapipe', 'lpips', 'open_clip') if m in sys.modules])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"},
+    )
     assert said.stdout.strip() == "[]", said.stderr
 
 

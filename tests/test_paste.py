@@ -12,9 +12,9 @@ from PIL import Image
 from scipy import ndimage
 
 from barbershop_core import photo
-from barbershop_core.alignment import align, box_corners
 from barbershop_core.errors import BadRequest
-from barbershop_core.paste import EDGE, FEATHER, change_mask, edge_window, feathered, paste
+from barbershop_core.photo.crop import align, box_corners
+from barbershop_core.photo.paste import EDGE, FEATHER, change_mask, edge_window, feathered, paste
 
 
 @lru_cache(maxsize=4)

@@ -12,7 +12,7 @@ from conformance import weights
 from fixture import Fixture, picture, stats
 from PIL import Image
 
-from barbershop_core.barbershop.masks import bicubic_downsample
+from barbershop_core.editing.masks import bicubic_downsample
 from barbershop_core.errors import WeightCorrupt
 from barbershop_core.inversion import prior
 from barbershop_core.networks import perceptual, vgg
@@ -146,8 +146,10 @@ def test_narrow_nets_come_back_from_their_weights():
     flat = {f"heads.{k}": v.flatten() for k, v in enumerate(heads.values())}
     assert torch.equal(perceptual.from_state(net.vgg.state_dict() | flat).head4, weighted.head4)
     # uniform heads: a fifth of the squared distance of unit features each
-    expected = sum(((F.normalize(p, dim=1) - F.normalize(q, dim=1)).square().sum(1)).mean((1, 2)) / 5
-                   for p, q in zip(net.features(x), net.features(y)))
+    expected = sum(
+        ((F.normalize(p, dim=1) - F.normalize(q, dim=1)).square().sum(1)).mean((1, 2)) / 5
+        for p, q in zip(net.features(x), net.features(y))
+    )
     torch.testing.assert_close(net.lpips(x, y), expected, rtol=1e-4, atol=1e-6)
 
 

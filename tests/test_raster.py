@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from barbershop_core.pie import harmonics
-from barbershop_core.pie.morphable import Convention, Morphable
-from barbershop_core.pie.raster import rasterize
-from barbershop_core.pie.theta import from_flat
+from barbershop_core.face3d import harmonics
+from barbershop_core.face3d.morphable import Convention, Morphable
+from barbershop_core.face3d.rasterize import rasterize
+from barbershop_core.face3d.theta import from_flat
 
 TRIANGLES = torch.tensor([[0, 2, 1], [1, 2, 3]])
 

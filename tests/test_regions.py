@@ -12,16 +12,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from barbershop_core.barbershop import regions
-from barbershop_core.barbershop.regions import ABSENT, FACE, REGIONS, TABLES, Parser
+from barbershop_core.editing import regions
+from barbershop_core.editing.regions import ABSENT, FACE, REGIONS, TABLES, Parser
 from barbershop_core.errors import BadRequest, PackError
 from barbershop_core.networks.bisenet import BiSeNet
 
-GROUPS = {"background": ["background"], "hair": ["hair"],
-          "face_skin": ["skin"], "skin_with_nose": ["skin", "nose"],
-          "eyes": ["eyes"], "brows": ["brows"], "ears": ["ears"], "nose": ["nose"], "neck": ["neck"],
-          "necklace": ["necklace"], "cloth": ["clothes"], "hat": ["hat"], "glasses": ["glasses"],
-          "earring": ["earrings"], "face": list(FACE)}
+GROUPS = {
+    "background": ["background"],
+    "hair": ["hair"],
+    "face_skin": ["skin"],
+    "skin_with_nose": ["skin", "nose"],
+    "eyes": ["eyes"],
+    "brows": ["brows"],
+    "ears": ["ears"],
+    "nose": ["nose"],
+    "neck": ["neck"],
+    "necklace": ["necklace"],
+    "cloth": ["clothes"],
+    "hat": ["hat"],
+    "glasses": ["glasses"],
+    "earring": ["earrings"],
+    "face": list(FACE),
+}
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -44,8 +56,14 @@ def test_both_tables_say_the_same():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from(sorted(TABLES)), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9),
-       st.integers(0, 2**31), st.floats(0.1, 40))
+@given(
+    st.sampled_from(sorted(TABLES)),
+    st.integers(1, 3),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(0, 2**31),
+    st.floats(0.1, 40),
+)
 def test_region_probabilities_are_sums_of_class_probabilities(table, b, h, w, seed, spread):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(b, len(TABLES[table]), h, w, generator=generator) * spread
@@ -75,8 +93,9 @@ class Colours(nn.Module):
 
     def forward(self, x):
         logits = torch.full((x.shape[0], 19, *x.shape[2:]), -20.0)
-        raw = x * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) + \
-            torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+        raw = x * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) + torch.tensor(
+            [0.485, 0.456, 0.406]
+        ).view(1, 3, 1, 1)
         logits[:, [1, 17, 4]] = raw * 10  # skin, hair, left eye
         return logits
 
@@ -91,7 +110,7 @@ def test_parser_on_any_size(size):
     labels = regions.parse(parser, image)
     assert labels.shape == (2, size, size) and labels.dtype == torch.long
     assert (labels[..., : half - 2] == regions.region_index("skin")).all()
-    assert (labels[..., half + 2:] == regions.region_index("hair")).all()
+    assert (labels[..., half + 2 :] == regions.region_index("hair")).all()
     assert regions.parse(parser, image, 20).shape == (2, 20, 20)
 
 
@@ -117,8 +136,9 @@ def test_published_cross_entropy():
     fixture.check("ce_wo_background", regions.label_loss(logits, target, "exclude"))
     fixture.check("ce_only_background", regions.label_loss(logits, target, "only"))
     # log-probabilities serve as well as logits
-    torch.testing.assert_close(regions.label_loss(logits.log_softmax(1), target),
-                               regions.label_loss(logits, target))
+    torch.testing.assert_close(
+        regions.label_loss(logits.log_softmax(1), target), regions.label_loss(logits, target)
+    )
     assert regions.label_loss(logits, torch.ones_like(target), "only") == 0
     with pytest.raises(ValueError):
         regions.label_loss(logits, target, "without")

@@ -14,10 +14,10 @@ from small_rig import write_small_rig
 from small_studio import SIDE, picture, portrait
 
 from barbershop_core import jobs, open_pack, run
-from barbershop_core.cache import CodeCache
 from barbershop_core.errors import BadRequest, FaceModelMissing, NoFaceFound
-from barbershop_core.pie import presets
-from barbershop_core.pie.request import asked
+from barbershop_core.inversion.cache import CodeCache
+from barbershop_core.pie import pie_presets as presets
+from barbershop_core.pie.rig_request import asked
 from barbershop_core.pie.session import SWEEPS
 from barbershop_core.studio import Studio
 

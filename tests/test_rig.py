@@ -9,13 +9,17 @@ from small_rig import SIZES, write_small_rig
 
 from barbershop_core import networks, open_pack, run
 from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt
+from barbershop_core.face3d.theta import from_flat
 from barbershop_core.networks.rignet import RigNet
-from barbershop_core.pie import bank, embed, energy, presets, train_rig
-from barbershop_core.pie.measure import Seen, landmark_distance, measure, photometric
-from barbershop_core.pie.request import Asked
+from barbershop_core.pie import embedding as embed
+from barbershop_core.pie import energy
+from barbershop_core.pie import pie_presets as presets
+from barbershop_core.pie import sample_bank as bank
+from barbershop_core.pie.face_reader import FaceReading, landmark_distance, measure, photometric
+from barbershop_core.pie.rig_request import RigRequest
 from barbershop_core.pie.session import RigSession
-from barbershop_core.pie.theta import from_flat
-from barbershop_core.world.face_model import theta_of
+from barbershop_core.training import train_rig
+from barbershop_core.world.morphable_head import theta_of
 
 TINY = replace(presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2)
 
@@ -81,7 +85,7 @@ def test_training_learns_a_linear_world(pack, tmp_path):
     direction = torch.randn(known.w_plus[0].numel(), 3, generator=torch.Generator().manual_seed(2))
     flat = (known.w_plus - known.w_plus.mean(0)).flatten(1) / known.w_plus.std()
     theta = replace(known.seen.theta, rotation=0.02 * flat @ direction / direction.norm(dim=0))
-    known = replace(known, seen=Seen(theta, known.seen.landmarks, known.seen.rest))
+    known = replace(known, seen=FaceReading(theta, known.seen.landmarks, known.seen.rest))
     index = torch.arange(240)
     state = train_rig._Training(pack, measure(pack), known.rows(index[40:]), known.rows(index[:40]), s)
     state.s = replace(s, picture_every=10**6)
@@ -202,9 +206,11 @@ def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
     class Session(RigSession):
         _synthesis = staticmethod(lambda w_plus: w_plus)  # the code is its picture, and that the pose
 
-    session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Look(), Rig(), TINY)
+    session = Session(
+        None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Look(), Rig(), TINY
+    )
     wanted = torch.tensor([[0.2, -0.1, 0.05]])
-    moved = session.moved(Asked(copied=("pose",), like=own.with_tau("pose", wanted)))
+    moved = session.moved(RigRequest(copied=("pose",), like=own.with_tau("pose", wanted)))
     torch.testing.assert_close(moved, wanted * (1 - 0.5 * 0.6**3))
 
 
@@ -218,7 +224,7 @@ def test_no_face_model(tmp_path, pack):
 
 def test_refinement_draws_nearer(pack, tmp_path):
     """MoFA: on held-out pictures the drawn face comes nearer to the picture, without labels."""
-    from barbershop_core.pie import mofa
+    from barbershop_core.training import mofa
 
     schedule = mofa.Schedule(minutes=0.15, samples=40, held_out=8, batch=4, side=24, lr=3e-3, keep=0.05)
     net, scores = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))

@@ -14,9 +14,9 @@ from small_studio import TINY
 from small_words import add_words
 
 from barbershop_core import run
-from barbershop_core.barbershop import presets
-from barbershop_core.pie import presets as pie_presets
-from barbershop_core.recipe import read_png, steps
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.pie import pie_presets
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ from PIL import Image
 from served_pack import served_ffhq_pack  # noqa: F401
 from small_studio import PUBLISHED_TINY, SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
 
-from barbershop_core import Studio, errors, open_pack, recipe, run
-from barbershop_core.cache import CodeCache
-from barbershop_core.watch import memory_errors
+from barbershop_core import Studio, errors, open_pack, run
+from barbershop_core.editing import recipe
+from barbershop_core.inversion.cache import CodeCache
+from barbershop_core.stages import memory_errors
 
 
 def test_importing_the_package_is_light():

@@ -13,8 +13,9 @@ from barbershop_core.networks.stylegan2 import BlockState, Generator
 NARROW = {4: 24, 8: 16, 16: 20, 32: 12, 64: 8, 128: 6}
 
 
-def make(size=64, style_dim=12, n_mlp=2, channels=NARROW, z_dim=None, seed=0,
-         dtype=torch.float32) -> Generator:
+def make(
+    size=64, style_dim=12, n_mlp=2, channels=NARROW, z_dim=None, seed=0, dtype=torch.float32
+) -> Generator:
     """A generator in which every parameter shows."""
     torch.manual_seed(seed)
     net = Generator(size, style_dim, n_mlp, channels, z_dim).to(dtype)
@@ -33,8 +34,10 @@ def codes(net: Generator, batch: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, net.n_latent, net.style_dim, generator=generator).to(net.w_mean.dtype)
 
 
-@pytest.mark.parametrize("size,style_dim,z_dim,batch,seed", [
-    (8, 6, None, 1, 0), (16, 5, 7, 4, 1), (32, 16, None, 3, 2), (64, 12, 9, 2, 3), (128, 8, None, 1, 4)])
+@pytest.mark.parametrize(
+    "size,style_dim,z_dim,batch,seed",
+    [(8, 6, None, 1, 0), (16, 5, 7, 4, 1), (32, 16, None, 3, 2), (64, 12, 9, 2, 3), (128, 8, None, 1, 4)],
+)
 @pytest.mark.parametrize("fused", [True, False])
 def test_same_as_plain_formulation(size, style_dim, z_dim, batch, seed, fused):
     net = make(size, style_dim, 3, NARROW, z_dim, seed)
@@ -68,13 +71,13 @@ def test_frozen_weights_get_no_gradients():
     asked = []
     original = torch.ops.aten.convolution_backward
 
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+    class StageTimer(torch.utils._python_dispatch.TorchDispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             if function.overloadpacket is original:
                 asked.append(args[-1])
             return function(*args, **(kwargs or {}))
 
-    with Watch():
+    with StageTimer():
         net.synthesis(w_plus).square().mean().backward()
     torch.testing.assert_close(w_plus.grad, trained)
     assert all(value.grad is None for value in net.parameters())
@@ -98,7 +101,8 @@ def test_gradcheck(batch, clamp):
         return torch.func.functional_call(Wrapper(net), {f"net.{k}": v for k, v in swap.items()}, (styles_,))
 
     assert torch.autograd.gradcheck(
-        image, (weight, strength, net.input.input, *styles), eps=1e-6, atol=1e-5, fast_mode=True)
+        image, (weight, strength, net.input.input, *styles), eps=1e-6, atol=1e-5, fast_mode=True
+    )
 
 
 class Wrapper(torch.nn.Module):
@@ -125,8 +129,10 @@ def test_stop_at_a_resolution_is_the_partial_sum(resolution):
     w_plus = codes(net, 2)
     images, _ = PlainGenerator(net.state_dict()).partial_images(w_plus)
     calls = []
-    hooks = [layer.register_forward_hook(lambda *a: calls.append(a[2][0].shape[-1]))
-             for layer in [net.conv1, *net.convs]]
+    hooks = [
+        layer.register_forward_hook(lambda *a: calls.append(a[2][0].shape[-1]))
+        for layer in [net.conv1, *net.convs]
+    ]
     image = net.synthesis(w_plus, resolution=resolution)
     [hook.remove() for hook in hooks]
     torch.testing.assert_close(image, images[[4, 8, 16, 32, 64].index(resolution)], atol=2e-5, rtol=1e-4)
@@ -144,11 +150,12 @@ def test_feature_semantics():
     lower = images[3]
     for _ in range(2):
         from benchmarks.plain_stylegan2 import FILTER, upfirdn
+
         lower = upfirdn(lower, FILTER * 4, 2, 2, 1)
     torch.testing.assert_close(image + lower, images[-1], atol=2e-5, rtol=1e-4)
 
     changed = w_plus.clone()
-    changed[:, :net.feature_index] += 1  # rows below are not used
+    changed[:, : net.feature_index] += 1  # rows below are not used
     torch.testing.assert_close(net.synthesis(changed, feature=feature), image)
     changed = w_plus.clone()
     changed[:, net.feature_index] += 1
@@ -236,8 +243,9 @@ def test_frozen_weights_may_change():
     net.load_state_dict(other.state_dict())
     torch.testing.assert_close(net.synthesis(w_plus), other.synthesis(w_plus))
     double = copy.deepcopy(net).double()
-    torch.testing.assert_close(double.synthesis(w_plus.double()).float(), net.synthesis(w_plus),
-                               atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        double.synthesis(w_plus.double()).float(), net.synthesis(w_plus), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_inference_mode_leaves_gradients_possible():
@@ -281,9 +289,13 @@ def to_nvidia(state: dict) -> dict:
             k = -1 if head in ("conv1", "to_rgb1") else int(part[1]) // (2 if head == "convs" else 1)
             layer = "torgb" if "rgb" in head else "conv1" if head == "conv1" else f"conv{int(part[1]) % 2}"
             suffix, shape = {
-                "conv.weight": ("weight", value.shape[1:]), "conv.modulation.weight": ("affine.weight", None),
-                "conv.modulation.bias": ("affine.bias", None), "noise.weight": ("noise_strength", ()),
-                "activate.bias": ("bias", None), "bias": ("bias", (3,))}[".".join(rest)]
+                "conv.weight": ("weight", value.shape[1:]),
+                "conv.modulation.weight": ("affine.weight", None),
+                "conv.modulation.bias": ("affine.bias", None),
+                "noise.weight": ("noise_strength", ()),
+                "activate.bias": ("bias", None),
+                "bias": ("bias", (3,)),
+            }[".".join(rest)]
             value = value if shape is None else value.reshape(shape)
             new[f"synthesis.b{4 * 2 ** (k + 1)}.{layer}.{suffix}"] = value
     return new
@@ -291,15 +303,23 @@ def to_nvidia(state: dict) -> dict:
 
 LAYOUTS = {
     "g_ema": lambda net: net.checkpoint(),
-    "full": lambda net: {"g": {k: v + 1 for k, v in net.state_dict().items()}, "d": {"x": torch.ones(2)},
-                         "g_ema": net.state_dict(), "latent_avg": net.w_mean},
+    "full": lambda net: {
+        "g": {k: v + 1 for k, v in net.state_dict().items()},
+        "d": {"x": torch.ones(2)},
+        "g_ema": net.state_dict(),
+        "latent_avg": net.w_mean,
+    },
     "bare": lambda net: net.state_dict(),
     "bare with mean": lambda net: {**net.state_dict(), "latent_avg": net.w_mean},
     "no noise": lambda net: {k: v for k, v in net.state_dict().items() if not k.startswith("noises.")},
     "no filters": lambda net: {k: v for k, v in net.state_dict().items() if "kernel" not in k},
-    "encoder": lambda net: {"state_dict": {**{f"decoder.{k}": v for k, v in net.state_dict().items()},
-                                           "encoder.input_layer.0.weight": torch.ones(3)},
-                            "latent_avg": net.w_mean.repeat(net.n_latent, 1)},
+    "encoder": lambda net: {
+        "state_dict": {
+            **{f"decoder.{k}": v for k, v in net.state_dict().items()},
+            "encoder.input_layer.0.weight": torch.ones(3),
+        },
+        "latent_avg": net.w_mean.repeat(net.n_latent, 1),
+    },
     "nvidia": lambda net: {**to_nvidia(net.state_dict()), "mapping.w_avg": net.w_mean},
     "half": lambda net: {k: v.half() for k, v in net.state_dict().items()},
 }
@@ -349,19 +369,22 @@ def without(state, *names):
     return {k: v for k, v in state.items() if k not in names}
 
 
-@pytest.mark.parametrize("damage,message", [
-    (lambda s: without(s, "convs.1.conv.weight", "conv1.activate.bias"), "'conv1.activate.bias', 'convs"),
-    (lambda s: without(s, "style.1.weight"), "'style.1.weight'"),
-    (lambda s: without(s, "input.input"), "'input.input' is missing"),
-    (lambda s: {**s, "convs.0.conv.weight": s["convs.0.conv.weight"][:, :, :-1]}, "has the shape"),
-    (lambda s: {**s, "convs.0.conv.blur.kernel": torch.ones(4, 4)}, "filter"),
-    (lambda s: {**s, "encoder.weight": torch.ones(1)}, "'encoder.weight' unknown"),
-    (lambda s: {"g_ema": s, "latent_avg": torch.zeros(7)}, "mean latent"),
-    (lambda s: {**to_nvidia(s), "mapping.embed.weight": torch.ones(1)}, "class-conditional"),
-    (lambda s: {"conv1.weight": torch.ones(3), "layer1.0.conv1.weight": torch.ones(3)}, "conv1.weight"),
-    (lambda s: {"epoch": 3}, "no weights"),
-    (lambda s: [1, 2, 3], "no weights"),
-])
+@pytest.mark.parametrize(
+    "damage,message",
+    [
+        (lambda s: without(s, "convs.1.conv.weight", "conv1.activate.bias"), "'conv1.activate.bias', 'convs"),
+        (lambda s: without(s, "style.1.weight"), "'style.1.weight'"),
+        (lambda s: without(s, "input.input"), "'input.input' is missing"),
+        (lambda s: {**s, "convs.0.conv.weight": s["convs.0.conv.weight"][:, :, :-1]}, "has the shape"),
+        (lambda s: {**s, "convs.0.conv.blur.kernel": torch.ones(4, 4)}, "filter"),
+        (lambda s: {**s, "encoder.weight": torch.ones(1)}, "'encoder.weight' unknown"),
+        (lambda s: {"g_ema": s, "latent_avg": torch.zeros(7)}, "mean latent"),
+        (lambda s: {**to_nvidia(s), "mapping.embed.weight": torch.ones(1)}, "class-conditional"),
+        (lambda s: {"conv1.weight": torch.ones(3), "layer1.0.conv1.weight": torch.ones(3)}, "conv1.weight"),
+        (lambda s: {"epoch": 3}, "no weights"),
+        (lambda s: [1, 2, 3], "no weights"),
+    ],
+)
 def test_wrong_weights_are_named(damage, message):
     state = make(16, 6, 2).state_dict()
     with pytest.raises(WeightCorrupt, match=message) as caught:

@@ -47,8 +47,11 @@ def test_rosinality(opened, size):
     assert (net.size, net.n_latent, net.style_dim) == (size, w_plus.shape[1], 512)
 
     def check(name: str, image: torch.Tensor) -> None:
-        for part, value in (("", image[..., ::step, ::step]), ("_stats", stats(image)),
-                            ("_crop", image[..., crop, crop])):
+        for part, value in (
+            ("", image[..., ::step, ::step]),
+            ("_stats", stats(image)),
+            ("_crop", image[..., crop, crop]),
+        ):
             if name + part in fixture.io:
                 fixture.check(name + part, value)
 
@@ -79,8 +82,10 @@ def test_barbershop_feature_space(opened):
         fixture.check("F", feature[:, ::4])
         fixture.check("F_stats", stats(feature))
         fixture.check("F_skip", net.synthesis(codes, resolution=32))
-        for name, image in (("image_full", net.synthesis(codes)),
-                            ("image_fs", net.synthesis(codes, feature=feature))):
+        for name, image in (
+            ("image_full", net.synthesis(codes)),
+            ("image_fs", net.synthesis(codes, feature=feature)),
+        ):
             fixture.check(name, image[..., ::4, ::4])
             fixture.check(f"{name}_stats", stats(image))
     assert net.feature_size == 32 and tuple(feature.shape) == (1, 512, 32, 32)

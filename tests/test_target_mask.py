@@ -8,8 +8,8 @@ import torch
 from small_studio import SIDE, TINY, portrait, small_pack, studio  # noqa: F401
 
 from barbershop_core.barbershop.geometry import carry, carry_labels, face_points, residual, similarity
-from barbershop_core.barbershop.regions import REGIONS, colour_map, region_index
 from barbershop_core.barbershop.target_mask import Claim, even, lay_together, painted, read_painted
+from barbershop_core.editing.regions import REGIONS, colour_map, region_index
 from barbershop_core.errors import BadRequest
 from barbershop_core.progress import run
 

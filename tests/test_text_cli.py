@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from test_cli import cli, desk  # noqa: F401
 
-from barbershop_core.recipe import read_png
+from barbershop_core.editing.recipe import read_png
 
 
 def test_words_on_a_transfer_and_the_whole_chain_again(desk):  # noqa: F811

@@ -7,8 +7,8 @@ import pytest
 import torch
 from small_studio import PUBLISHED_TINY, SIDE, TINY, portrait, small_pack, studio  # noqa: F401
 
-from barbershop_core.barbershop import presets
-from barbershop_core.barbershop.regions import FACE, REGIONS, region_index
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.regions import FACE, REGIONS, region_index
 from barbershop_core.progress import run
 
 HAIR, SKIN = region_index("hair"), region_index("skin")

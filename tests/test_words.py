@@ -10,9 +10,10 @@ import torch
 from small_studio import SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
 
 from barbershop_core import Studio, errors, jobs, run
-from barbershop_core.barbershop import presets
-from barbershop_core.codes import Code
-from barbershop_core.styleclip import optimize, tools
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.inversion.codes import Code
+from barbershop_core.styleclip import latent_optimization as optimize
+from barbershop_core.styleclip import resources as tools
 from barbershop_core.styleclip.stylespace import StyleSynthesis, block_of, carried
 
 QUICK = {"alpha": 6.0, "beta": 0.0, "neutral": "hair"}

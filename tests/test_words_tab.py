@@ -15,8 +15,8 @@ from small_studio import TINY
 from small_words import add_words
 
 from barbershop_core import run
-from barbershop_core.barbershop import presets
-from barbershop_core.recipe import read_png, steps
+from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.recipe import read_png, steps
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_an_open_portrait_may_be_gone(page, session, me):
     list(add(page, session, me, "glasses"))
     values = where(page, [("glasses", "")])
     before = page.words.move(session, *values)[0]["value"]
-    page.live.shelf = page.live.Shelf()
+    page.live.shelf = page.live.SessionCache()
     assert (page.words.move(session, *values)[0]["value"] == before).all()
 
 
@@ -175,7 +175,7 @@ def run_form(page, me, **chosen) -> list:
 def test_optimization_and_mapper_add_to_the_chain(page, session, me, monkeypatch):
     from dataclasses import replace
 
-    from barbershop_core.styleclip import optimize
+    from barbershop_core.styleclip import latent_optimization as optimize
 
     monkeypatch.setitem(optimize.PRESETS, "tiny", replace(optimize.FAST, steps=3))
     one = last(page.panel.OUTPUTS, page.words.run(session, *run_form(page, me)))

@@ -13,8 +13,11 @@ from small_studio import SIDE, TINY, small_pack  # noqa: F401
 from barbershop_core import errors, networks, run
 from barbershop_core.evaluation import words
 from barbershop_core.networks.regressor import Regressor
-from barbershop_core.styleclip import precompute, prompts, tools, train_mapper
+from barbershop_core.styleclip import prompts
+from barbershop_core.styleclip import resources as tools
 from barbershop_core.styleclip.directions import from_state, image_directions
+from barbershop_core.training import directions_table as precompute
+from barbershop_core.training import train_mapper
 from barbershop_core.world import captions, params
 
 QUICK = replace(train_mapper.FAST, steps=4, batch=2)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-from barbershop_core import alignment
+from barbershop_core.face3d.zbuffer import rasterize
 from barbershop_core.networks.stylegan2 import Generator
+from barbershop_core.photo import crop as alignment
 from barbershop_core.world import params, shading
 from barbershop_core.world.params import INDEX, Portrait
-from barbershop_core.world.raster import rasterize
 from barbershop_core.world.render import ffhq_frame, render
 from barbershop_core.world.shading import LABEL
 
@@ -84,14 +84,22 @@ def test_groups_name_every_parameter_once():
 
 def test_landmarks_lie_on_their_parts(crowd):
     hits = {"eyes": [], "nose": [], "mouth": [], "brows": []}
-    parts = {"eyes": ("l_eye", "r_eye"), "nose": ("nose",), "mouth": ("mouth", "u_lip", "l_lip"),
-             "brows": ("l_brow", "r_brow")}
+    parts = {
+        "eyes": ("l_eye", "r_eye"),
+        "nose": ("nose",),
+        "mouth": ("mouth", "u_lip", "l_lip"),
+        "brows": ("l_brow", "r_brow"),
+    }
     for p, drawn in crowd:
         if abs(Portrait(p).angles[0]) > 15:
             continue
         marks = drawn.landmarks
-        points = {"eyes": [marks[36:42].mean(0), marks[42:48].mean(0)], "nose": [marks[30]],
-                  "mouth": [marks[51:58].mean(0)], "brows": [marks[19], marks[24]]}
+        points = {
+            "eyes": [marks[36:42].mean(0), marks[42:48].mean(0)],
+            "nose": [marks[30]],
+            "mouth": [marks[51:58].mean(0)],
+            "brows": [marks[19], marks[24]],
+        }
         for name, places in points.items():
             near = ndimage.binary_dilation(having(drawn.labels, *parts[name]), iterations=2)
             cover = having(drawn.labels, "hair", "eye_g")
@@ -148,11 +156,14 @@ def test_colours_change_no_shapes(crowd):
     assert np.abs(changed.image.astype(int) - drawn.image).mean() > 10
 
 
-@pytest.mark.parametrize(("group", "elsewhere"), [
-    ("background", [name for name in LABEL if name != "background"]),
-    ("cloth", [name for name in LABEL if name != "cloth"]),
-    ("hair_color", ["background", "cloth", "neck"]),
-])
+@pytest.mark.parametrize(
+    ("group", "elsewhere"),
+    [
+        ("background", [name for name in LABEL if name != "background"]),
+        ("cloth", [name for name in LABEL if name != "cloth"]),
+        ("hair_color", ["background", "cloth", "neck"]),
+    ],
+)
 def test_a_groups_colours_stay_in_its_region(crowd, group, elsewhere):
     for p, drawn in crowd[:4]:
         other = p.copy()
@@ -191,8 +202,9 @@ def test_pose_turns_where_it_says():
         middle[yaw] = marks[30, 0] - (marks[36:42].mean(0) + marks[42:48].mean(0))[0] / 2
     assert middle[-1.5] < -2 and abs(middle[0.0]) < 0.5 and middle[1.5] > 2
     theta = render(person(yaw=1.0, pitch=-1.0, roll=0.5), 32).theta
-    np.testing.assert_allclose(theta[:3], np.radians(Portrait(person(yaw=1.0, pitch=-1.0, roll=0.5)).angles),
-                               rtol=1e-5)
+    np.testing.assert_allclose(
+        theta[:3], np.radians(Portrait(person(yaw=1.0, pitch=-1.0, roll=0.5)).angles), rtol=1e-5
+    )
 
 
 # captions ----------------------------------------------------------------------------------------
@@ -212,8 +224,13 @@ def test_captions_say_what_the_picture_shows(crowd):
 
 def test_captions_colours_are_the_hairs():
     brightness = {}
-    for name, values in {"black": {"hair_lightness": -2.0}, "brown": {}, "blond": {"hair_lightness": 2.0},
-                         "red": {"hair_red": 2.5}, "grey": {"hair_grey": 2.5}}.items():
+    for name, values in {
+        "black": {"hair_lightness": -2.0},
+        "brown": {},
+        "blond": {"hair_lightness": 2.0},
+        "red": {"hair_red": 2.5},
+        "grey": {"hair_grey": 2.5},
+    }.items():
         drawn = render(person(**values), SIZE)
         assert name in drawn.caption.split(), drawn.caption
         colour = drawn.image[having(drawn.labels, "hair")].mean(0)
@@ -311,8 +328,12 @@ def test_rasterizer_agrees_with_brute_force(seed):
     screen = screen.astype(np.float32)
     faces = np.stack([rng.choice(24, 3, replace=False) for _ in range(count)])
     two_sided = rng.random(count) < 0.5
-    pixel, triangle, weight = (a.numpy() for a in rasterize(
-        torch.from_numpy(screen), torch.from_numpy(faces), torch.from_numpy(two_sided), size))
+    pixel, triangle, weight = (
+        a.numpy()
+        for a in rasterize(
+            torch.from_numpy(screen), torch.from_numpy(faces), torch.from_numpy(two_sided), size
+        )
+    )
     found = np.full(size * size, -1)
     found[pixel] = triangle
     expected = brute_force(screen, faces, two_sided, size).ravel()

@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from barbershop_core.barbershop.regions import Parser, parse, region_index
+from barbershop_core.editing.regions import Parser, parse, region_index
 from barbershop_core.networks import bisenet
 from barbershop_core.networks.bisenet import BiSeNet
 from barbershop_core.pack import open_pack
 from barbershop_core.progress import run
-from barbershop_core.world import labelled_photos, params, render, train_parser
+from barbershop_core.training import labelled_photos, train_parser
+from barbershop_core.weights.save import save_half
+from barbershop_core.world import params, render
 from barbershop_core.world.shading import LABEL
-from barbershop_core.world.train import save_half
 
 PACKED = Path(__file__).parents[1] / "assets" / "packs" / "studio" / "parser.safetensors"
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from barbershop_core.progress import run
-from barbershop_core.world import params, pool, train_generator, train_mapping
-from barbershop_core.world.muon import Muon, orthogonal
+from barbershop_core.training import pool, train_generator, train_mapping
+from barbershop_core.training.muon import Muon, orthogonal
+from barbershop_core.world import params
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_two_processes_train_and_resume(folder, tmp_path):
 
 def test_a_small_net_learns_and_resumes(folder, tmp_path):
     """The shared loop: held-out figures at the end, time boxes add up over runs."""
-    from barbershop_core.world import train_nets
+    from barbershop_core.training import train_nets
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_nets.Batches, "draw", _small_draw(train_nets.Batches.draw))

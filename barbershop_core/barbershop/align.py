@@ -11,9 +11,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..inversion.descent import minimise, shrink, to_uint8
+from ..editing.masks import dilate, to_feature
+from ..inversion.minimise import minimise
+from ..networks.resample import shrink
+from ..photo.pixels import to_uint8
 from ..progress import Steps
-from .masks import dilate, to_feature
 from .target_mask import ParseLoss, TargetMask
 
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..inversion.descent import minimise, shrink, to_uint8
+from ..editing.masks import to_feature
+from ..inversion.minimise import minimise
+from ..networks.resample import shrink
+from ..photo.pixels import to_uint8
 from ..progress import Steps
-from .masks import to_feature
 
 
 def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
@@ -31,7 +33,7 @@ def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tens
 
 
 @dataclass(frozen=True)
-class Look:
+class AppearanceTarget:
     """What a part of the result shall look like.
 
     style: number of the reference among the styles given to `blend_appearance`.
@@ -46,7 +48,7 @@ class Look:
 
 
 def blend_appearance(
-    pack, feature: Tensor, styles: Sequence[Tensor], looks: Sequence[Look], preset
+    pack, feature: Tensor, styles: Sequence[Tensor], looks: Sequence[AppearanceTarget], preset
 ) -> Steps[Tensor]:
     """S_blend and the weights behind it.
 
@@ -94,7 +96,7 @@ def blend_appearance(
 class _Goal:
     """The losses of one look."""
 
-    def __init__(self, pack, look: Look, preset):
+    def __init__(self, pack, look: AppearanceTarget, preset):
         self.pack, self.preset = pack, preset
         self.image = shrink(look.image, preset.side)
         self.region = _at(look.region, preset.side)

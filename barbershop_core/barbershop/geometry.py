@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .regions import region_mask
+from ..editing.regions import region_mask
 
 POINTS = ("left eye", "right eye", "nose", "mouth")
 _WEIGHTS = {"left eye": 1.0, "right eye": 1.0, "nose": 0.5, "mouth": 1.0}

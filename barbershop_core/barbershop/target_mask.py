@@ -17,11 +17,13 @@ import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
+from ..editing.masks import blur, dilate, erode
+from ..editing.regions import REGIONS, colour_map, parse_logits, region_index, region_mask
 from ..errors import BadRequest
-from ..inversion.descent import minimise, shrink, to_uint8
+from ..inversion.minimise import minimise
+from ..networks.resample import shrink
+from ..photo.pixels import to_uint8
 from ..progress import Steps
-from .masks import dilate, erode
-from .regions import REGIONS, colour_map, parse_logits, region_index, region_mask
 
 MODES = ("realistic", "fidelity")
 _IN_FRONT = ("hair", "hat", "glasses")  # of the person, nothing is laid over these
@@ -240,18 +242,6 @@ def without_holes(hair: Tensor, features: Tensor) -> Tensor:
     border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
     open_ = np.isin(np.arange(count + 1), np.concatenate([border, np.unique(holes[features.cpu().numpy()])]))
     return hair | torch.from_numpy(~open_[holes]).to(hair.device)
-
-
-def blur(values: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of [..., R, R] floats; the border is repeated."""
-    radius = max(int(3 * sigma + 0.5), 1)
-    x = torch.arange(-radius, radius + 1, dtype=torch.float32, device=values.device)
-    taps = torch.exp(-0.5 * (x / sigma) ** 2)
-    taps = taps / taps.sum()
-    flat = values.reshape(-1, 1, *values.shape[-2:])
-    flat = F.conv2d(F.pad(flat, (radius, radius, 0, 0), "replicate"), taps.view(1, 1, 1, -1))
-    flat = F.conv2d(F.pad(flat, (0, 0, radius, radius), "replicate"), taps.view(1, 1, -1, 1))
-    return flat.reshape(values.shape)
 
 
 def _nearest(labels: Tensor, seeds: Tensor, gaps: Tensor) -> Tensor:

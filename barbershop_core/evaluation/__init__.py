@@ -1,1 +1,1 @@
-"""What :mod:`barbershop_core.evaluate` needs: rendered triples, the baselines, Frechet distances."""
+"""What :mod:`barbershop_core.evaluation.hair` needs: rendered triples, the baselines, Frechet distances."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .. import metrics
-from ..barbershop.blend import Look, blend_appearance, blend_structure
-from ..barbershop.presets import TransferPreset
-from ..barbershop.regions import region_index
+from ..barbershop.blend import AppearanceTarget, blend_appearance, blend_structure
 from ..barbershop.target_mask import Claim, lay_together
-from ..inversion.descent import to_uint8
+from ..barbershop.transfer_presets import TransferPreset
+from ..editing.regions import region_index
 from ..photo import Portrait
+from ..photo.pixels import to_uint8
 from ..progress import Steps
+from . import metrics
 
 
-def w_plus(studio, face: Portrait, shape: Portrait, colour: Portrait, preset: TransferPreset,
-           smooth: int = 5) -> Steps[np.ndarray]:
+def w_plus(
+    studio, face: Portrait, shape: Portrait, colour: Portrait, preset: TransferPreset, smooth: int = 5
+) -> Steps[np.ndarray]:
     """Barbershop's baseline (section 4.2): W+ codes instead of F/S, and no alignment.
 
     The references' parses are laid together where they are; the features of their W+ codes are blended
@@ -36,7 +37,10 @@ def w_plus(studio, face: Portrait, shape: Portrait, colour: Portrait, preset: Tr
         feature = blend_structure(features, [target.owner == 0, target.owner == 1])
     hair = region_index("hair")
     own = (target.owner == 0) & (labels[0] == target.labels) & (target.labels != hair) & (target.labels != 0)
-    looks = [Look(0, own, images[0], own), Look(1, target.labels == hair, images[2], labels[2] == hair)]
+    looks = [
+        AppearanceTarget(0, own, images[0], own),
+        AppearanceTarget(1, target.labels == hair, images[2], labels[2] == hair),
+    ]
     rows = yield from blend_appearance(pack, feature, [codes[0].w_plus, codes[2].w_plus], looks, preset)
     with torch.no_grad():
         image = pack.generator.synthesis(rows, feature=feature, resolution=pack.working_size)

@@ -17,8 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-INCEPTION = ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-             "weights-inception-2015-12-05-6726825d.pth")
+INCEPTION = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth"
+)
 DIGEST = "6726825d"  # its sha256 begins so
 
 Extractor = Callable[[Tensor], Tensor]

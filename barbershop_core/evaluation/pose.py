@@ -16,21 +16,21 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..barbershop.regions import parse, region_index, region_table
+from ..editing.regions import parse, region_index, region_table
 from ..errors import BadRequest, BarbershopError, Cancelled
-from ..inversion.descent import to_uint8
+from ..face3d.theta import TAU, Theta
 from ..networks.arcface import identity_embedding
-from ..pie import edit
-from ..pie.embed import embed
-from ..pie.measure import measure
-from ..pie.presets import PiePreset, pie_preset
-from ..pie.request import Asked
+from ..photo.pixels import to_uint8
+from ..pie import repose as edit
+from ..pie.embedding import embed
+from ..pie.face_reader import measure
+from ..pie.pie_presets import PiePreset, pie_preset
+from ..pie.rig_request import RigRequest
 from ..pie.session import RigSession
-from ..pie.theta import TAU, Theta
 from ..progress import Step, Steps
 from ..studio import Studio
 from ..world import params
-from ..world.face_model import theta_of
+from ..world.morphable_head import theta_of
 from ..world.render import Rendering, render
 from .triples import LARGEST, contact_sheet, png
 
@@ -181,11 +181,11 @@ def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str
 
 def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
     """The edited pictures [1,3,R,R] by tau."""
-    from ..pie import optimize
+    from ..pie import theta_optimization as optimize
 
     made = {}
     for tau in case.truth:
-        request = Asked(copied=(tau,), like=_asked(session, case, tau))
+        request = RigRequest(copied=(tau,), like=_asked(session, case, tau))
         if session.rig is not None:
             w_plus = session.moved(request)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..barbershop.regions import FACE, REGIONS, region_index, region_table
+from ..editing.regions import FACE, REGIONS, region_index, region_table
 from ..errors import BadRequest
 from ..world import params
 from ..world.render import Rendering, render
@@ -66,8 +66,9 @@ def triples(count: int, seed: int, size: int) -> Iterator[Triple]:
     Raises BadRequest for a count below 1 or a negative seed.
     """
     if count < 1 or seed < 0:
-        raise BadRequest(f"{count} pairs with seed {seed} cannot be drawn.",
-                         "Give at least one pair and a seed from 0 on.")
+        raise BadRequest(
+            f"{count} pairs with seed {seed} cannot be drawn.", "Give at least one pair and a seed from 0 on."
+        )
     drawn = params.sample(3 * count, FIRST_SEED + seed).reshape(count, 3, -1)
     side = min(size, LARGEST)
     return (Triple(*(render(p, side) for p in (a, b, c, edited(a, b, c)))) for a, b, c in drawn)

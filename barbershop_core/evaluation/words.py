@@ -16,14 +16,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..barbershop.presets import TransferPreset
-from ..cache import CodeCache
+from ..barbershop.transfer_presets import TransferPreset
 from ..errors import BadRequest, BarbershopError, Cancelled
+from ..inversion.cache import CodeCache
 from ..progress import Step, Steps
+from ..stages import StageTimer
 from ..studio import Studio
-from ..styleclip import ALPHA, BETA, tools
-from ..styleclip.edit import METHODS
-from ..watch import Watch
+from ..styleclip import ALPHA, BETA
+from ..styleclip import resources as tools
+from ..styleclip.edit_text import METHODS
 from ..world import params
 from ..world.render import render
 from .triples import contact_sheet, png
@@ -145,7 +146,7 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
                 if method == "mapper" and wish.prompt not in known:
                     continue
                 try:
-                    watch = Watch()
+                    watch = StageTimer()
                     numbers = {"alpha": ALPHA, "beta": BETA, "preset": preset, "paste": False}
                     steps = studio.edit_text(portrait, wish.prompt, method, neutral=wish.neutral, **numbers)
                     result = yield from watch(steps)

@@ -13,10 +13,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..codes import Code, space_name
+from ..networks.resample import shrink
+from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
-from .descent import Plateau, ramp_down, shrink, to_uint8
-from .presets import InversionPreset
+from .codes import Code, space_name
+from .inversion_presets import InversionPreset
+from .minimise import Plateau, ramp_down
 from .prior import PNorm, feature_drift
 from .project import mean_code, project
 

@@ -35,7 +35,8 @@ class PNorm(nn.Module):
             raise WeightCorrupt(
                 f"The P-norm statistics have the shapes {list(mean.shape)}, {list(components.shape)} and "
                 f"{list(stdev.shape)}, which don't belong together.",
-                "Use the file that the pack's manifest names, or download it again.")
+                "Use the file that the pack's manifest names, or download it again.",
+            )
         for name, value in (("mean", mean), ("components", components), ("stdev", stdev)):
             self.register_buffer(name, value.detach().float().clone())
 
@@ -75,10 +76,13 @@ def from_arrays(arrays: Mapping[str, Any]) -> PNorm:
     for names in (("X_mean", "X_comp", "X_stdev"), ("mean", "components", "stdev")):
         if all(n in arrays for n in names):
             values = [arrays[n] for n in names]
-            return PNorm(*[v if isinstance(v, Tensor) else torch.from_numpy(np.asarray(v, np.float32))
-                           for v in values])
-    raise WeightCorrupt("This file holds no P-norm statistics (mean, components, standard deviations).",
-                        "Use the file that the pack's manifest names, or download it again.")
+            return PNorm(
+                *[v if isinstance(v, Tensor) else torch.from_numpy(np.asarray(v, np.float32)) for v in values]
+            )
+    raise WeightCorrupt(
+        "This file holds no P-norm statistics (mean, components, standard deviations).",
+        "Use the file that the pack's manifest names, or download it again.",
+    )
 
 
 def feature_drift(feature: Tensor, start: Tensor) -> Tensor:

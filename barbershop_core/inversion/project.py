@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from ..codes import Code
+from .codes import Code
 
 
 @torch.no_grad()

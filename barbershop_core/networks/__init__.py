@@ -15,9 +15,19 @@ from torch import nn
 from ..errors import BadRequest
 
 # kind -> module with from_state(checkpoint, **options)
-KINDS = {"stylegan2": "stylegan2_layouts", "bisenet": "bisenet", "arcface": "arcface", "e4e": "e4e",
-         "vgg16": "vgg", "regressor": "regressor", "face_model": "face_model", "rignet": "rignet",
-         "face3d": "face3d", "clip": "clip", "mapper": "mapper"}
+KINDS = {
+    "stylegan2": "stylegan2_layouts",
+    "bisenet": "bisenet",
+    "arcface": "arcface",
+    "e4e": "e4e",
+    "vgg16": "vgg",
+    "regressor": "regressor",
+    "face_model": ".face3d.model_files",
+    "rignet": "rignet",
+    "face3d": ".face3d.deep3d",
+    "clip": "clip",
+    "mapper": "mapper",
+}
 
 
 def load(kind: str, checkpoint: Any, **options: Any) -> nn.Module:
@@ -34,7 +44,7 @@ def load(kind: str, checkpoint: Any, **options: Any) -> nn.Module:
         raise BadRequest(f"There is no network of the kind '{kind}'.", f"Choose one of {', '.join(KINDS)}.")
     module = import_module(f".{KINDS[kind]}", __name__)
     if isinstance(checkpoint, (str, Path)):
-        from .checkpoint import read
+        from ..weights.checkpoint import read
 
         # face models come in files that no other network comes in
         checkpoint = getattr(module, "read", read)(checkpoint)

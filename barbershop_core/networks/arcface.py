@@ -44,12 +44,16 @@ class Unit(nn.Module):
             self.shortcut_layer = nn.MaxPool2d(1, stride)
         else:
             self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
         self.res_layer = nn.Sequential(
             nn.BatchNorm2d(inputs),
-            nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False), nn.PReLU(outputs),
-            nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs),
-            *([SqueezeExcite(outputs, reduction)] if reduction else []))
+            nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False),
+            nn.PReLU(outputs),
+            nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            *([SqueezeExcite(outputs, reduction)] if reduction else []),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.shortcut_layer(x) + self.res_layer(x)
@@ -58,7 +62,8 @@ class Unit(nn.Module):
 def stem(channels: int) -> nn.Sequential:
     """First layer: [B,3,S,S] -> [B,channels,S,S]."""
     return nn.Sequential(
-        nn.Conv2d(3, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.PReLU(channels))
+        nn.Conv2d(3, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.PReLU(channels)
+    )
 
 
 def trunk(channels: Sequence[int], blocks: Sequence[int], reduction: int | None) -> nn.Sequential:
@@ -87,9 +92,15 @@ class ArcFace(nn.Module):
     dropout: before the last layer, in training only.
     """
 
-    def __init__(self, channels: Sequence[int] = (64, 128, 256, 512), blocks: Sequence[int] = (3, 4, 14, 3),
-                 input_size: int = 112, embedding: int = 512, reduction: int | None = 16,
-                 dropout: float = 0.6):
+    def __init__(
+        self,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        blocks: Sequence[int] = (3, 4, 14, 3),
+        input_size: int = 112,
+        embedding: int = 512,
+        reduction: int | None = 16,
+        dropout: float = 0.6,
+    ):
         super().__init__()
         if input_size % 2 ** len(channels):
             raise ValueError(f"the input size {input_size} cannot be halved {len(channels)} times")
@@ -98,8 +109,12 @@ class ArcFace(nn.Module):
         self.body = trunk(channels, blocks, reduction)
         side = input_size // 2 ** len(channels)
         self.output_layer = nn.Sequential(
-            nn.BatchNorm2d(channels[-1]), nn.Dropout(dropout), nn.Flatten(),
-            nn.Linear(channels[-1] * side * side, embedding), nn.BatchNorm1d(embedding))
+            nn.BatchNorm2d(channels[-1]),
+            nn.Dropout(dropout),
+            nn.Flatten(),
+            nn.Linear(channels[-1] * side * side, embedding),
+            nn.BatchNorm1d(embedding),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,3,S,S] RGB in -1..1, S = ``input_size``, cropped as ``identity_crop`` does -> unit

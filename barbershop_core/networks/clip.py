@@ -152,13 +152,15 @@ def from_state(checkpoint: Any) -> Clip:
         if key not in state and not key.endswith("num_batches_tracked"):
             raise layout.wrong(WHAT, f"'{key}' is missing")
         if key in state and state[key].shape != value.shape:
-            raise layout.wrong(WHAT, f"'{key}' has the shape {list(state[key].shape)} instead of "
-                                     f"{list(value.shape)}")
+            raise layout.wrong(
+                WHAT, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}"
+            )
     unknown = [k for k in state if k not in expected]
     if unknown:
         raise layout.wrong(WHAT, f"'{unknown[0]}' does not belong there")
-    net.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()},
-                              strict=False)
+    net.model.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=False
+    )
     return net
 
 

@@ -63,9 +63,18 @@ class Encoder4Editing(nn.Module):
     generator's mean W before training.
     """
 
-    def __init__(self, n_latent: int = 18, style_dim: int = 512,
-                 channels: Sequence[int] = (64, 128, 256, 512), blocks: Sequence[int] = (3, 4, 14, 3),
-                 input_size: int = 256, *, coarse: int = 3, middle: int = 4, reduction: int | None = 16):
+    def __init__(
+        self,
+        n_latent: int = 18,
+        style_dim: int = 512,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        blocks: Sequence[int] = (3, 4, 14, 3),
+        input_size: int = 256,
+        *,
+        coarse: int = 3,
+        middle: int = 4,
+        reduction: int | None = 16,
+    ):
         super().__init__()
         side = input_size // 16
         if len(channels) != 4 or input_size % 16 or side < 2 or side & (side - 1):
@@ -152,11 +161,23 @@ def from_state(checkpoint: Any) -> Encoder4Editing:
     channels, blocks, reduction = read_trunk(state, WHAT)
     heads = layout.count(state, "styles.")
     style_dim = layout.shape_of(state, "styles.0.linear.weight", WHAT, 2)[0]
-    depths = [sum(k.startswith(f"styles.{i}.convs.") and k.endswith(".weight") for k in state)
-              for i in range(heads)]
+    depths = [
+        sum(k.startswith(f"styles.{i}.convs.") and k.endswith(".weight") for k in state) for i in range(heads)
+    ]
     coarse, middle = depths.count(depths[0]), depths.count(depths[0] + 1)
     average = _latent_avg(checkpoint, state, heads)
     state["latent_avg"] = torch.zeros(heads, style_dim) if average is None else average
     return layout.build(
-        lambda: Encoder4Editing(heads, style_dim, channels, blocks, 16 * 2 ** depths[0], coarse=coarse,
-                                middle=middle, reduction=reduction), state, WHAT)
+        lambda: Encoder4Editing(
+            heads,
+            style_dim,
+            channels,
+            blocks,
+            16 * 2 ** depths[0],
+            coarse=coarse,
+            middle=middle,
+            reduction=reduction,
+        ),
+        state,
+        WHAT,
+    )

@@ -63,7 +63,7 @@ def shape_of(state: Mapping[str, Tensor], key: str, what: str, dims: int) -> tup
 
 def count(state: Mapping[str, Tensor], prefix: str) -> int:
     """How many numbered entries (0, 1, 2, ...) follow ``prefix``."""
-    numbers = {k[len(prefix):].split(".")[0] for k in state if k.startswith(prefix)}
+    numbers = {k[len(prefix) :].split(".")[0] for k in state if k.startswith(prefix)}
     n = 0
     while str(n) in numbers:
         n += 1
@@ -98,13 +98,18 @@ def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Ne
                 continue
             raise wrong(what, f"'{key}' is missing")
         if state[key].shape != value.shape:
-            raise wrong(what, f"'{key}' has the shape {list(state[key].shape)} "
-                              f"instead of {list(value.shape)}")
+            raise wrong(
+                what, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}"
+            )
     unknown = [k for k in state if k not in expected]
     if unknown:
         raise wrong(what, f"'{unknown[0]}' does not belong there")
     # cloned, so that training a network further never writes into the caller's dict
-    values = {k: torch.zeros(v.shape, dtype=v.dtype) if k not in state
-              else state[k].detach().to(v.dtype, copy=True).contiguous() for k, v in expected.items()}
+    values = {
+        k: torch.zeros(v.shape, dtype=v.dtype)
+        if k not in state
+        else state[k].detach().to(v.dtype, copy=True).contiguous()
+        for k, v in expected.items()
+    }
     net.load_state_dict(values, assign=True)
     return net.eval().requires_grad_(False)

@@ -114,8 +114,9 @@ class Perceptual(nn.Module):
         units = tuple(_unit(f) for f in self.features(x, blocks))
         return Reference(units, None if mask is None else _mask_pyramid(mask.to(x), units))
 
-    def lpips_per_block(self, a: Tensor, b: Tensor | Reference, mask: Tensor | None = None,
-                        blocks: int | None = None) -> Tensor:
+    def lpips_per_block(
+        self, a: Tensor, b: Tensor | Reference, mask: Tensor | None = None, blocks: int | None = None
+    ) -> Tensor:
         """Distances [B,blocks]; their sum over the blocks is ``lpips``."""
         if not isinstance(b, Reference):
             b = self._reference(b, mask, blocks) if b.requires_grad else self.reference(b, mask, blocks)
@@ -162,8 +163,13 @@ class Perceptual(nn.Module):
         with torch.no_grad():
             return StyleReference(self._grams(x, mask))
 
-    def style_loss(self, image: Tensor, reference: Tensor | StyleReference, mask: Tensor | None = None,
-                   reference_mask: Tensor | None = None) -> Tensor:
+    def style_loss(
+        self,
+        image: Tensor,
+        reference: Tensor | StyleReference,
+        mask: Tensor | None = None,
+        reference_mask: Tensor | None = None,
+    ) -> Tensor:
         """Mean squared difference of the Gram matrices of four blocks, averaged over them [B].
 
         image: what is optimized, inside ``mask``; reference: what it shall look like, inside

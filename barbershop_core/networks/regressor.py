@@ -53,8 +53,12 @@ class Regressor(nn.Module):
     outputs: numbers of parameters and of theta.  The buffers hold mean and spread of the training's theta.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128, 160), hidden: int = 192,
-                 outputs: tuple[int, int] = (50, 57)):
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (16, 32, 64, 128, 160),
+        hidden: int = 192,
+        outputs: tuple[int, int] = (50, 57),
+    ):
         super().__init__()
         self.stem = nn.Conv2d(3, widths[0], 5, 2, 2, bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
@@ -79,8 +83,9 @@ class Regressor(nn.Module):
 
     def forward(self, image: Tensor) -> Reading:
         p, theta, landmarks = self.raw(image)
-        return Reading(p, theta * self.theta_std + self.theta_mean,
-                       landmarks * self.landmarks_std + self.landmarks_mean)
+        return Reading(
+            p, theta * self.theta_std + self.theta_mean, landmarks * self.landmarks_std + self.landmarks_mean
+        )
 
 
 def from_state(checkpoint: Any) -> Regressor:

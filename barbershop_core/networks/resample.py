@@ -79,3 +79,8 @@ def resize(image: Tensor, size: int) -> Tensor:
     if h >= size and w >= size:
         return area_pool(image, size)
     return F.interpolate(image, (size, size), mode="bilinear", align_corners=False)
+
+
+def shrink(image: Tensor, side: int) -> Tensor:
+    """[B,3,H,H] averaged down to ``side`` where it is larger; unchanged otherwise."""
+    return resize(image, side) if image.shape[-1] > side else image

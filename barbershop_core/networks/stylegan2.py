@@ -37,8 +37,7 @@ class BlockState:
 class EqualLinear(nn.Module):
     """Linear layer with equalized learning rate: stored weights are unit normal over ``lr``."""
 
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0,
-                 activate: bool = False):
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0, activate: bool = False):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
         self.bias = nn.Parameter(torch.full((outputs,), bias))
@@ -120,8 +119,9 @@ class StyledConv(nn.Module):
         self.up = up
         self.clamp: float | None = None  # NVIDIA's conv_clamp, of networks trained in half precision
 
-    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, rgb: Tensor | None = None,
-                fused: bool = True) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, style: Tensor, noise: Tensor | None, rgb: Tensor | None = None, fused: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
         """See ``stylegan2_ops.styled_layer``; ``fused`` gives way where it does not apply."""
         style = style * self.conv.scale
         demod = ops.demodulation(style, self.conv.power())
@@ -184,8 +184,9 @@ class Generator(nn.Module):
     every parameter is differentiable.  ``networks.load("stylegan2", ...)`` returns it frozen.
     """
 
-    def __init__(self, size: int, style_dim: int, n_mlp: int, channels: dict[int, int],
-                 z_dim: int | None = None):
+    def __init__(
+        self, size: int, style_dim: int, n_mlp: int, channels: dict[int, int], z_dim: int | None = None
+    ):
         super().__init__()
         if size < 8 or size & (size - 1):
             raise ValueError(f"size must be a power of two from 8 up, not {size}")
@@ -197,7 +198,8 @@ class Generator(nn.Module):
 
         widths = [self.z_dim] + [style_dim] * n_mlp
         self.style = nn.Sequential(
-            PixelNorm(), *(EqualLinear(a, b, lr=LR_MLP, activate=True) for a, b in zip(widths, widths[1:])))
+            PixelNorm(), *(EqualLinear(a, b, lr=LR_MLP, activate=True) for a, b in zip(widths, widths[1:]))
+        )
         self.input = ConstantInput(self.channels[4])
         self.conv1 = StyledConv(self.channels[4], self.channels[4], style_dim)
         self.to_rgb1 = ToRGB(self.channels[4], style_dim, up=False)
@@ -237,8 +239,11 @@ class Generator(nn.Module):
         """Layer and its W+ index, in the order of S space; to_rgb shares the next convolution's index."""
         layers: list[tuple[nn.Module, int]] = [(self.conv1, 0), (self.to_rgb1, 1)]
         for block, to_rgb in enumerate(self.to_rgbs):
-            layers += [(self.convs[2 * block], 2 * block + 1), (self.convs[2 * block + 1], 2 * block + 2),
-                       (to_rgb, 2 * block + 3)]
+            layers += [
+                (self.convs[2 * block], 2 * block + 1),
+                (self.convs[2 * block + 1], 2 * block + 2),
+                (to_rgb, 2 * block + 3),
+            ]
         return layers
 
     def styles(self, w_plus: Tensor) -> list[Tensor]:
@@ -280,13 +285,15 @@ class Generator(nn.Module):
             weight = self.to_rgbs[block].weight(to_rgb) if rgb else None
             x, _ = self.convs[2 * block](x, up, self._noise(noise, 2 * block + 1, batch), None, self.fused)
             x, colours = self.convs[2 * block + 1](
-                x, conv, self._noise(noise, 2 * block + 2, batch), weight, self.fused)
+                x, conv, self._noise(noise, 2 * block + 2, batch), weight, self.fused
+            )
             if rgb:
                 skip = self.to_rgbs[block](colours, skip)
         return BlockState(stop, x, skip)
 
-    def state(self, styles: list[Tensor], resolution: int, start: BlockState | None = None,
-              noise=None) -> BlockState:
+    def state(
+        self, styles: list[Tensor], resolution: int, start: BlockState | None = None, noise=None
+    ) -> BlockState:
         """Activations and RGB after the block of ``resolution``, to be given to ``start=`` later."""
         self._check(resolution, start)
         return self._run(styles, start, resolution, noise, rgb=True)
@@ -295,8 +302,9 @@ class Generator(nn.Module):
         """F: output of the 32x32 block, ``[B, C, 32, 32]``; it depends on W+ rows 0..6 only."""
         return self._run(self.styles(w_plus), None, self.feature_size, noise, rgb=False).x
 
-    def synthesis(self, w_plus: Tensor, feature: Tensor | None = None, resolution: int | None = None,
-                  noise=None) -> Tensor:
+    def synthesis(
+        self, w_plus: Tensor, feature: Tensor | None = None, resolution: int | None = None, noise=None
+    ) -> Tensor:
         """W+ ``[B, L, D]`` -> RGB ``[B, 3, R, R]``, about [-1, 1], not clamped.
 
         Args:
@@ -307,9 +315,14 @@ class Generator(nn.Module):
         """
         return self.synthesis_from_styles(self.styles(w_plus), feature, resolution, noise)
 
-    def synthesis_from_styles(self, styles: list[Tensor], feature: Tensor | None = None,
-                              resolution: int | None = None, noise=None,
-                              start: BlockState | None = None) -> Tensor:
+    def synthesis_from_styles(
+        self,
+        styles: list[Tensor],
+        feature: Tensor | None = None,
+        resolution: int | None = None,
+        noise=None,
+        start: BlockState | None = None,
+    ) -> Tensor:
         """As ``synthesis``, from S codes (see ``styles``); ``start`` is a ``BlockState`` to go on from."""
         if feature is not None:
             start = BlockState(self.feature_size, feature)

@@ -147,12 +147,14 @@ class StyledLayer(Function):
         if ctx.needs_input_grad[3]:
             scaled = x * factor[:, :, None, None]
             grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
-                gradient, scaled, kernel, None, *geometry, [True, True, False])
+                gradient, scaled, kernel, None, *geometry, [True, True, False]
+            )
             grad_weight = grad_weight.transpose(0, 1) if ctx.up else grad_weight
             del scaled
         else:
             grad_x = torch.ops.aten.convolution_backward(
-                gradient, x, kernel, None, *geometry, [True, False, False])[0]
+                gradient, x, kernel, None, *geometry, [True, False, False]
+            )[0]
         del gradient
 
         grad_x = grad_x.contiguous(memory_format=torch.channels_last)
@@ -163,5 +165,16 @@ class StyledLayer(Function):
             grad_style += (piece * flat_x[:, part]).sum(1, dtype=grad_style.dtype)
             if ctx.needs_input_grad[0]:
                 piece.mul_(factor[:, None])
-        return (grad_x if ctx.needs_input_grad[0] else None, grad_style, grad_demod, grad_weight, grad_bias,
-                None, grad_strength, grad_rgb, None, None, None)
+        return (
+            grad_x if ctx.needs_input_grad[0] else None,
+            grad_style,
+            grad_demod,
+            grad_weight,
+            grad_bias,
+            None,
+            grad_strength,
+            grad_rgb,
+            None,
+            None,
+            None,
+        )

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightCorrupt
+from ..weights.unpickle import Record
 from . import stylegan2_ops as ops
 from .stylegan2 import LR_MLP, Generator
-from .unpickle import Record
 
 WHAT = "StyleGAN2 generator"
 REMEDY = "Use the file that the pack's manifest names, or download it again."
@@ -104,8 +104,12 @@ def _from_nvidia(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """NVIDIA's names and shapes -> rosinality's."""
     if any(k.startswith("mapping.embed") for k in state):
         raise _wrong("it is a class-conditional one")
-    parts = {"weight": "conv.weight", "affine.weight": "conv.modulation.weight",
-             "affine.bias": "conv.modulation.bias", "noise_strength": "noise.weight"}
+    parts = {
+        "weight": "conv.weight",
+        "affine.weight": "conv.modulation.weight",
+        "affine.bias": "conv.modulation.bias",
+        "noise_strength": "noise.weight",
+    }
     new: dict[str, Tensor] = {}
     for name, value in state.items():
         if match := re.fullmatch(r"mapping\.fc(\d+)\.(weight|bias)", name):
@@ -127,7 +131,8 @@ def _from_nvidia(state: dict[str, Tensor]) -> dict[str, Tensor]:
                 new[f"noises.noise_{0 if block < 0 else 2 * block + 1 + int(layer[-1])}"] = value[None, None]
             elif part == "bias":
                 new[target + (".bias" if layer == "torgb" else ".activate.bias")] = (
-                    value.reshape(1, -1, 1, 1) if layer == "torgb" else value)
+                    value.reshape(1, -1, 1, 1) if layer == "torgb" else value
+                )
             elif part == "weight":
                 new[f"{target}.conv.weight"] = value[None]
             elif part in parts:

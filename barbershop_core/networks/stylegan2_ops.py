@@ -61,9 +61,18 @@ def upsample_rgb(x: Tensor) -> Tensor:
     return up[..., 2:-2, 2:-2]
 
 
-def styled_layer(x: Tensor, style: Tensor, demod: Tensor, weight: Tensor, bias: Tensor, noise: Tensor | None,
-                 strength: Tensor, rgb: Tensor | None, up: bool,
-                 clamp: float | None) -> tuple[Tensor, Tensor | None]:
+def styled_layer(
+    x: Tensor,
+    style: Tensor,
+    demod: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    noise: Tensor | None,
+    strength: Tensor,
+    rgb: Tensor | None,
+    up: bool,
+    clamp: float | None,
+) -> tuple[Tensor, Tensor | None]:
     """Modulate, convolve (3x3), demodulate, add noise and bias, leaky ReLU; and the to-RGB product.
 
     x ``[B, I, H, W]``, style ``[B, I]``, demod ``[B, O]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise

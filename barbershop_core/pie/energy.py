@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..face3d.theta import Theta
 from ..networks.arcface import identity_embedding
 from ..networks.resample import resize
-from .measure import Measure, Seen, landmark_distance, photometric
-from .presets import PiePreset
-from .theta import Theta
+from .face_reader import FaceReader, FaceReading, landmark_distance, photometric
+from .pie_presets import PiePreset
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Target:
 
     image: Tensor
     reference: object
-    seen: Seen
+    seen: FaceReading
     face: Tensor
 
 
@@ -34,7 +34,7 @@ class Sample:
     """v: picture [1,3,S,S] and what is seen in it."""
 
     image: Tensor
-    seen: Seen
+    seen: FaceReading
 
 
 def synth(pack, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
@@ -54,13 +54,15 @@ def identity(rig, w_plus: Tensor, theta: Theta) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def edit(measure: Measure, sample: Sample, seen: Seen, name: str, preset: PiePreset) -> Tensor:
+def edit(measure: FaceReader, sample: Sample, seen: FaceReading, name: str, preset: PiePreset) -> Tensor:
     """E_edit = l(I_v, [theta_v^(not tau), theta^tau of I_hat]) (equation 6): the rig puts v's tau into w."""
     return face_loss(measure, sample.image, sample.seen.landmarks,
                      sample.seen.theta.with_tau(name, seen.theta.tau(name)), preset)  # fmt: skip
 
 
-def invariance(measure: Measure, target: Target, seen: Seen, name: str, preset: PiePreset) -> Tensor:
+def invariance(
+    measure: FaceReader, target: Target, seen: FaceReading, name: str, preset: PiePreset
+) -> Tensor:
     """E_invariance = l(I, [theta^(not tau) of I_hat, theta_I^tau]) (equation 7): all else stays."""
     theta = seen.theta.with_tau(name, target.seen.theta.tau(name))
     if name == "pose":  # FFHQ alignment shifts a turned head, which is no change of the face
@@ -68,7 +70,9 @@ def invariance(measure: Measure, target: Target, seen: Seen, name: str, preset: 
     return face_loss(measure, target.image, target.seen.landmarks, theta, preset)
 
 
-def face_loss(measure: Measure, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset) -> Tensor:
+def face_loss(
+    measure: FaceReader, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset
+) -> Tensor:
     """l(I', theta): photometric over the face, and 66 landmarks (equations 8 to 10)."""
     value = preset.photometric * photometric(measure, image, theta, preset.side).mean()
     return value + preset.landmark * landmark_distance(measure, landmarks, theta).mean()
@@ -79,13 +83,13 @@ def recognition(pack, target: Target, image: Tensor) -> Tensor:
     return (identity_embedding(pack.identity, image) - target.face).square().sum(1).mean()
 
 
-def target_of(pack, measure: Measure, image: Tensor) -> Target:
+def target_of(pack, measure: FaceReader, image: Tensor) -> Target:
     """What is computed once for a photo [1,3,R,R]."""
     with torch.no_grad():
         return Target(image, pack.perceptual.reference(image), measure(image),
                       identity_embedding(pack.identity, image))  # fmt: skip
 
 
-def sample_of(image: Tensor, seen: Seen, side: int) -> Sample:
+def sample_of(image: Tensor, seen: FaceReading, side: int) -> Sample:
     """A sample whose picture is kept at ``side`` px."""
     return Sample(resize(image, side) if image.shape[-1] > side else image, seen)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadRequest
-from .morphable import Morphable
+from ..face3d.morphable import Morphable
 
 BY_COEFFICIENT: Mapping[str, Mapping[str, float]] = {
     "smile": {"smile": 0.9, "frown": -0.3},

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadRequest
-from . import harmonics
+from ..face3d import harmonics
 
 RANGES = {"azimuth": (-75.0, 75.0), "elevation": (-15.0, 75.0), "strength": (0.5, 1.5), "warmth": (-1.5, 1.5)}
 KEY, SPREAD = 0.62, 0.26  # irradiance of the lamp at strength 1, and its change beside the fill's

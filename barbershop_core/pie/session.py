@@ -12,20 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import chain
-from ..codes import Code
+from ..editing import chain
+from ..editing.result import Result
 from ..errors import BadRequest
-from ..inversion.descent import to_uint8
+from ..face3d.theta import Theta
+from ..inversion.codes import Code
 from ..networks.rignet import RigNet
+from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
-from ..result import Result
-from ..watch import Watch
-from . import expressions, light, optimize
-from .embed import Embedded
-from .measure import Measure
-from .presets import PiePreset
-from .request import ANGLES, POSE, Asked, Light, asked
-from .theta import Theta
+from ..stages import StageTimer
+from . import expressions, light
+from . import theta_optimization as optimize
+from .embedding import Embedded
+from .face_reader import FaceReader
+from .pie_presets import PiePreset
+from .rig_request import ANGLES, POSE, Light, RigRequest, asked
 
 REACH, FARTHEST = 2.6, 6.0
 """Spreads of theta^tau over generated portraits beyond which nothing is wanted, as the generator has not
@@ -49,11 +50,11 @@ class RigSession:
     start: chain.Start
     embedded: Embedded
     theta: Theta
-    measure: Measure
+    measure: FaceReader
     rig: RigNet | None
     preset: PiePreset
     seed: int = 0
-    watch: Watch = field(default_factory=Watch)
+    watch: StageTimer = field(default_factory=StageTimer)
     notices: tuple[str, ...] = ()
 
     @property
@@ -90,7 +91,7 @@ class RigSession:
         return self.pack.generator.synthesis(w_plus, resolution=self.pack.working_size).clamp(-1, 1)
 
     @torch.no_grad()
-    def moved(self, request: Asked) -> Tensor:
+    def moved(self, request: RigRequest) -> Tensor:
         """W+ of a request by the rig, [1,L,D].
 
         RigNet was trained on all portraits; at a given one it may turn a head by 8 degrees where 10 were
@@ -177,7 +178,7 @@ class RigSession:
 
     def finish(
         self,
-        request: Asked,
+        request: RigRequest,
         settings: Mapping[str, Any],
         method: str | None = None,
         inputs=None,
@@ -193,7 +194,7 @@ class RigSession:
         method = method or ("rig" if self.rig is not None else "optimize")
         return self._finish(request, dict(settings) | {"method": method}, inputs, notices, paste)
 
-    def _finish(self, request: Asked, settings, inputs, notices, paste) -> Steps[Result]:
+    def _finish(self, request: RigRequest, settings, inputs, notices, paste) -> Steps[Result]:
         before = self.theta.angles()[0]
         if settings["method"] == "rig":
             with self.watch.stage("rig"):

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import chain
+from ..editing import chain
+from ..editing.result import Result
 from ..errors import BadRequest
-from ..inversion.descent import to_uint8
 from ..networks.clip import Clip
+from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
-from ..result import Result
-from ..watch import Watch
+from ..stages import StageTimer
 from . import prompts
 from .directions import Table, boundary, channel_weights
 from .stylespace import StyleSynthesis
@@ -106,9 +106,11 @@ class Sliders:
             )
         return said
 
-    def result(self, edits: Sequence[Edit], watch: Watch | None = None, paste: bool = True) -> Steps[Result]:
+    def result(
+        self, edits: Sequence[Edit], watch: StageTimer | None = None, paste: bool = True
+    ) -> Steps[Result]:
         """The edits as a result."""
-        watch = watch or Watch()
+        watch = watch or StageTimer()
         with watch.stage("directions"):
             code = self._synthesis.shifted(self._shift(edits))
         told = [{"target": self.directions[i].target, "neutral": self.directions[i].neutral, "alpha": a,

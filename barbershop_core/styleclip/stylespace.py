@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..codes import Code
+from ..inversion.codes import Code
 from ..networks.stylegan2 import BlockState
 
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import torch
 
+from ..face3d.zbuffer import rasterize
 from . import meshes, shading
 from .params import Portrait, caption, indices
-from .raster import rasterize
 
 CAMERA_DISTANCE = 9.0  # from the head's middle, in units of 100 mm
 SUPERSAMPLING = 2

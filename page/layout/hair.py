@@ -27,8 +27,7 @@ def build(ui: dict) -> None:
         photo_slot(ui, "hair_shape", "Hair shape")
         photo_slot(ui, "hair_color", "Hair colour")
     gr.Markdown(
-        "Leave *shape* empty to recolour only; leave *colour* empty to keep the colour.",
-        elem_classes="hint",
+        "Leave *shape* empty to recolour only; leave *colour* empty to keep the colour.", elem_classes="hint"
     )
     preset(ui)
     buttons(ui, "", "Run")

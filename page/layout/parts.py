@@ -75,12 +75,7 @@ def preset(ui: dict, prefix: str = "", times_of: str = "", choices=PRESETS) -> N
 
     times_of: begins the names of the times.
     """
-    ui[f"{prefix}preset"] = gr.Radio(
-        list(choices),
-        value="fast",
-        label="Preset",
-        elem_id=f"{prefix}preset",
-    )
+    ui[f"{prefix}preset"] = gr.Radio(list(choices), value="fast", label="Preset", elem_id=f"{prefix}preset")
     ui[f"{prefix}time"] = gr.Markdown(times.words(f"{times_of}fast"), elem_classes="hint")
     ui[f"{prefix}preset"].change(
         lambda name: times.words(f"{times_of}{name}"), ui[f"{prefix}preset"], ui[f"{prefix}time"], **QUICK

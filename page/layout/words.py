@@ -55,11 +55,7 @@ def build(ui: dict) -> None:
             elem_id="identity",
             info="0 lets the face become another's (age, fame); the more, the more it stays this one's.",
         )
-        ui["text_preset"] = gr.Radio(
-            list(PRESETS),
-            value="fast",
-            label="Steps",
-        )
+        ui["text_preset"] = gr.Radio(list(PRESETS), value="fast", label="Steps")
     with gr.Column(visible=False, elem_classes="method") as ui["mapper_form"]:
         gr.Markdown(TEXT["mapper"], elem_classes="hint")
         with gr.Row(elem_classes="mapper-row"):

@@ -47,8 +47,12 @@ def one(kind: str, folder: Path, steps: int, threads: int) -> dict:
         del image
     torch.save(result, folder / f"{kind}.pt")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
-    return {"forward_s": min(forward[1:]), "step_s": min(whole[1:]), "cpu_s": min(cpu[1:]),
-            "peak_mib": peak / (2**20 if sys.platform == "darwin" else 2**10)}
+    return {
+        "forward_s": min(forward[1:]),
+        "step_s": min(whole[1:]),
+        "cpu_s": min(cpu[1:]),
+        "peak_mib": peak / (2**20 if sys.platform == "darwin" else 2**10),
+    }
 
 
 def compare(size: int, steps: int, rounds: int, threads: int) -> dict:
@@ -67,15 +71,28 @@ def compare(size: int, steps: int, rounds: int, threads: int) -> dict:
         rows: dict[str, list[dict]] = {"plain": [], "fast": []}
         for _ in range(rounds):
             for kind, found in rows.items():
-                command = [sys.executable, __file__, "--one", kind, "--folder", folder, "--steps", str(steps),
-                           "--threads", str(threads)]
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--one",
+                    kind,
+                    "--folder",
+                    folder,
+                    "--steps",
+                    str(steps),
+                    "--threads",
+                    str(threads),
+                ]
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                 found.append(json.loads(done.stdout.splitlines()[-1]))
         plain, fast = (torch.load(Path(folder, f"{k}.pt"), weights_only=True) for k in rows)
     best = {kind: {key: min(row[key] for row in found) for key in found[0]} for kind, found in rows.items()}
     flat = [r["gradient"].flatten() for r in (plain, fast)]
     return {
-        "size": size, "threads": threads, "torch": torch.__version__, **best,
+        "size": size,
+        "threads": threads,
+        "torch": torch.__version__,
+        **best,
         "times_faster": best["plain"]["step_s"] / best["fast"]["step_s"],
         "times_faster_cpu": best["plain"]["cpu_s"] / best["fast"]["cpu_s"],
         "memory_share": best["fast"]["peak_mib"] / best["plain"]["peak_mib"],
@@ -88,13 +105,18 @@ def table(found: dict) -> str:
     lines = [f"{'':8}{'forward s':>11}{'step s':>9}{'CPU s':>9}{'peak MiB':>10}"]
     for kind in ("plain", "fast"):
         row = found[kind]
-        lines.append(f"{kind:8}{row['forward_s']:11.2f}{row['step_s']:9.2f}{row['cpu_s']:9.2f}"
-                     f"{row['peak_mib']:10.0f}")
-    return "\n".join(lines + [
-        f"{found['times_faster']:.1f}x faster ({found['times_faster_cpu']:.1f}x in CPU time), "
-        f"{found['memory_share']:.0%} of the memory",
-        f"image differs by {found['image_difference']:.1e} of its spread, gradient's cosine "
-        f"{found['gradient_cosine']:.6f}"])
+        lines.append(
+            f"{kind:8}{row['forward_s']:11.2f}{row['step_s']:9.2f}{row['cpu_s']:9.2f}{row['peak_mib']:10.0f}"
+        )
+    return "\n".join(
+        lines
+        + [
+            f"{found['times_faster']:.1f}x faster ({found['times_faster_cpu']:.1f}x in CPU time), "
+            f"{found['memory_share']:.0%} of the memory",
+            f"image differs by {found['image_difference']:.1e} of its spread, gradient's cosine "
+            f"{found['gradient_cosine']:.6f}",
+        ]
+    )
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from barbershop_core.recipe import read_png, steps
+from barbershop_core.editing.recipe import read_png, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 

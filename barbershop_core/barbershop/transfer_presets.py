@@ -1,0 +1,84 @@
+"""The numbers of a transfer: the article's, the authors' code's, and ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import BadRequest
+from ..inversion import inversion_presets as inversion
+from ..inversion.inversion_presets import InversionPreset
+
+
+@dataclass(frozen=True)
+class TransferPreset:
+    """Budgets and weights of the steps after the embedding.
+
+    name: for people and recipes.
+    inversion: the preset of the embedding.
+    mask_steps: iterations in which the generator completes the target mask; 0: inpainting only.
+    pose_steps: iterations that turn a reference's head to the person's (`pose`); 0: none, as published.
+    align_steps, align_style_steps: iterations of w_align under the cross-entropy alone and with the
+        style loss beside it, for every reference.
+    blend_steps: iterations of the appearance's weights u.
+    mask_lr, pose_lr, align_lr, blend_lr: learning rates of Adam.
+    cross_entropy, style, keep: weights of the parse against the target mask, of the masked Gram
+        matrices, and (ours) of staying with the reference's own pixels where they are to be kept.
+    distance: weight, while a head is turned, of the mean square of the whitened offset.
+    lend: how much the person's face may change while hair is lent, see `pose.lend`.
+    colour: weight of the region's mean colour beside masked LPIPS in the blending (ours); hair of
+        another shape has few pixels in common with the reference's.
+    every_reference: align all references as published; else only the person, and only where nothing that
+        was turned shows what hair uncovered: a reference that was carried onto the person's face already
+        agrees with the mask that was made from it.
+    side: px at which the losses of mask, pose, alignment and blending are taken.
+    patience, tolerance, ramp: as in the embedding.
+    """
+
+    name: str
+    inversion: InversionPreset
+    mask_steps: int = 160
+    pose_steps: int = 0
+    align_steps: int = 140
+    align_style_steps: int = 100
+    blend_steps: int = 400
+    mask_lr: float = 0.01
+    pose_lr: float = 0.05
+    align_lr: float = 0.01
+    blend_lr: float = 0.01
+    cross_entropy: float = 1.0
+    style: float = 4e4
+    keep: float = 0.0
+    distance: float = 2e-3
+    lend: float = 0.1
+    colour: float = 0.0
+    every_reference: bool = True
+    side: int = 256
+    patience: int = 0
+    tolerance: float = 0.01
+    ramp: float = 0.0
+
+
+# Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.
+PAPER = TransferPreset("paper", inversion.PAPER, align_steps=0, align_style_steps=100, blend_steps=600)
+
+# main.py of ZPdesu/Barbershop: target mask 80 + 80, align_steps1 140, align_steps2 100, blend_steps
+# 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.
+RELEASED = TransferPreset("released", inversion.RELEASED)
+
+FAST = TransferPreset(
+    "fast", inversion.FAST, mask_steps=0, pose_steps=25, align_steps=30, align_style_steps=0, blend_steps=30,
+    pose_lr=0.1, align_lr=0.05, blend_lr=0.2, keep=2.0, colour=4.0, every_reference=False, side=128,
+    patience=8, tolerance=0.01, ramp=0.5,
+)  # fmt: skip
+
+PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
+
+
+def transfer_preset(preset: str | TransferPreset) -> TransferPreset:
+    """A preset by name, or itself.  Raises BadRequest for unknown names."""
+    if isinstance(preset, TransferPreset):
+        return preset
+    found = PRESETS.get(str(preset).strip().lower())
+    if found is None:
+        raise BadRequest(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
+    return found

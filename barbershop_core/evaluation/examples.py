@@ -1,0 +1,132 @@
+"""Makes the page's examples: rendered people, transfers between them, stored results.
+
+``python -m barbershop_core.evaluation.examples --seeds 3 5 8`` writes pictures and ``examples.json`` into
+``assets/examples``, and ``readme.png``, the strip in README.md.  Nobody in them exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..jobs import outcome, passes, start
+from ..pack import open_pack
+from ..progress import Step, Steps
+from ..studio import Studio
+from .triples import Triple, triples
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+SIDE = 256  # px of the rendered photos
+KINDS = (
+    ("Shape and colour", ("hair_shape", "hair_color")),
+    ("Shape only", ("hair_shape",)),
+    ("Colour only", ("hair_color",)),
+)
+
+
+def make(studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
+    """One example a seed, the kinds in turn; returns what ``examples.json`` lists."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, seed in enumerate(seeds):
+        triple = next(iter(triples(1, seed, SIDE)))
+        row = yield from _one(studio, triple, number, folder)
+        rows.append(row)
+        yield Step("example", number + 1, len(seeds))
+    (folder / "examples.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    _strip([folder / row["card"] for row in rows], folder / "readme.png")
+    return rows
+
+
+def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
+    """The page's line under each preset: fast as measured on these examples, the others estimated from it."""
+    fast = [row["scores"]["seconds"]["total"] for row in rows if "hair_shape" in row and "hair_color" in row]
+    seconds = sum(fast) / len(fast)
+    lines = {
+        "fast": f"About {_rounded(seconds)} for three new photos (measured on {where}); known ones faster."
+    }
+    for preset in ("released", "paper"):
+        guess = seconds * passes(preset) / passes("fast")
+        lines[preset] = (
+            f"At least {_rounded(guess)} for three new photos (estimated from its steps, on {where})."
+        )
+    return lines
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, Any]]:
+    title, used = KINDS[number % len(KINDS)]
+    photos = {"face": triple.face, "hair_shape": triple.shape, "hair_color": triple.colour}
+    files = {name: f"{number}-{name}.png" for name in ("face", *used)}
+    for name, file in files.items():
+        Image.fromarray(photos[name].image).save(folder / file, optimize=True)
+    request = {name: str(folder / file) for name, file in files.items()}
+    done = yield from start(studio, "transfer", request | {"preset": "fast"})
+    shown = outcome(done)
+    (folder / f"{number}-result.png").write_bytes(shown["png"])
+    (folder / f"{number}-photo.png").write_bytes(shown["pasted_png"])
+    Image.fromarray(shown["mask_picture"]).quantize(16).save(folder / f"{number}-mask.png", optimize=True)
+    _card(
+        [folder / file for file in files.values()] + [folder / f"{number}-photo.png"],
+        folder / f"{number}-card.png",
+    )
+    made = {"result": f"{number}-result.png", "pasted": f"{number}-photo.png", "mask": f"{number}-mask.png"}
+    return {"title": title, **files, **made, "card": f"{number}-card.png", "scores": shown["scores"]}
+
+
+def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
+    """The photos that went in, and large beside them what came out."""
+    card = Image.new("RGB", (side * 3, side * 2), "#f7f4f0")
+    result = Image.open(pictures[-1]).convert("RGB").resize((side * 2, side * 2), Image.Resampling.LANCZOS)
+    card.paste(result, (side, 0))
+    small = side * 2 // len(pictures[:-1])
+    for place, picture in enumerate(pictures[:-1]):
+        photo = Image.open(picture).convert("RGB")
+        width = min(side, small)
+        photo = photo.resize((width, width), Image.Resampling.LANCZOS)
+        card.paste(photo, ((side - width) // 2, place * small + (small - width) // 2))
+    card.save(path, optimize=True)
+
+
+def _strip(cards: list[Path], path: Path) -> None:
+    pictures = [Image.open(card) for card in cards[:3]]
+    strip = Image.new(
+        "RGB", (sum(p.width for p in pictures) + 16 * (len(pictures) - 1), pictures[0].height), "white"
+    )
+    left = 0
+    for picture in pictures:
+        strip.paste(picture, (left, 0))
+        left += picture.width + 16
+    strip.save(path, optimize=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pack", default="studio")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    options = parser.parse_args()
+    from ..commands.console import Progress, quiet_libraries
+    from ..progress import run
+
+    progress = Progress(quiet_libraries(loud=True))
+    studio = Studio(open_pack(options.pack), cache=False)  # true times
+    rows = run(make(studio, options.seeds, options.out), progress)
+    cores = f"{os.cpu_count()} CPU cores" if studio.pack.device.type == "cpu" else str(studio.pack.device)
+    lines = times(rows, f"{cores} with the pack '{studio.pack.name}'")
+    (options.out / "times.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

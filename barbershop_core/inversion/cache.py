@@ -1,0 +1,137 @@
+"""Codes on disk, so that a reference that was inverted once comes back at once.
+
+One file an entry, named by a digest of the portrait's content, the pack, the space and the preset's
+numbers: nothing can be served for another portrait or setting.  Faces are private, so entries expire
+(a day), the folder is readable by its owner only, and file names say nothing about the photo.
+Several processes may share the folder: entries appear by an atomic rename, and an entry that
+vanishes or is damaged is a miss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+import torch
+
+from ..errors import BadRequest
+from . import codes
+
+DAY = 24 * 3600.0
+_ENDING, _PARTIAL = ".safetensors", ".partial"
+
+
+def default_folder() -> Path:
+    """``$BARBERSHOP_CACHE``, else this platform's folder for caches, with ``codes`` below it."""
+    if given := os.environ.get("BARBERSHOP_CACHE"):
+        return Path(given).expanduser() / "codes"
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "barbershop" / "codes"
+
+
+def cache_key(portrait_digest: str, fingerprint: str, space: str, settings: object) -> str:
+    """The name of an entry, 40 hex digits.
+
+    settings: the inversion's preset (a dataclass); every number in it counts, its name does not
+    matter alone, so that an edited preset never meets old codes.
+    """
+    numbers = asdict(settings) if is_dataclass(settings) else settings
+    text = json.dumps([portrait_digest, fingerprint, space, numbers, "codes 1"], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+class CodeCache:
+    """A folder of codes, bounded in bytes (least recently used go first) and in age.
+
+    folder: created when first written; by default :func:`default_folder`.
+    max_bytes: upper bound of the folder's size after each write.
+    max_age: seconds after which an entry is never returned again.
+    """
+
+    def __init__(self, folder: str | Path | None = None, max_bytes: int = 512 << 20, max_age: float = DAY):
+        self.folder = Path(folder) if folder is not None else default_folder()
+        self.max_bytes, self.max_age = max_bytes, max_age
+
+    def get(self, key: str, device: torch.device | str = "cpu") -> codes.Code | None:
+        """The code stored under ``key``, or ``None``: unknown, expired or damaged."""
+        path = self._path(key)
+        try:
+            created = path.stat().st_mtime
+            if time.time() - created > self.max_age:
+                path.unlink()
+                return None
+            code = codes.load(path, device)
+            # The access time says when an entry was last of use; the modification time stays its birth.
+            os.utime(path, (time.time(), created))
+            return code
+        except BadRequest:
+            path.unlink(missing_ok=True)
+            return None
+        except OSError:
+            return None
+
+    def put(self, key: str, code: codes.Code) -> bool:
+        """Store ``code``; false where the folder cannot be written (then nothing is cached)."""
+        partial = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, partial = tempfile.mkstemp(suffix=_PARTIAL, dir=self.folder)  # mode 0600
+            with os.fdopen(handle, "wb") as file:
+                file.write(code.dumps())
+            os.replace(partial, self._path(key))
+            self.sweep()
+            return True
+        except OSError:
+            if partial is not None:
+                Path(partial).unlink(missing_ok=True)
+            return False
+
+    def sweep(self) -> None:
+        """Remove what has expired, what a killed process left behind, and the least used excess."""
+        now, kept = time.time(), []
+        for path in self._files():
+            try:
+                stat = path.stat()
+                limit = 3600.0 if path.suffix == _PARTIAL else self.max_age
+                if now - stat.st_mtime > limit:
+                    path.unlink(missing_ok=True)
+                elif path.suffix == _ENDING:
+                    kept.append((stat.st_atime, stat.st_size, path))
+            except OSError:
+                continue  # another process was quicker
+        excess = sum(size for _, size, _ in kept) - self.max_bytes
+        for _, size, path in sorted(kept, key=lambda entry: entry[0]):
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return sum(path.suffix == _ENDING for path in self._files())
+
+    def _files(self) -> list[Path]:
+        try:
+            return [path for path in self.folder.iterdir() if path.suffix in (_ENDING, _PARTIAL)]
+        except OSError:
+            return []
+
+    def _path(self, key: str) -> Path:
+        if not key or not all(c in "0123456789abcdef" for c in key):
+            raise ValueError(f"not a cache key: {key!r}")
+        return self.folder / (key + _ENDING)

@@ -1,0 +1,113 @@
+"""Latent codes of a portrait: W, W+ and F/S.
+
+A code is what an inversion returns and what every edit works on.  `W` and `W+` are rows of style
+vectors; `FS` adds the structure tensor F, the feature map after the 32x32 block, of which the rows
+before `feature_index` are no longer used (Barbershop, section 3.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from ..errors import BadRequest
+
+SPACES = ("W", "W+", "FS")
+_SPELLINGS = {"w": "W", "w+": "W+", "wplus": "W+", "w_plus": "W+", "fs": "FS", "f/s": "FS"}
+
+
+def space_name(space: str) -> str:
+    """The canonical name of a latent space: "W", "W+" or "FS".
+
+    Raises BadRequest where ``space`` is none of them in any spelling.
+    """
+    name = _SPELLINGS.get(str(space).strip().lower())
+    if name is None:
+        raise BadRequest(f"There is no latent space '{space}'.", f"Choose one of: {', '.join(SPACES)}.")
+    return name
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of one portrait.
+
+    space: "W" (all rows equal), "W+" or "FS".
+    w_plus: float32 [1,L,D], the style vectors of every layer; in "FS" the rows from the generator's
+        ``feature_index`` on are S, the rows before it keep the W+ code from which F started.
+    feature: float32 [1,C,32,32], F; ``None`` outside of "FS".
+    shift: float32 [1,sum of C], what edits in StyleSpace have added to the style vectors of all layers,
+        in the order of ``Generator.styles`` (no row of W+ can say it); ``None`` where there was none.
+    """
+
+    space: str
+    w_plus: torch.Tensor
+    feature: torch.Tensor | None = None
+    shift: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.space not in SPACES:
+            raise BadRequest(
+                f"There is no latent space '{self.space}'.", f"Choose one of: {', '.join(SPACES)}."
+            )
+        if (self.space == "FS") != (self.feature is not None):
+            raise BadRequest("A code of space FS, and no other, carries the feature map F.")
+        if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
+            raise BadRequest(f"A code's style vectors are [1,L,D], not {list(self.w_plus.shape)}.")
+
+    def to(self, device: torch.device | str) -> Code:
+        """The same code on another device."""
+        feature = None if self.feature is None else self.feature.to(device)
+        shift = None if self.shift is None else self.shift.to(device)
+        return replace(self, w_plus=self.w_plus.to(device), feature=feature, shift=shift)
+
+    def styles(self, generator) -> list[torch.Tensor]:
+        """The style vectors of every layer, one [1,C] each, shifted where edits have shifted them."""
+        styles = generator.styles(self.w_plus)
+        if self.shift is None:
+            return styles
+        parts = self.shift.split([s.shape[1] for s in styles], 1)
+        return [style + part for style, part in zip(styles, parts)]
+
+    def synthesis(self, generator, resolution: int | None = None) -> torch.Tensor:
+        """The image of this code, float [1,3,R,R], about [-1,1]."""
+        if self.shift is None:
+            return generator.synthesis(self.w_plus, feature=self.feature, resolution=resolution)
+        return generator.synthesis_from_styles(self.styles(generator), self.feature, resolution)
+
+    def dumps(self) -> bytes:
+        """The code as the bytes of a safetensors file."""
+        tensors = {"w_plus": self.w_plus.detach().cpu().float().contiguous()}
+        if self.feature is not None:
+            tensors["feature"] = self.feature.detach().cpu().float().contiguous()
+        if self.shift is not None:
+            tensors["shift"] = self.shift.detach().cpu().float().contiguous()
+        return to_bytes(tensors, metadata={"space": self.space, "format": "barbershop code 1"})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the code to ``path`` (safetensors)."""
+        path = Path(path)
+        path.write_bytes(self.dumps())
+        return path
+
+
+def load(path: str | Path, device: torch.device | str = "cpu") -> Code:
+    """Read a code that :meth:`Code.save` wrote.
+
+    Raises BadRequest where the file is missing, cut off or something else.
+    """
+    path = Path(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            space = (file.metadata() or {}).get("space", "")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if any(not torch.isfinite(value).all() for value in tensors.values()):
+            raise ValueError("not finite")
+        return Code(space, tensors["w_plus"], tensors.get("feature"), tensors.get("shift")).to(device)
+    except (OSError, SafetensorError, KeyError, ValueError, BadRequest) as error:
+        raise BadRequest(
+            f"'{path.name}' is not a readable code file.", "Give a file that 'invert' has written."
+        ) from error

@@ -1,0 +1,5 @@
+"""From a file to an aligned portrait and back: decode, find faces, crop as FFHQ does, paste."""
+
+from .portrait import Portrait, paste_back, read
+
+__all__ = ["Portrait", "paste_back", "read"]

@@ -1,0 +1,132 @@
+"""MediaPipe's Face Landmarker behind one thread-safe object per model file.
+
+MediaPipe is imported when the first face is looked for, and only here.  Where it cannot be
+(no wheel for the platform, a missing system library), :class:`LandmarkerUnavailable` says why in
+words that fit into a notice.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+class LandmarkerUnavailable(Exception):
+    """Faces cannot be looked for; the text is half a sentence that gives the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One raw detection: points float64 [478,2] in 0..1 of the view, matrix [4,4], blendshapes."""
+
+    points: np.ndarray
+    matrix: np.ndarray
+    blendshapes: dict[str, float]
+
+
+class Landmarker:
+    """``detect`` may be called from several threads; MediaPipe runs one picture at a time."""
+
+    def __init__(self, model: Path, most: int = 12):
+        with _quiet():
+            mediapipe, tasks, vision = _mediapipe()
+            try:
+                # As bytes: MediaPipe's own file reading fails on some non-ASCII paths.
+                options = vision.FaceLandmarkerOptions(
+                    base_options=tasks.BaseOptions(model_asset_buffer=model.read_bytes()),
+                    num_faces=most,
+                    output_face_blendshapes=True,
+                    output_facial_transformation_matrixes=True,
+                )
+                self._net = vision.FaceLandmarker.create_from_options(options)
+                self._image = lambda pixels: mediapipe.Image(
+                    image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(pixels)
+                )
+                self._net.detect(self._image(np.zeros((64, 64, 3), np.uint8)))  # its first words go unheard
+            except (RuntimeError, ValueError, OSError) as bad:
+                raise LandmarkerUnavailable(f"the face landmark file {model.name} cannot be opened") from bad
+        self._lock = threading.Lock()
+        atexit.register(self._close)
+
+    def detect(self, pixels: np.ndarray) -> list[Found]:
+        """Faces in uint8 [H,W,3] RGB."""
+        with self._lock:
+            result = self._net.detect(self._image(pixels))
+        shapes = result.face_blendshapes or [[]] * len(result.face_landmarks)
+        matrices = result.facial_transformation_matrixes or [np.eye(4)] * len(result.face_landmarks)
+        return [
+            Found(
+                np.array([[p.x, p.y] for p in points], dtype=np.float64),
+                np.asarray(matrix, dtype=np.float64),
+                {shape.category_name: float(shape.score) for shape in blend},
+            )
+            for points, matrix, blend in zip(result.face_landmarks, matrices, shapes)
+        ]
+
+    def _close(self) -> None:
+        # Before the interpreter tears modules down, where MediaPipe's own __del__ prints a traceback.
+        with contextlib.suppress(Exception):
+            self._net.close()
+
+
+_open: dict[tuple, Landmarker] = {}
+_open_lock = threading.Lock()
+_imported: tuple | LandmarkerUnavailable | None = None
+
+
+def open_landmarker(model: str | Path) -> Landmarker:
+    """The landmarker of a file, opened once per process and version of the file."""
+    model = Path(model)
+    try:
+        stat = model.stat()
+    except OSError as bad:
+        raise LandmarkerUnavailable("the face landmark file is not there") from bad
+    key = (str(model.resolve()), stat.st_size, stat.st_mtime_ns)
+    with _open_lock:
+        if key not in _open:
+            _open[key] = Landmarker(model)
+        return _open[key]
+
+
+def _mediapipe() -> tuple:
+    """(mediapipe, tasks.python, vision); a failed import is remembered: a second try raises nonsense."""
+    global _imported
+    if _imported is None:
+        try:
+            import mediapipe
+            from mediapipe.tasks import python as tasks
+            from mediapipe.tasks.python import vision
+
+            _imported = (mediapipe, tasks, vision)
+        except Exception as bad:  # noqa: BLE001 - ImportError, OSError of a library, TypeError of a mismatch
+            reason = str(bad).splitlines()[0] if str(bad) else type(bad).__name__
+            _imported = LandmarkerUnavailable(f"MediaPipe cannot be loaded ({reason})")
+    if isinstance(_imported, LandmarkerUnavailable):
+        raise _imported
+    return _imported
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps MediaPipe's native start-up log from the console; it heeds no setting."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # no console at all
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,261 @@
+"""A file in, an aligned portrait out; an edited portrait in, the same file's picture out.
+
+``read`` decodes (:mod:`.decode`), finds the face (:mod:`.faces`) and aligns it as FFHQ is
+(:mod:`.alignment`); ``paste_back`` returns an edit into the photo (:mod:`.paste`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ..errors import BadRequest, FaceIndexError, FaceTurnedAway, NoFaceFound, PhotoError, PhotoTooSmall
+from . import crop as alignment
+from . import faces
+from .decode import Source, decode
+from .faces import Face
+from .landmarker import LandmarkerUnavailable
+from .paste import paste
+
+if TYPE_CHECKING:
+    import torch
+
+MIN_FACE = 48  # px: below it an alignment is guesswork
+SOFT_FACE = 96  # px: below it the result is soft, and a notice says so
+MAX_YAW, MAX_PITCH = 45.0, 45.0  # degrees: beyond them half of the landmarks are guesses
+MIN_INSIDE = 0.98  # share of brows, eyes, nose and mouth that must lie in the photo
+ALIGNED = 0.05  # of the side: a square whose face is this close to FFHQ's place stays as it is
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """An aligned face and the photo it came from.
+
+    image: uint8 [R,R,3] sRGB, the aligned crop.
+    source: uint8 [H,W,3] sRGB, the whole photo, decoded and upright.
+    quad: float64 [4,2], the crop's corners in ``source`` (x, y), in pixel edges (0,0 is the upper
+        left corner of the first pixel); order upper left, lower left, lower right, upper right;
+        they may lie outside of the photo.
+    found: the faces of the photo, the largest first; empty where none was looked for.
+    index: which of them this is (0 where none was looked for).
+    notices: sentences for the person.
+    """
+
+    image: np.ndarray
+    source: np.ndarray
+    quad: np.ndarray
+    found: tuple[Face, ...] = ()
+    index: int = 0
+    notices: tuple[str, ...] = ()
+    _crops: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def faces(self) -> list[tuple[int, int, int, int]]:
+        """Boxes (left, top, right, bottom) in the source, the largest first."""
+        return [face.box for face in self.found]
+
+    @property
+    def face(self) -> Face | None:
+        """The face this portrait shows, None where none was looked for."""
+        return self.found[self.index] if self.found else None
+
+    @property
+    def size(self) -> int:
+        return len(self.image)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256, hex, of the crop's pixels and its place in the photo."""
+        quad = np.round(np.asarray(self.quad, dtype="<f8"), 3) + 0.0  # no negative zero
+        return hashlib.sha256(
+            self.image.tobytes() + quad.tobytes() + bytes(str(self.image.shape), "ascii")
+        ).hexdigest()
+
+    def at(self, size: int) -> np.ndarray:
+        """The crop at another size, uint8 [size,size,3]; a larger one is cut from the photo anew."""
+        if size == self.size:
+            return self.image
+        if size not in self._crops:
+            if size < self.size:
+                picture = Image.fromarray(self.image).resize((size, size), Image.Resampling.LANCZOS)
+                self._crops[size] = np.array(picture)
+            else:
+                self._crops[size] = _cut(self.source, self.quad, size)
+        return self._crops[size]
+
+    def tensor(self, size: int | None = None, device: torch.device | str = "cpu") -> torch.Tensor:
+        """The crop for a network: float32 [1,3,size,size], RGB in [-1,1]."""
+        import torch  # here: whoever only decodes and crops does not wait for it
+
+        pixels = torch.from_numpy(np.ascontiguousarray(self.at(size or self.size).transpose(2, 0, 1)))
+        return (pixels.to(device).float() / 127.5 - 1)[None]
+
+    def with_face(self, index: int) -> Portrait:
+        """The portrait of another face of the same photo.  Raises FaceIndexError, FaceTurnedAway, ..."""
+        return _of_face(self.source, list(self.found), self.size, index)
+
+
+def read(
+    source: Source | Portrait,
+    size: int,
+    landmarker: str | Path | None = None,
+    face: int | None = None,
+    trust_square: bool = False,
+) -> Portrait:
+    """Decodes a photo and aligns one of its faces.
+
+    source: path, bytes, PIL image, uint8 array; a Portrait is aligned anew.
+    size: side of the crop, px (the generator's).  landmarker: the Face Landmarker file; None, or
+        one that cannot be used, takes a square as it is and the middle of anything else.
+    face: index into the faces sorted by size, None for the largest that can be used.
+    trust_square: a square in which no face is found passes as it is (drawn or rendered portraits).
+    Raises a PhotoError that says what to do.
+    """
+    if not 16 <= size <= 4096:
+        raise BadRequest(f"A crop of {size} pixels makes no sense; use 16 to 4096.")
+    pixels = source.source if isinstance(source, Portrait) else decode(source)
+    if int(pixels.max()) - int(pixels.min()) < 4:
+        raise NoFaceFound("The picture is a single flat colour.")
+    if landmarker is None:
+        return _without_landmarks(pixels, size, "there is no face landmark file", face)
+    try:
+        found = faces.find(pixels, landmarker)
+    except LandmarkerUnavailable as why:
+        return _without_landmarks(pixels, size, str(why), face)
+    if not found:
+        if trust_square and _is_square(pixels):
+            return _whole(pixels, size, ("No face was found; the square picture was taken as it is.",))
+        raise NoFaceFound("No face was found in the photo.")
+    return _of_face(pixels, found, size, face)
+
+
+def paste_back(portrait: Portrait, edited: np.ndarray, changed: np.ndarray | None = None) -> np.ndarray:
+    """The whole photo with the edit in it, uint8 [H,W,3]; see :mod:`barbershop_core.photo.paste`.
+
+    edited: uint8 [r,r,3], the edited crop at any size.  changed: [h,w] in 0..1, where the edit
+    counts; None finds it from the difference to the original crop.
+    """
+    edited = np.asarray(edited)
+    if edited.ndim != 3 or edited.shape[0] != edited.shape[1]:
+        raise BadRequest(f"The edited crop must be square, not {list(edited.shape)}.")
+    return paste(portrait.source, portrait.quad, portrait.at(len(edited)), edited, changed)
+
+
+# ------------------------------------------------------------------------------ with landmarks
+
+
+def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None) -> Portrait:
+    height, width = pixels.shape[:2]
+    if index is None:
+        problems = [_problem(face, width, height) for face in found]
+        index = next((i for i, problem in enumerate(problems) if problem is None), 0)
+    elif not 0 <= index < len(found):
+        count = "no faces" if not found else "one face" if len(found) == 1 else f"{len(found)} faces"
+        raise FaceIndexError(
+            f"There is no face number {index + 1}; the photo has {count}.",
+            "Choose one of the faces shown." if found else "",
+        )
+    problem = _problem(found[index], width, height)
+    if problem is not None:
+        raise problem
+    notices = []
+    if len(found) > 1:
+        which = "the largest" if index == 0 else f"number {index + 1}, counted by size,"
+        notices.append(f"The photo shows {len(found)} faces; {which} is used.")
+    if found[index].side < SOFT_FACE:
+        notices.append(f"The face is only {found[index].side:.0f} pixels wide: the result will be soft.")
+
+    quad = alignment.ffhq_quad(found[index].landmarks)
+    whole = alignment.box_corners(0, 0, width, height)
+    if width == height and np.abs(quad + 0.5 - whole).max() < ALIGNED * width:
+        return _whole(pixels, size, tuple(notices), tuple(found), index)
+    crop = alignment.align(pixels, quad, size, transform_size=min(4096, 4 * size))
+    missing = _share_outside(crop.corners, width, height)
+    if missing > 0.15:
+        notices.append(f"{100 * missing:.0f} % of the portrait lies outside of the photo and was filled in.")
+    return Portrait(crop.image, pixels, crop.corners, tuple(found), index, tuple(notices))
+
+
+def _problem(face: Face, width: int, height: int) -> PhotoError | None:
+    """Why this face cannot be used, if so."""
+    if face.side < MIN_FACE:
+        return PhotoTooSmall(f"The face is only {face.side:.0f} pixels wide.")
+    if face.share_inside(width, height) < MIN_INSIDE:
+        return NoFaceFound(
+            "Part of the face lies outside of the photo.", "Use a photo that shows the whole face."
+        )
+    if abs(face.yaw) > MAX_YAW:
+        return FaceTurnedAway(f"The face is turned {abs(face.yaw):.0f} degrees to the side.")
+    if abs(face.pitch) > MAX_PITCH:
+        way = "down" if face.pitch > 0 else "up"
+        return FaceTurnedAway(
+            f"The face looks {abs(face.pitch):.0f} degrees {way}.",
+            "Use a photo that looks straight into the camera.",
+        )
+    return None
+
+
+def _share_outside(corners: np.ndarray, width: int, height: int) -> float:
+    at = (np.arange(64) + 0.5) / 64
+    right, down = corners[3] - corners[0], corners[1] - corners[0]
+    x = corners[0, 0] + at[None, :] * right[0] + at[:, None] * down[0]
+    y = corners[0, 1] + at[None, :] * right[1] + at[:, None] * down[1]
+    return float(1 - ((x >= 0) & (y >= 0) & (x <= width) & (y <= height)).mean())
+
+
+# ------------------------------------------------------------------------------ without
+
+
+def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | None) -> Portrait:
+    """A square as it is, else a square cut from the middle, a little above it, where faces are."""
+    if face not in (None, 0):
+        raise FaceIndexError(f"Faces cannot be chosen: {reason}.", "Crop the photo to one face.")
+    height, width = pixels.shape[:2]
+    if _is_square(pixels):
+        return _whole(
+            pixels,
+            size,
+            (f"Faces were not looked for ({reason}); the square picture was taken as already aligned.",),
+        )
+    side = min(width, height)
+    left, top = (width - side) // 2, int((height - side) * 0.35)
+    corners = alignment.box_corners(left, top, left + side, top + side)
+    return Portrait(
+        _cut(pixels, corners, size),
+        pixels,
+        corners,
+        notices=(
+            f"Faces were not looked for ({reason}); the middle of the photo was cut out. "
+            "For a better result crop the photo to a square around the head.",
+        ),
+    )
+
+
+def _is_square(pixels: np.ndarray) -> bool:
+    height, width = pixels.shape[:2]
+    return abs(height - width) <= 0.01 * max(height, width)
+
+
+def _whole(
+    pixels: np.ndarray, size: int, notices: tuple[str, ...], found: tuple[Face, ...] = (), index: int = 0
+) -> Portrait:
+    height, width = pixels.shape[:2]
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    corners = alignment.box_corners(left, top, left + side, top + side)
+    return Portrait(_cut(pixels, corners, size), pixels, corners, found, index, notices)
+
+
+def _cut(pixels: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
+    """The crop at ``corners`` (pixel edges); an exact box is resized, a turned square warped."""
+    upright = corners[0, 0] == corners[1, 0] and corners[0, 1] == corners[3, 1]
+    low, high = corners.min(0), corners.max(0)
+    if upright and (low >= 0).all() and high[0] <= pixels.shape[1] and high[1] <= pixels.shape[0]:
+        return alignment.cut(pixels, corners, size)
+    return alignment.align(pixels, corners - 0.5, size, transform_size=min(4096, 4 * size)).image

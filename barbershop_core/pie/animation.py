@@ -1,0 +1,100 @@
+"""Short animations: frames as the bytes of a GIF or an MP4.
+
+MP4 through the system's ffmpeg (H.264, plays everywhere) where there is one, else through OpenCV (VP9).
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import BadRequest
+from ..progress import Step, Steps
+
+FORMATS = ("gif", "mp4")
+SMALLEST = 256
+"""px: smaller frames are enlarged, so that players show them at a size one can see."""
+
+
+def there_and_back(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """Frames forwards and backwards, so that the end meets the beginning."""
+    return [*frames, *frames[-2:0:-1]]
+
+
+def encode(frames: list[np.ndarray], kind: str = "gif", fps: int = 12) -> Steps[dict[str, Any]]:
+    """Frames as a looping animation.
+
+    frames: uint8 [H,W,3] each, two at least.  kind: "gif" or "mp4".  fps: 1..60.
+    Returns {"data": bytes, "name": file name, "gif": bytes, "notices": list}.  Raises BadRequest.
+    """
+    if kind not in FORMATS:
+        raise BadRequest(f"There is no animation format '{kind}'.", f"Choose one of: {', '.join(FORMATS)}.")
+    if not 1 <= fps <= 60:
+        raise BadRequest(f"{fps} pictures a second make no sense.", "Choose 1 to 60; 12 is usual.")
+    if len(frames) < 2:
+        raise BadRequest("An animation needs two frames at least.", "Ask for more frames.")
+    total, notices = 1 + (kind == "mp4"), []
+    large = [_enlarged(frame) for frame in frames]
+    gif = _gif(large, fps)
+    yield Step("write animation", 1, total)
+    data = gif
+    if kind == "mp4":
+        data = _mp4_ffmpeg(large, fps) or _mp4_opencv(large, fps)
+        yield Step("write animation", 2, total)
+        if data is None:
+            kind, data = "gif", gif
+            notices.append("This machine cannot write MP4 (no ffmpeg, no OpenCV with VP9), so it is a GIF.")
+    return {"data": data, "name": f"sweep.{kind}", "gif": gif, "notices": notices}
+
+
+def _enlarged(frame: np.ndarray) -> np.ndarray:
+    factor = -(-SMALLEST // min(frame.shape[:2]))
+    height, width = (factor * n - factor * n % 2 for n in frame.shape[:2])  # video wants even sides
+    if factor == 1:
+        return frame[:height, :width]
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _gif(frames: list[np.ndarray], fps: int) -> bytes:
+    file = io.BytesIO()
+    first, *rest = (Image.fromarray(f).quantize(256, Image.Quantize.MEDIANCUT) for f in frames)
+    first.save(file, "GIF", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
+    return file.getvalue()
+
+
+def _mp4_ffmpeg(frames: list[np.ndarray], fps: int) -> bytes | None:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        return None
+    height, width = frames[0].shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out.mp4"
+        call = [program, "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+                "-r", str(fps), "-i", "-", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p",
+                "-movflags", "+faststart", str(path)]  # fmt: skip
+        done = subprocess.run(call, input=b"".join(f.tobytes() for f in frames), capture_output=True)
+        return path.read_bytes() if done.returncode == 0 and path.is_file() else None
+
+
+def _mp4_opencv(frames: list[np.ndarray], fps: int) -> bytes | None:
+    try:
+        import cv2
+    except ImportError:
+        return None
+    height, width = frames[0].shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out.mp4"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"vp09"), float(fps), (width, height))
+        if not writer.isOpened():
+            return None
+        for frame in frames:
+            writer.write(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2BGR))
+        writer.release()
+        return path.read_bytes() if path.is_file() and path.stat().st_size else None

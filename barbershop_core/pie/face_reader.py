@@ -1,0 +1,88 @@
+"""theta of a picture: the paper's MoFA, whatever network stands for it in a pack.
+
+Where a pack has a regressor of the portrait world, theta follows from its reading; where it has a
+Deep3DFaceRecon or 3DDFA-V3 checkpoint, that gives the 257 numbers of a Basel model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import FaceModelMissing
+from ..face3d.deep3d import Face3D
+from ..face3d.morphable import LANDMARKS_66, Morphable
+from ..face3d.theta import Theta
+from ..networks.regressor import Regressor
+from ..networks.resample import resize
+
+
+@dataclass(frozen=True)
+class FaceReading:
+    """What a picture shows.
+
+    theta: the face.  landmarks [B,68,2]: shares of the picture's side, y down.  rest [B,K]: what else the
+    network tells (hair, clothes, background), about -1..1; K may be 0.
+    """
+
+    theta: Theta
+    landmarks: Tensor
+    rest: Tensor
+
+
+class FaceReader:
+    """Pictures [B,3,R,R] in [-1,1] -> :class:`Seen`, differentiable.  ``model`` draws theta again."""
+
+    def __init__(self, model: Morphable, net: Regressor | Face3D):
+        self.model, self.net = model, net
+
+    def __call__(self, image: Tensor) -> FaceReading:
+        if isinstance(self.net, Regressor):
+            return self._of_world(image)
+        theta = self.net.theta(image, self.model)
+        return FaceReading(theta, self.model.shares(theta), image.new_zeros(len(image), 0))
+
+    def _of_world(self, image: Tensor) -> FaceReading:
+        from ..world import params
+        from ..world.morphable_head import theta_of_reading
+
+        reading = self.net(image)
+        rest = params.indices("hair_shape", "hair_color", "extras", "cloth", "background")
+        theta = theta_of_reading(self.model, reading)
+        return FaceReading(theta, reading.landmarks, reading.p[:, rest])
+
+
+def measure(pack) -> FaceReader:
+    """The pack's way to theta.
+
+    Raises errors.FaceModelMissing, a sentence with the command that fetches them, where the pack has no
+    face model or no network that reads theta.
+    """
+    model, net = pack.optional("face_model"), pack.optional("regressor")
+    if model is None or net is None:
+        what = "face model" if model is None else "network that reads faces in 3D"
+        raise FaceModelMissing(f"The pack '{pack.name}' has no {what} here.",
+                               FaceModelMissing.remedy.format(pack=pack.name))  # fmt: skip
+    return FaceReader(model, net)
+
+
+def photometric(measure: FaceReader, image: Tensor, theta: Theta, size: int = 64) -> Tensor:
+    """Mean squared difference of a picture to the drawn face, over the face's pixels [B].
+
+    image: [B,3,R,R] in [-1,1]; both are compared at ``size`` px (PIE, equation 8, first term).
+    """
+    drawn = measure.model.render(theta, size)
+    pixels = (resize(image, size) if image.shape[-1] != size else image) / 2 + 0.5
+    difference = ((drawn.image - pixels) * drawn.mask).square().sum((1, 2, 3))
+    return difference / (3 * drawn.mask.sum((1, 2, 3)).clamp_min(1))
+
+
+def landmark_distance(measure: FaceReader, seen: Tensor, theta: Theta) -> Tensor:
+    """Mean squared distance of 66 landmarks to theta's, in shares of the picture [B] (second term)."""
+    drawn = measure.model.shares(theta)
+    if not drawn.shape[1]:
+        return seen.new_zeros(len(seen))
+    kept = torch.tensor(LANDMARKS_66, device=seen.device)
+    return (seen[:, kept] - drawn[:, kept]).square().sum(-1).mean(1)

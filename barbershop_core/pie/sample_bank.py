@@ -1,0 +1,91 @@
+"""Generated portraits with what is seen in them: what a rig is trained on, and PIE's v."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..face3d.theta import Theta, from_flat
+from ..progress import Step, Steps
+from .face_reader import FaceReader, FaceReading
+
+
+@dataclass(frozen=True)
+class SampleBank:
+    """Samples of a generator: w_plus [N,L,D], what their pictures show, and small pictures [N,3,S,S]."""
+
+    w_plus: Tensor
+    seen: FaceReading
+    images: Tensor
+
+    def __len__(self) -> int:
+        return len(self.w_plus)
+
+    def rows(self, index: Tensor) -> SampleBank:
+        """Some of them."""
+        seen = FaceReading(self.seen.theta[index], self.seen.landmarks[index], self.seen.rest[index])
+        return SampleBank(self.w_plus[index], seen, self.images[index])
+
+    def state_dict(self) -> dict[str, Tensor | dict]:
+        """For a checkpoint; the pictures in half precision."""
+        theta = self.seen.theta
+        return {"w_plus": self.w_plus, "theta": theta.flat(), "sizes": theta.sizes, "rest": self.seen.rest,
+                "landmarks": self.seen.landmarks, "images": self.images.half()}  # fmt: skip
+
+    @classmethod
+    def from_state(cls, saved: dict) -> SampleBank:
+        """Undoes :meth:`state_dict`."""
+        theta = from_flat(saved["theta"], saved["sizes"])
+        return cls(
+            saved["w_plus"], FaceReading(theta, saved["landmarks"], saved["rest"]), saved["images"].float()
+        )
+
+
+def sample(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> Tensor:
+    """W+ codes of seeded z [count,L,D].
+
+    mixed: share whose rows come from two z (style mixing, Karras et al. 2019, at a random row), or lie
+    between two for each row, as embedded photos' rows do.
+    """
+    device = generator.w_mean.device
+    z_dim = getattr(generator, "z_dim", generator.style_dim)
+    z = torch.randn(2 * count, z_dim, generator=rng).to(device)
+    with torch.no_grad():
+        a, b = generator.spread(generator.mapping(z)).chunk(2)
+    rows = a.shape[1]
+    share = torch.zeros(count, rows, 1)
+    kind = torch.rand(count, generator=rng)
+    cut = torch.randint(1, rows, (count, 1), generator=rng)
+    crossed = (torch.arange(rows)[None] >= cut)[..., None].float()
+    blurred = 0.5 * torch.rand(count, 1, 1, generator=rng) * torch.rand(count, rows, 1, generator=rng)
+    share = torch.where(kind[:, None, None] < mixed / 2, crossed, share)
+    share = torch.where((kind[:, None, None] >= mixed / 2) & (kind[:, None, None] < mixed), blurred, share)
+    return a + (b - a) * share.to(device)
+
+
+def fill(
+    pack, measure: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
+) -> Steps[SampleBank]:
+    """Draw ``count`` samples and look at them.  side: of the pictures that are kept."""
+    from ..networks.resample import resize
+
+    rng = torch.Generator().manual_seed(seed)
+    w_plus = sample(pack.generator, count, rng, mixed)
+    found, pictures = [], []
+    for part in w_plus.split(batch):
+        with torch.no_grad():
+            image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
+            found.append(measure(image))
+            pictures.append(resize(image, side) if image.shape[-1] > side else image)
+        yield Step("look at samples", min(len(found) * batch, count), count)
+    return SampleBank(w_plus, joined(found), torch.cat(pictures))
+
+
+def joined(parts: list[FaceReading]) -> FaceReading:
+    """Several as one batch."""
+    theta = Theta(
+        **{name: torch.cat([getattr(p.theta, name) for p in parts]) for name in parts[0].theta.sizes}
+    )
+    return FaceReading(theta, torch.cat([p.landmarks for p in parts]), torch.cat([p.rest for p in parts]))

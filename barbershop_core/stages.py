@@ -1,0 +1,80 @@
+"""Looking on while steps run: times and losses by stage, and memory that runs out."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from .errors import OutOfMemory
+from .progress import Steps
+
+T = TypeVar("T")
+
+
+class StageTimer:
+    """Notes the seconds that each stage works (not those in which its consumer does) and its last losses."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {"total": 0.0}
+        self.losses: dict[str, dict[str, float]] = {}
+
+    def __call__(self, steps: Steps[T]) -> Steps[T]:
+        """Pass the steps on."""
+        stage = ""
+        try:
+            while True:
+                began = time.perf_counter()
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    self._add(stage, time.perf_counter() - began)
+                    return stop.value
+                stage = step.stage
+                self._add(stage, time.perf_counter() - began)
+                if step.losses:
+                    self.losses[stage] = dict(step.losses)
+                yield step
+        finally:
+            steps.close()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Note the seconds of a block."""
+        began = time.perf_counter()
+        yield
+        self._add(name, time.perf_counter() - began)
+
+    def _add(self, stage: str, seconds: float) -> None:
+        self.seconds["total"] = round(self.seconds["total"] + seconds, 3)
+        if stage:
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 3)
+
+
+def memory_errors(function: Callable[..., Steps[T]]) -> Callable[..., Steps[T]]:
+    """Decorates a generator function: running out of memory becomes errors.OutOfMemory."""
+
+    @functools.wraps(function)
+    def guarded(*arguments, **options):
+        try:
+            return (yield from function(*arguments, **options))
+        except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not out_of_memory(error):
+                raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise OutOfMemory("There is not enough memory for this.")
+
+    return guarded
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in any of PyTorch's wordings."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("not enough memory", "out of memory", "can't allocate memory"))

@@ -1,0 +1,260 @@
+"""Train the studio pack: ``python -m barbershop_core.training.studio_pack --out assets/packs/studio``.
+
+Renders the pool, then trains the networks one after the other, each time-boxed and resumable (stop it
+and start the same command again), writes the pack's files in half precision and REPORT.md with the
+held-out figures.  The photographs for the parser are optional (``--photos``).  ``STAGES`` says what is made,
+in which order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..inversion.prior import PNorm
+from ..networks.stylegan2 import Generator
+from ..progress import Step, run
+from ..weights.manifest import write_manifest_hashes
+from ..weights.save import save_half
+from . import hair_projection as lending
+from . import pool, report, train_generator, train_nets
+
+if TYPE_CHECKING:
+    from ..pack import Pack
+
+SIZE = 128
+PORTRAITS = 16_000
+MINUTES = {
+    "generator": 90.0,
+    "perceptual": 12.0,
+    "identity": 20.0,
+    "encoder": 20.0,
+    "parser": 50.0,
+    "regressor": 15.0,
+    "clip": 20.0,
+    "rig": 15.0,
+}
+"""Time boxes on two idle CPU cores; directions and mappers take what they take, about half an hour."""
+
+
+def load_generator(checkpoint: Path) -> Generator:
+    """The generator as far as it has been trained, frozen."""
+    channels = {r: c for r, c in train_generator.CHANNELS.items() if r <= SIZE}
+    g = Generator(SIZE, train_generator.STYLE_DIM, 4, channels)
+    g.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["generator"])
+    state = train_generator.export(g.eval())
+    g.load_state_dict({k: v for k, v in state.items() if k != "latent_avg"})
+    return g.requires_grad_(False)
+
+
+@torch.no_grad()
+def pnorm(g: Generator) -> PNorm:
+    """P-norm statistics from 20,000 seeded samples."""
+    z = torch.randn(20_000, g.z_dim, generator=torch.Generator().manual_seed(5))
+    return PNorm.fit(g.mapping(z))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training reads and writes.
+
+    out: the pack's folder, with pack.toml.  work: pool and checkpoints.  photos: for the parser, or None.
+    minutes: time boxes by stage.
+    """
+
+    out: Path
+    work: Path
+    photos: Path | None
+    minutes: dict[str, float]
+
+    @property
+    def pool(self) -> Path:
+        return self.work / "pool"
+
+    def checkpoint(self, name: str) -> Path:
+        return self.work / f"{name}.pt"
+
+
+Figures = dict[str, float]
+Stage = Callable[[Place], Iterator[Step]]
+"""Trains, writes the pack's files, returns its held-out figures."""
+
+
+def _generator(place: Place) -> Iterator[Step]:
+    schedule = train_generator.Schedule(minutes=place.minutes["generator"])
+    yield from train_generator.train(place.pool, place.checkpoint("generator"), SIZE, schedule)
+    g = load_generator(place.checkpoint("generator"))
+    save_half(g.state_dict() | {"latent_avg": g.w_mean}, place.out / "generator.safetensors")
+    save_half(dict(pnorm(g).state_dict()), place.out / "pnorm.safetensors")
+    matrix, explained = lending.lending(g)
+    save_half({"matrix": matrix}, place.out / "lending.safetensors")
+    return report.generator_scores(g, place.pool) | {"hair's moves explained": explained}
+
+
+def _small(name: str) -> Stage:
+    def stage(place: Place) -> Iterator[Step]:
+        more = (load_generator(place.checkpoint("generator")),) if name == "encoder" else ()
+        steps = getattr(train_nets, f"train_{name}")(
+            place.pool, place.checkpoint(name), place.minutes[name], *more
+        )
+        last: Figures = {}
+
+        def heard() -> Iterator[Step]:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    return stop.value
+                if step.stage.endswith("held out"):
+                    last.update(step.losses)
+                yield step
+
+        net = yield from heard()
+        save_half(dict((net.vgg if name == "perceptual" else net).state_dict()),
+                  place.out / f"{name}.safetensors")  # fmt: skip
+        return last
+
+    return stage
+
+
+def _parser(place: Place) -> Iterator[Step]:
+    from . import train_parser
+
+    schedule = train_parser.Schedule(minutes=place.minutes["parser"])
+    parser = yield from train_parser.train(place.pool, place.photos, place.checkpoint("parser"), schedule)
+    save_half(parser.net.state_dict(), place.out / "parser.safetensors")
+    return train_parser.scores(parser, place.pool, place.photos)
+
+
+def _regressor(place: Place) -> Iterator[Step]:
+    from . import train_regressor
+
+    minutes = place.minutes["regressor"]
+    net = yield from train_regressor.train(place.pool, place.checkpoint("regressor"), minutes)
+    save_half(dict(net.state_dict()), place.out / "regressor.safetensors")
+    held = pool.load(place.pool, "p", "images", "theta", "landmarks", held_out=True)
+    return train_regressor.brief(train_regressor.scores(net, *held))
+
+
+def _clip(place: Place) -> Iterator[Step]:
+    from . import train_clip
+
+    clip = yield from train_clip.train(place.pool, place.checkpoint("clip"), place.minutes["clip"])
+    save_half(dict(clip.model.state_dict()), place.out / "clip.safetensors")
+    return train_clip.scores(clip, *pool.load(place.pool, "p", "images", held_out=True))
+
+
+def _directions(place: Place) -> Iterator[Step]:
+    from ..styleclip import resources as tools
+    from . import directions_table as precompute
+
+    pack = _pack(place)
+    clip = yield from tools.clip(pack)
+    table = yield from precompute.precompute(pack, clip, place.out / "directions.safetensors")
+    return {"channels": float(len(table.change))}
+
+
+def _mappers(place: Place) -> Iterator[Step]:
+    """One for each mapper that the manifest names."""
+    from ..styleclip import prompts
+    from ..styleclip import resources as tools
+    from . import train_mapper
+
+    pack, figures = _pack(place), {}
+    clip = yield from tools.clip(pack)
+    for role in [n.role for n in pack.manifest.networks.values() if n.kind == "mapper"]:
+        prompt = role.removeprefix(tools.PREFIX).replace("_", " ")
+        out = place.out / pack.manifest.networks[role].sources[0].file
+        neutral = "hair" if prompt.endswith("hair") else prompts.NEUTRAL
+        found = yield from train_mapper.train(pack, clip, prompt, out, neutral)
+        out.with_suffix(".png").unlink(missing_ok=True)
+        figures |= {f"{prompt}: {name}": value for name, value in found.items()}
+    return figures
+
+
+def _rig(place: Place) -> Iterator[Step]:
+    from ..world import morphable_head as face_model
+    from . import train_rig
+
+    face_model.save(face_model.build(), place.out / "face_model.safetensors")
+    write_manifest_hashes(place.out / "pack.toml")
+    schedule = train_rig.Schedule(minutes=place.minutes["rig"])
+    net, figures = yield from train_rig.train(_pack(place), place.checkpoint("rig"), schedule)
+    save_half(net.state_dict(), place.out / "rignet.safetensors")
+    return figures
+
+
+def _pack(place: Place) -> Pack:
+    """The pack as far as it is trained."""
+    from ..pack import open_pack
+
+    write_manifest_hashes(place.out / "pack.toml")
+    return open_pack(place.out / "pack.toml", device="cpu")
+
+
+STAGES: dict[str, Stage] = {
+    "generator": _generator,
+    "perceptual": _small("perceptual"),
+    "identity": _small("identity"),
+    "encoder": _small("encoder"),
+    "parser": _parser,
+    "regressor": _regressor,
+    "clip": _clip,
+    "directions": _directions,
+    "mappers": _mappers,
+    "rig": _rig,
+}
+"""In the order in which one needs the other."""
+
+
+def train(place: Place, only: Collection[str] = tuple(STAGES)) -> Iterator[Step]:
+    """Render the pool, then the stages in order; yields their steps.  Returns held-out figures by stage."""
+    for seed, count in ((pool.HELD_OUT_SEED, pool.CHUNK), (0, PORTRAITS)):
+        for i, _path in enumerate(pool.make(place.pool, count, SIZE, first_seed=seed)):
+            yield Step("render", (i + 1) * pool.CHUNK, count)
+    place.out.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Figures] = {}
+    for name, stage in STAGES.items():
+        if name in only:
+            figures[name] = yield from stage(place)
+            write_manifest_hashes(place.out / "pack.toml")
+    return figures
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m barbershop_core.training.studio_pack", description=__doc__
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the pack (holds pack.toml)")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path.home() / ".cache/barbershop-training",
+        help="pool and checkpoints (about 1 GB)",
+    )
+    parser.add_argument("--photos", type=Path, help="folder with hair256.tar, faces192.tar, labels192.tar")
+    parser.add_argument("--only", nargs="+", choices=list(STAGES), default=list(STAGES))
+    parser.add_argument("--scale", type=float, default=1.0, help="of all time boxes")
+    args = parser.parse_args()
+    minutes = {name: value * args.scale for name, value in MINUTES.items()}
+    began = time.monotonic()
+
+    def show(step: Step) -> None:
+        figures_now = " ".join(f"{k} {v:.4g}" for k, v in step.losses.items())
+        print(f"{step.stage} {step.index}/{step.total} {figures_now}", flush=True)
+
+    figures = run(train(Place(args.out, args.work, args.photos, minutes), args.only), show)
+    command = f"python -m barbershop_core.training.studio_pack --out {args.out}"
+    report.write(args.out / "REPORT.md", figures, {k: minutes[k] for k in args.only if k in minutes}, command)
+    print(f"finished in {(time.monotonic() - began) / 60:.0f} minutes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Weight files of every published kind -> Python objects, without executing anything in them."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import UnsafePickle, WeightCorrupt, WeightMissing
+from . import unpickle
+
+REMEDY = "Download it again, or use the file that the pack's manifest names."
+KINDS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".npz", ".npy")
+
+
+def read(path: str | Path) -> Any:
+    """What a weight file holds: usually a dict of tensors, or a dict of such dicts.
+
+    .safetensors -> dict of tensors; .pt, .pth, .bin, .ckpt -> ``torch.load(weights_only=True)``;
+    .pkl -> ``unpickle.load`` (persistent objects become ``unpickle.Record``); .npz -> dict of arrays;
+    .npy -> array.  Everything lies on the CPU.
+
+    Raises errors.WeightMissing if there is no such file, errors.UnsafePickle if a pickle asks for a name
+    that weights don't need, errors.WeightCorrupt if the file is cut off or of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightMissing(f"The weight file '{path}' does not exist.", "Check the path, or download it.")
+    kind = path.suffix.lower()
+    readers = {".safetensors": _safetensors, ".pkl": _pickle, ".npz": _numpy, ".npy": _numpy}
+    if kind not in KINDS:
+        raise WeightCorrupt(
+            f"'{path.name}' is not a kind of weight file that is read.", f"Use one of {', '.join(KINDS)}."
+        )
+    try:
+        return readers.get(kind, _torch)(path)
+    except (UnsafePickle, MemoryError):
+        raise
+    except RecursionError as error:
+        raise WeightCorrupt(f"The weight file '{path.name}' is nested without end.", REMEDY) from error
+    except Exception as error:  # a damaged file may fail anywhere in the decoder
+        raise WeightCorrupt(f"The weight file '{path.name}' is cut off or damaged.", REMEDY) from error
+
+
+def _safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _torch(path: Path) -> Any:
+    try:
+        # Training checkpoints carry their command-line options: plain attributes, nothing to run.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        text = str(error)
+        # torch has one type of error for both; "unsupported operand" is what bytes of no pickle give
+        if "Unsupported operand" not in text and ("nsupported" in text or "unrecognized" in text):
+            raise UnsafePickle(
+                f"The weight file '{path.name}' asks for code to be run; nothing in it was run."
+            ) from error
+        raise
+
+
+def _pickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        start = file.read(2)
+        file.seek(0)
+        if start == b"PK" and zipfile.is_zipfile(file):
+            return _torch(path)
+        file.seek(0)
+        found = unpickle.load(file)
+    return _torch(path) if isinstance(found, int) and found == torch.serialization.MAGIC_NUMBER else found
+
+
+def _numpy(path: Path) -> Any:
+    with path.open("rb") as file:
+        found = np.load(file, allow_pickle=False)
+        return found if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}

@@ -1,0 +1,313 @@
+"""From a manifest entry to a verified file on this machine.
+
+Looked for in this order: the folder that ``BARBERSHOP_WEIGHTS`` names, the pack's own folder, the Hub's
+cache, the Hub.  A file that does not match the manifest is discarded and the next source is tried; when
+none is left, one sentence says which file, from where, why, and what to do.
+
+Honours ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``, ``HF_HUB_CACHE``, ``HF_HUB_ETAG_TIMEOUT`` and
+``HF_HUB_DOWNLOAD_TIMEOUT``.  A server that stops answering is left after a few of these time-outs.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import re
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import tqdm as hub_bar
+
+from ..errors import WeightCorrupt, WeightMissing
+from ..progress import Step, Steps
+from .local import Found, Reason, cache_dir, discard_cached, endpoint, offline, remembered, revisions, search
+from .manifest import Manifest, Network, Source
+from .verify import check
+
+_POLL = 0.1  # seconds between looks at a running download
+_ATTEMPTS = 4  # at a connection that breaks off midway, beyond what huggingface_hub itself does
+# huggingface_hub hands over 10 MB at a time: on a slow line half a minute without progress, and as long
+# until a cancellation is noticed or a cut connection resumed where it broke
+constants.DOWNLOAD_CHUNK_SIZE = min(1 << 20, constants.DOWNLOAD_CHUNK_SIZE)
+
+
+class _Refused(Exception):
+    """A source did not deliver; the text is the reason, as a phrase for a person."""
+
+    hopeless = False  # True where trying other sources makes no sense (a full disk)
+    corrupt = False
+
+
+# ----------------------------------------------------------------------------- from the Hub
+
+
+def fetch(network: Network, folder: Path, skip: Iterable[Source] = ()) -> Steps[Found]:
+    """Find ``network``'s file here or download it, trying its sources in order.
+
+    Yields steps of the stage "download <role>", index and total in bytes.
+    Raises WeightMissing where no source delivers, WeightCorrupt where what they deliver is wrong.
+    """
+    reasons: list[Reason] = []
+    found = search(network, folder, skip, True, reasons)
+    if found is not None:
+        return found
+    remote = [s for s in network.sources if not s.embedded and s not in set(skip)]
+    if offline():
+        reasons += [(s, "not cached, and HF_HUB_OFFLINE forbids to fetch it", False) for s in remote[:1]]
+        remote = []
+    for source in remote:
+        try:
+            return (yield from _download(network.role, source))
+        except _Refused as refusal:
+            reasons.append((source, str(refusal), refusal.corrupt))
+            yield Step(f"download {network.role}", 0, source.size or 0, notice=f"{source.where}: {refusal}.")
+            if refusal.hopeless:
+                break
+    raise explain(network, folder, reasons)
+
+
+def explain(network: Network, folder: Path, reasons: list[Reason]) -> WeightMissing | WeightCorrupt:
+    """The error that says which file, from where, why, and what to do."""
+    first = network.sources[0]
+    if not reasons:
+        reasons = [(first, f"{folder / first.file} does not exist", False)]
+    tried = "; ".join(f"{s.where} ({s.file}): {why}" for s, why, _ in reasons)
+    what = f"The {network.role} weights cannot be had: {tried}."
+    if first.embedded:
+        remedy = "Fetch the pack again, or train it with 'python -m barbershop_core.training.studio_pack'."
+    elif offline():
+        remedy = (
+            f"Unset HF_HUB_OFFLINE, or put {Path(first.file).name} into a folder and set "
+            "BARBERSHOP_WEIGHTS to it, or use the pack 'studio'."
+        )
+    else:
+        remedy = (
+            f"Check the connection to {endpoint()} (and HF_TOKEN for gated files), or put "
+            f"{Path(first.file).name} into a folder and set BARBERSHOP_WEIGHTS to it, "
+            "or use the pack 'studio'."
+        )
+    return (WeightCorrupt if all(corrupt for *_, corrupt in reasons) else WeightMissing)(what, remedy)
+
+
+def _download(role: str, source: Source) -> Steps[Found]:
+    for last, revision in enumerate(revisions(source), start=1 - len(revisions(source))):
+        try:
+            metadata = _ask(source, revision)
+            break
+        except (RevisionNotFoundError, EntryNotFoundError) as error:
+            if last == 0:
+                raise _Refused(_reason(error)) from error
+        except Exception as error:  # each source may fail in its own way; the next one is tried
+            raise _Refused(_reason(error)) from error
+    etag = (metadata.etag or "").lower()
+    _refuse_another_file(source, metadata.size, etag)
+    total = metadata.size or source.size or 0
+    for attempt in range(1, _ATTEMPTS + 1):
+        transfer = _Transfer(source, revision, etag)
+        try:
+            yield from transfer.steps(f"download {role}", total)
+        finally:
+            transfer.cancel()
+        if not (_broke_off(transfer.error) and transfer.done and attempt < _ATTEMPTS):
+            break
+    if transfer.error is not None:
+        refusal = _Refused(_reason(transfer.error))
+        refusal.hopeless = getattr(transfer.error, "errno", None) in (errno.ENOSPC, errno.EROFS)
+        raise refusal from transfer.error
+    verdict = check(transfer.path, source, etag, remembered())
+    if not verdict.good:
+        discard_cached(transfer.path)
+        refusal = _Refused(f"what came {verdict.problem}")
+        refusal.corrupt = True
+        raise refusal
+    yield Step(f"download {role}", total, total)
+    return Found(transfer.path, source, "cache", verdict)
+
+
+def _ask(source: Source, revision: str):
+    """What the Hub says about a file before it is fetched; one retry after a hiccup."""
+    url = hf_hub_url(
+        source.repo, source.file, repo_type=source.repo_type, revision=revision, endpoint=endpoint()
+    )
+    for retry in (True, False):
+        try:
+            return get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT, endpoint=endpoint())
+        except Exception as error:
+            if not retry or _status(error) not in (500, 502, 503, 504):
+                raise
+            time.sleep(1)
+
+
+def _refuse_another_file(source: Source, size: int | None, etag: str) -> None:
+    """Before hundreds of megabytes are fetched: does the Hub announce the file that is meant?"""
+    announced = re.fullmatch("[0-9a-f]{64}", etag)
+    if source.size is not None and size is not None and size != source.size:
+        what = f"offers a file of {size:,} bytes where {source.size:,} belong"
+    elif source.sha256 and announced and etag != source.sha256:
+        what = f"offers a file with the checksum {etag[:8]}... where {source.sha256[:8]}... belongs"
+    else:
+        return
+    refusal = _Refused(what)
+    refusal.corrupt = True
+    raise refusal
+
+
+class _Transfer:
+    """One download in a thread of its own, so that it can be watched, cancelled and given up."""
+
+    def __init__(self, source: Source, revision: str, etag: str):
+        self.source, self.revision, self.etag = source, revision, etag
+        self.done = 0
+        self.path: Path | None = None
+        self.error: BaseException | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"download {source.file}", daemon=True)
+
+    def steps(self, stage: str, total: int):
+        """Steps until the thread ends; gives up when no megabyte came for many time-outs."""
+        # silent servers are left sooner by huggingface_hub; this is for those that trickle
+        patience = 30 * constants.HF_HUB_DOWNLOAD_TIMEOUT
+        self._thread.start()
+        yield Step(stage, 0, total)
+        seen, since = (0, 0), time.monotonic()
+        while self._thread.is_alive():
+            self._thread.join(_POLL)
+            state = (self.done, self._bytes_of_others())
+            if state != seen:
+                if state[0] != seen[0]:
+                    yield Step(stage, min(self.done, total) if total else self.done, total)
+                seen, since = state, time.monotonic()
+            elif time.monotonic() - since > patience:
+                self._stop.set()
+                self.error = TimeoutError(f"nothing came for {patience} seconds")
+                return
+
+    def cancel(self) -> None:
+        """Stop at the next bytes that arrive.  Does not wait for them."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        arguments = {"tqdm_class": self._bar()}
+        if "tqdm_class" not in inspect.signature(hf_hub_download).parameters:  # huggingface_hub before 1.1
+            arguments = {}
+        try:
+            path = hf_hub_download(
+                self.source.repo,
+                self.source.file,
+                repo_type=self.source.repo_type,
+                revision=self.revision,
+                cache_dir=cache_dir(),
+                endpoint=endpoint(),
+                etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
+                **arguments,
+            )
+            self.path = Path(path)
+        except BaseException as error:  # handed to the watching thread
+            self.error = self.error or error
+
+    def _bar(self):
+        transfer = self
+
+        class Bar(hub_bar):
+            """Counts bytes instead of drawing; ends the download when it is no longer wanted."""
+
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **{**kwargs, "disable": True})
+
+            def update(self, n=1):
+                if transfer._stop.is_set():
+                    raise InterruptedError("cancelled")
+                transfer.done += int(n or 0)
+
+        return Bar
+
+    def _bytes_of_others(self) -> int:
+        """Bytes of this file that any process has fetched so far: another one may hold the lock."""
+        prefix = {"model": "models", "dataset": "datasets", "space": "spaces"}[self.source.repo_type]
+        blobs = cache_dir() / "--".join([prefix, *self.source.repo.split("/")]) / "blobs"
+        sizes = 0
+        for path in blobs.glob(f"{self.etag}*.incomplete"):
+            try:
+                sizes += path.stat().st_size
+            except OSError:
+                pass
+        return sizes
+
+
+def _class_names(error: BaseException) -> set[str]:
+    """Names of the classes of an error and its cause: the HTTP library's own depend on its version."""
+    return {c.__name__ for e in (error, error.__cause__) if e is not None for c in type(e).__mro__}
+
+
+def _broke_off(error: BaseException | None) -> bool:
+    return error is not None and not _class_names(error).isdisjoint(
+        {"NetworkError", "ConnectionError", "RemoteProtocolError"}
+    )
+
+
+def _status(error: BaseException) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _reason(error: BaseException) -> str:
+    """An error of the Hub's library as a phrase for a person."""
+    names = _class_names(error)
+    status = _status(error) or _status(error.__cause__)
+    if isinstance(error, GatedRepoError):
+        return "gated: accept its terms on its page and set HF_TOKEN"
+    if isinstance(error, RevisionNotFoundError):
+        return "the pinned revision is gone"
+    if isinstance(error, EntryNotFoundError) and status == 404:
+        return "the file is gone (404)"
+    if isinstance(error, RepositoryNotFoundError):
+        return "the repository is gone or private"
+    if status in (401, 403):
+        return f"access denied ({status})"
+    if status is not None:
+        return f"the server answered {status}"
+    if isinstance(error, TimeoutError) or "TimeoutException" in names:
+        return "the server does not answer"
+    if _broke_off(error):
+        return "no connection, or it broke off"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full"
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES):
+        return f"the folder {cache_dir()} cannot be written"
+    if "Consistency check failed" in str(error):
+        return "the download broke off"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+# ----------------------------------------------------------------------------- a whole pack
+
+
+def download_pack(
+    manifest: Manifest, level: str = "ahead", without: Iterable[str] = ()
+) -> Steps[dict[str, Found | None]]:
+    """Fetch everything that ``manifest`` needs at least as much as ``level`` (manifest.NEEDS).
+
+    without: roles to leave out.
+    Returns what was found by role, None for what could not be had.  Raises WeightMissing or WeightCorrupt for
+    a required network; what is merely wanted is left out with a notice.
+    """
+    found = {}
+    for network in manifest.needed(level):
+        if network.role in set(without):
+            continue
+        try:
+            found[network.role] = yield from fetch(network, manifest.folder)
+        except (WeightMissing, WeightCorrupt) as error:
+            if network.need == "required":
+                raise
+            found[network.role] = None
+            yield Step(f"download {network.role}", 0, 0, notice=str(error))
+    return found

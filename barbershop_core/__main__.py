@@ -130,8 +130,13 @@ def _words(commands) -> None:
     """text, directions, mapper: StyleCLIP."""
     text = commands.add_parser("text", help="change a portrait by words")
     text.add_argument("face", help="photo of the person")
-    text.add_argument("prompt", nargs="?", default="", help='what should be seen, such as "curly hair"; '
-                      "for --method mapper the name of a mapper or its file")  # fmt: skip
+    text.add_argument(
+        "prompt",
+        nargs="?",
+        default="",
+        help='what should be seen, such as "curly hair"; '
+        "for --method mapper the name of a mapper or its file",
+    )
     text.add_argument(
         "--method",
         choices=("directions", "optimize", "mapper"),
@@ -142,14 +147,27 @@ def _words(commands) -> None:
     text.add_argument(
         "--alpha", type=float, default=ALPHA, help="directions: strength, -10..10 (default %(default)g)"
     )
-    text.add_argument("--beta", type=float, default=BETA, help="directions: the higher, the fewer channels "
-                      "move, 0 to 1 (default %(default)g)")  # fmt: skip
-    text.add_argument("--edit", action="append", default=[], metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
-                      help="a direction more, stacked; may be repeated")  # fmt: skip
+    text.add_argument(
+        "--beta",
+        type=float,
+        default=BETA,
+        help="directions: the higher, the fewer channels move, 0 to 1 (default %(default)g)",
+    )
+    text.add_argument(
+        "--edit",
+        action="append",
+        default=[],
+        metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
+        help="a direction more, stacked; may be repeated",
+    )
     text.add_argument("--strength", type=float, default=1.0, help="mapper: 1 as trained, -3 to 3")
     text.add_argument("--identity", type=float, help="optimize: weight of staying the same person, 0 to 1")
-    text.add_argument("--route", choices=("W+", "F"), default="W+",
-                      help="W+ (default) changes shapes, too; F keeps the portrait's detail map")  # fmt: skip
+    text.add_argument(
+        "--route",
+        choices=("W+", "F"),
+        default="W+",
+        help="W+ (default) changes shapes, too; F keeps the portrait's detail map",
+    )
     text.add_argument("--grid", action="store_true", help="directions: also a picture of alphas by betas")
     text.add_argument("--face-index", type=int, metavar="N", help="which face of the photo, from 0 by size")
     text.add_argument("--no-paste", action="store_true", help="write only the portrait, not the whole photo")

@@ -61,3 +61,49 @@ def photo(tmp_path):
 def session():
     """A visit to the page, as its handlers are given one."""
     return SimpleNamespace(session_hash=os.urandom(6).hex())
+
+
+@pytest.fixture(scope="session")
+def small_pack(tmp_path_factory):
+    from small_pack import write_small_pack
+    from small_studio import SIDE
+
+    from barbershop_core import open_pack
+
+    return open_pack(write_small_pack(tmp_path_factory.mktemp("small-pack"), SIDE), device="cpu")
+
+
+@pytest.fixture
+def studio(small_pack):
+    """Without a cache."""
+    from barbershop_core import Studio
+
+    return Studio(small_pack, cache=False)
+
+
+@pytest.fixture(scope="module")
+def served_ffhq_pack(tmp_path_factory):
+    """The pack on a running server, with the environment pointing there."""
+    from hub_server import HubServer
+    from served_pack import ServedPack, serve
+
+    folder = tmp_path_factory.getbasetemp() / "served-ffhq"  # one set of files for all modules
+    with HubServer() as server, pytest.MonkeyPatch.context() as environment:
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "BARBERSHOP_WEIGHTS", "HF_TOKEN"):
+            environment.delenv(name, raising=False)
+        environment.setenv("HF_ENDPOINT", server.url)
+        environment.setenv("HF_HUB_CACHE", str(folder / "hub"))
+        yield ServedPack(serve(folder, server), folder / "hub", server)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Path:
+    """A folder with a pack and three pictures."""
+    from command_line import picture
+    from small_pack import write_small_pack
+
+    folder = tmp_path_factory.mktemp("desk")
+    write_small_pack(folder / "pack")
+    for seed, name in enumerate(("me", "friend", "other")):
+        picture(folder / f"{name}.png", seed)
+    return folder

@@ -1,13 +1,7 @@
 """A complete random-weight pack in the published FFHQ layouts, served by a local Hub.
 
 Networks of the published widths (1024 px StyleGAN2, BiSeNet 19, IR-SE50, VGG16, P-norm statistics and, when
-asked for, e4e) under the repository names of the ``ffhq`` manifest.  Import the fixture into a test module::
-
-    from served_pack import served_ffhq_pack  # noqa: F401
-
-    @pytest.mark.slow
-    def test_something(served_ffhq_pack):
-        pack = open_pack(served_ffhq_pack.manifest, device="cpu")
+asked for, e4e) under the repository names of the ``ffhq`` manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from conformance import weights
 from hub_server import HubServer
@@ -94,15 +87,3 @@ def serve(folder: Path, server: HubServer, roles=ROLES, cpu_size: int | None = 2
         source = Source(first.file, first.repo, first.repo_type, size=served.size, sha256=served.sha256)
         networks.append(replace(shipped[role], sources=(source,)))
     return write_manifest(folder / "pack.toml", networks, cpu_size=cpu_size)
-
-
-@pytest.fixture(scope="module")
-def served_ffhq_pack(tmp_path_factory):
-    """The pack on a running server, with the environment pointing there."""
-    folder = tmp_path_factory.getbasetemp() / "served-ffhq"  # one set of files for all modules
-    with HubServer() as server, pytest.MonkeyPatch.context() as environment:
-        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "BARBERSHOP_WEIGHTS", "HF_TOKEN"):
-            environment.delenv(name, raising=False)
-        environment.setenv("HF_ENDPOINT", server.url)
-        environment.setenv("HF_HUB_CACHE", str(folder / "hub"))
-        yield ServedPack(serve(folder, server), folder / "hub", server)

@@ -36,8 +36,10 @@ def write_small_rig(folder: Path, size: int = 64, rig: bool = True) -> Path:
     """As `write_small_pack`; rig: with RigNet."""
     path = write_small_pack(folder, size)
     shutil.copy(PACKS / "studio" / "face_model.safetensors", folder)
-    save_file({k: v.contiguous().clone() for k, v in regressor().state_dict().items()},
-              folder / "regressor.safetensors")  # fmt: skip
+    save_file(
+        {k: v.contiguous().clone() for k, v in regressor().state_dict().items()},
+        folder / "regressor.safetensors",
+    )
     if rig:
         torch.manual_seed(5)
         net = RigNet(2 * (size.bit_length() - 1) - 2, DIM, SIZES, encoded=4, hidden=6)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_studio import SIDE, TINY, small_pack  # noqa: F401
+from small_studio import SIDE, TINY
 
 from barbershop_core.barbershop.align import align, align_feature
 from barbershop_core.barbershop.target_mask import ParseLoss, TargetMask
@@ -16,7 +16,7 @@ from barbershop_core.progress import run
 
 
 @pytest.fixture
-def scene(small_pack):  # noqa: F811
+def scene(small_pack):
     """Two images of the generator: a person and a target mask that is another one's parse."""
     g = small_pack.generator
     z = torch.randn(2, g.z_dim, generator=torch.Generator().manual_seed(4))
@@ -29,7 +29,7 @@ def scene(small_pack):  # noqa: F811
 
 
 @pytest.mark.parametrize("mode", ["realistic", "fidelity"])
-def test_parse_comes_closer_to_the_mask(small_pack, scene, mode):  # noqa: F811
+def test_parse_comes_closer_to_the_mask(small_pack, scene, mode):
     w_rec, image, own, target = scene
     preset = replace(TINY, align_steps=15, align_lr=0.1, keep=0.0, patience=0)
     w_align = run(align(small_pack, w_rec, image, own, 0, target, mode, preset))
@@ -40,7 +40,7 @@ def test_parse_comes_closer_to_the_mask(small_pack, scene, mode):  # noqa: F811
     assert torch.equal(w_align[:, first:], w_rec[:, first:]) and not torch.equal(w_align, w_rec)
 
 
-def test_style_and_keep_are_losses_of_their_own(small_pack, scene):  # noqa: F811
+def test_style_and_keep_are_losses_of_their_own(small_pack, scene):
     w_rec, image, own, target = scene
     steps = []
     preset = replace(TINY, align_steps=2, align_style_steps=2, keep=1.0)
@@ -81,7 +81,7 @@ def moved_code(g, w_plus, seed: int = 1):
     return w_plus + 0.3 * torch.randn(1, 1, g.style_dim, generator=torch.Generator().manual_seed(seed))
 
 
-def test_turning_brings_the_parts_together(small_pack, scene):  # noqa: F811
+def test_turning_brings_the_parts_together(small_pack, scene):
     w_rec, _, _, _ = scene
     g = small_pack.generator
     image = g.synthesis(moved_code(g, w_rec))
@@ -95,7 +95,7 @@ def test_turning_brings_the_parts_together(small_pack, scene):  # noqa: F811
     assert torch.allclose(still, w_rec, atol=1e-4)
 
 
-def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):  # noqa: F811
+def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):
     person, image, own, _ = scene
     g, first = small_pack.generator, small_pack.generator.feature_index
     z = torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(9))
@@ -117,7 +117,7 @@ def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):  #
     assert changes[1] < 0.2 * changes[0]
 
 
-def test_lending_by_a_learnt_matrix(small_pack, scene, monkeypatch):  # noqa: F811
+def test_lending_by_a_learnt_matrix(small_pack, scene, monkeypatch):
     """A matrix that knows hair's axes of W moves along them alone, by the reference's difference."""
     person, _, labels, _ = scene
     g = small_pack.generator

@@ -81,18 +81,54 @@ def test_endpoints_and_their_parameters_stay(modules):
     named = modules.app.demo.get_api_info()["named_endpoints"]
     assert set(named) == {"/transfer_hair", "/swap_face", "/edit_text", "/direction_sliders", "/repose"}
     hair = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"]]
-    assert hair == ["face", "hair_shape", "hair_color", "features_from", "features", "mask", "mode", "preset",
-                    "smooth", "seed", "face_index"]  # fmt: skip
+    assert hair == [
+        "face",
+        "hair_shape",
+        "hair_color",
+        "features_from",
+        "features",
+        "mask",
+        "mode",
+        "preset",
+        "smooth",
+        "seed",
+        "face_index",
+    ]
     swap = [p["parameter_name"] for p in named["/swap_face"]["parameters"]]
     assert swap == ["face", "into", "preset", "seed", "face_index", "into_index"]
     text = [p["parameter_name"] for p in named["/edit_text"]["parameters"]]
-    assert text == ["face", "prompt", "method", "neutral", "alpha", "beta", "strength", "identity", "route",
-                    "preset", "seed", "face_index"]  # fmt: skip
+    assert text == [
+        "face",
+        "prompt",
+        "method",
+        "neutral",
+        "alpha",
+        "beta",
+        "strength",
+        "identity",
+        "route",
+        "preset",
+        "seed",
+        "face_index",
+    ]
     sliders = [p["parameter_name"] for p in named["/direction_sliders"]["parameters"]]
     assert sliders == ["face", "edits", "route", "preset", "face_index"]
     repose = [p["parameter_name"] for p in named["/repose"]["parameters"]]
-    assert repose == ["face", "yaw", "pitch", "roll", "expression", "strength", "light", "like", "copy",
-                      "preset", "seed", "face_index", "like_index"]  # fmt: skip
+    assert repose == [
+        "face",
+        "yaw",
+        "pitch",
+        "roll",
+        "expression",
+        "strength",
+        "light",
+        "like",
+        "copy",
+        "preset",
+        "seed",
+        "face_index",
+        "like_index",
+    ]
     needed = [
         p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]
     ]
@@ -229,9 +265,13 @@ def test_api_round_trip(server, photo, tmp_path):
 
     client = Client(server, verbose=False, download_files=str(tmp_path))
     portrait, whole, info = client.predict(
-        face=handle_file(photo(0)), hair_shape=handle_file(photo(1)), features_from=handle_file(photo(2)),
-        features="nose, eyes", seed=5, api_name="/transfer_hair",
-    )  # fmt: skip
+        face=handle_file(photo(0)),
+        hair_shape=handle_file(photo(1)),
+        features_from=handle_file(photo(2)),
+        features="nose, eyes",
+        seed=5,
+        api_name="/transfer_hair",
+    )
     assert Image.open(portrait).size == (64, 64) and Image.open(whole).size == (120, 160)
     assert read_png(portrait) == info["recipe"] and info["recipe"]["seed"] == 5
     assert info["recipe"]["request"]["regions"] == {"nose": "extra_a", "eyes": "extra_a"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_studio import SIDE, TINY, small_pack  # noqa: F401
+from small_studio import SIDE, TINY
 
 from barbershop_core.barbershop.blend import AppearanceTarget, blend_appearance, blend_structure
 from barbershop_core.editing.composite import changed_area, keep_pixels, spread
@@ -35,7 +35,7 @@ def test_structure_of_one_is_that_one():
 
 
 @pytest.fixture
-def scene(small_pack):  # noqa: F811
+def scene(small_pack):
     g = small_pack.generator
     z = torch.randn(2, g.z_dim, generator=torch.Generator().manual_seed(8))
     w_plus = g.spread(g.mapping(z)).contiguous()
@@ -43,7 +43,7 @@ def scene(small_pack):  # noqa: F811
 
 
 @pytest.mark.parametrize("wanted", [0, 1])
-def test_appearance_follows_the_reference(small_pack, scene, wanted):  # noqa: F811
+def test_appearance_follows_the_reference(small_pack, scene, wanted):
     g, a, b, feature = scene
     everywhere = torch.ones(SIDE, SIDE, dtype=torch.bool)
     image = g.synthesis((a, b)[wanted], feature=feature)
@@ -59,7 +59,7 @@ def test_appearance_follows_the_reference(small_pack, scene, wanted):  # noqa: F
     assert (blended[:, first:] >= low - 1e-5).all() and (blended[:, first:] <= high + 1e-5).all()
 
 
-def test_regions_may_differ_in_place(small_pack, scene):  # noqa: F811
+def test_regions_may_differ_in_place(small_pack, scene):
     g, a, b, feature = scene
     image = g.synthesis(b, feature=feature)
     looks = [
@@ -70,7 +70,7 @@ def test_regions_may_differ_in_place(small_pack, scene):  # noqa: F811
     assert "masked LPIPS" not in steps[0].losses and steps[-1].losses["colour"] < steps[0].losses["colour"]
 
 
-def test_one_reference_has_nothing_to_blend(small_pack, scene):  # noqa: F811
+def test_one_reference_has_nothing_to_blend(small_pack, scene):
     _, a, _, feature = scene
     steps = []
     assert run(blend_appearance(small_pack, feature, [a], [], TINY), steps.append) is a and not steps

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
+from small_studio import SIDE, TINY, picture, portrait
 
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.barbershop import transfer as edit
@@ -33,7 +33,7 @@ def photos(tmp_path):
     return paths
 
 
-def test_the_second_edit_begins_where_the_first_ended(studio):  # noqa: F811
+def test_the_second_edit_begins_where_the_first_ended(studio):
     painted = np.full((SIDE, SIDE), region_index("skin"), np.uint8)
     painted[:24] = region_index("hair")
     wanted = {"face": portrait(1), "mask": painted, "preset": TINY}
@@ -48,7 +48,7 @@ def test_the_second_edit_begins_where_the_first_ended(studio):  # noqa: F811
     np.testing.assert_allclose(start.image[0].permute(1, 2, 0).numpy() * 127.5 + 127.5, shown, atol=1e-3)
 
 
-def test_own_photo_is_another_picture_than_the_edited_person(studio):  # noqa: F811
+def test_own_photo_is_another_picture_than_the_edited_person(studio):
     first = run(studio.transfer(face=portrait(1), hair_color=portrait(2), preset=TINY))
     sources = edit.Sources({"face": portrait(1), "hair_color": portrait(1)}, {}, {"hair": "hair_color"})
     references, assignment = run(edit.read(studio, sources, TINY, first))
@@ -56,7 +56,7 @@ def test_own_photo_is_another_picture_than_the_edited_person(studio):  # noqa: F
     assert torch.equal(references[0].code.w_plus, first.code.w_plus)
 
 
-def test_recipe_of_a_chain_repeats_it_to_the_same_image(studio, small_pack, photos):  # noqa: F811
+def test_recipe_of_a_chain_repeats_it_to_the_same_image(studio, small_pack, photos):
     request = {"face": photos["me"], "hair_shape": photos["friend"], "seed": 3}
     one = run(jobs.start(studio, "transfer", request))
     request = {"face": photos["other"], "into": photos["me"], "previous": one.result}
@@ -64,21 +64,24 @@ def test_recipe_of_a_chain_repeats_it_to_the_same_image(studio, small_pack, phot
     written = json.loads(json.dumps(two.recipe))
     assert [step["operation"] for step in recipe.steps(written)] == ["transfer", "swap_face"]
     assert "chain" not in recipe.steps(written)[0]
-    again = run(jobs.replay(Studio(small_pack, cache=False), written,
-                            [photos["other"], photos["friend"], photos["me"]]))  # fmt: skip
+    again = run(
+        jobs.replay(
+            Studio(small_pack, cache=False), written, [photos["other"], photos["friend"], photos["me"]]
+        )
+    )
     assert np.array_equal(np.asarray(again.result.image), np.asarray(two.result.image))
     assert np.array_equal(np.asarray(again.result.pasted), np.asarray(two.result.pasted))
     assert again.recipe == two.recipe
 
 
-def test_recipes_of_the_api_can_be_repeated_too(studio):  # noqa: F811
+def test_recipes_of_the_api_can_be_repeated_too(studio):
     first = run(studio.transfer(face=portrait(1), hair_shape=portrait(2), regions={"nose": portrait(3)}))
     second = run(studio.swap_face(face=portrait(2), into=portrait(1), previous=first))
     again = run(jobs.replay(studio, second.recipe, [picture(1), picture(2), picture(3)]))
     assert np.array_equal(np.asarray(again.result.image), np.asarray(second.image))
 
 
-def test_missing_photos_are_named(studio, photos):  # noqa: F811
+def test_missing_photos_are_named(studio, photos):
     done = run(jobs.start(studio, "transfer", {"face": photos["me"], "hair_color": photos["friend"]}))
     with pytest.raises(errors.BadRequest, match="Hair colour photo"):
         run(jobs.replay(studio, done.recipe, [photos["me"], photos["other"]]))
@@ -89,7 +92,7 @@ def test_missing_photos_are_named(studio, photos):  # noqa: F811
         studio.transfer(face=portrait(1), hair_color=portrait(2), previous=small)
 
 
-def test_shifted_codes_are_stored_and_rendered(studio, tmp_path):  # noqa: F811
+def test_shifted_codes_are_stored_and_rendered(studio, tmp_path):
     g = studio.pack.generator
     plain = Code("W+", g.spread(g.w_mean[None]).clone())
     count = sum(s.shape[1] for s in plain.styles(g))

@@ -1,7 +1,6 @@
 """The command line as people meet it: real processes, a small pack, files in a folder."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,46 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import cli, environment, picture
 from PIL import Image
-from small_pack import write_small_pack
 
 from barbershop_core.editing.recipe import read_png
 from barbershop_core.editing.regions import COLOURS, REGIONS
 from barbershop_core.inversion.codes import load as load_code
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("hair", "face", "invert", "parse", "download", "doctor", "evaluate")
-
-
-def picture(path: Path, seed: int, size=(96, 128)) -> Path:
-    """A smooth random picture: no face is needed where there is no landmark file."""
-    noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    Image.fromarray(noise).resize(size, Image.BICUBIC).save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory) -> Path:
-    """A folder with a pack and three pictures."""
-    folder = tmp_path_factory.mktemp("desk")
-    write_small_pack(folder / "pack")
-    for seed, name in enumerate(("me", "friend", "other")):
-        picture(folder / f"{name}.png", seed)
-    return folder
-
-
-def environment(desk: Path, **more) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_"))}
-    kept |= {"PYTHONPATH": str(ROOT), "BARBERSHOP_PACK": str(desk / "pack" / "pack.toml")}
-    kept |= {"BARBERSHOP_CACHE": str(desk / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return kept | more
-
-
-def cli(desk: Path, *arguments, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "barbershop_core", *map(str, arguments)],
-        cwd=desk, env=environment(desk, **more), capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
 
 
 def test_help_answers_without_the_heavy_libraries(desk):
@@ -76,8 +43,22 @@ def test_every_command_explains_itself(command, capsys):
 
 
 def test_hair_then_the_same_again_from_its_recipe(desk):
-    done = cli(desk, "hair", "me.png", "--shape", "friend.png", "--region", "nose=other.png", "--smooth", "3",
-               "--seed", "7", "-o", "new.png", "--json")  # fmt: skip
+    done = cli(
+        desk,
+        "hair",
+        "me.png",
+        "--shape",
+        "friend.png",
+        "--region",
+        "nose=other.png",
+        "--smooth",
+        "3",
+        "--seed",
+        "7",
+        "-o",
+        "new.png",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["files"] == {"image": "new.png", "photo": "new-photo.png"}
@@ -89,16 +70,40 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
     recipe = read_png(desk / "new-photo.png")
     assert (recipe["seed"], recipe["settings"]["smooth"]) == (7, 3)
 
-    again = cli(desk, "hair", "me.png", "--shape", "friend.png", "--region", "nose=other.png",
-                "--recipe", "new.png", "-o", "again.png", "--json")  # fmt: skip
+    again = cli(
+        desk,
+        "hair",
+        "me.png",
+        "--shape",
+        "friend.png",
+        "--region",
+        "nose=other.png",
+        "--recipe",
+        "new.png",
+        "-o",
+        "again.png",
+        "--json",
+    )
     assert again.returncode == 0, again.stderr
     repeated = json.loads(again.stdout)
     assert repeated["recipe"] == recipe
     assert (np.asarray(Image.open(desk / "again.png")) == np.asarray(Image.open(desk / "new.png"))).all()
     assert repeated["seconds"] < told["seconds"]  # codes come from the cache
 
-    other = cli(desk, "hair", "other.png", "--shape", "friend.png", "--region", "nose=other.png",
-                "--recipe", "new.png", "-o", "third.png", "--no-paste")  # fmt: skip
+    other = cli(
+        desk,
+        "hair",
+        "other.png",
+        "--shape",
+        "friend.png",
+        "--region",
+        "nose=other.png",
+        "--recipe",
+        "new.png",
+        "-o",
+        "third.png",
+        "--no-paste",
+    )
     assert other.returncode == 0, other.stderr
     assert "Person photo: not the one of the recipe" in other.stderr
     assert not (desk / "third-photo.png").exists()
@@ -197,8 +202,12 @@ def answers(desk: Path, requests, **more) -> list[tuple[int, str]]:
     """Exit code and stderr of many commands in one process, so that PyTorch is imported once."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, json.dumps([[str(a) for a in r] for r in requests])],
-        cwd=desk, env=environment(desk, **more), capture_output=True, text=True, timeout=800,
-    )  # fmt: skip
+        cwd=desk,
+        env=environment(desk, **more),
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -257,8 +266,12 @@ def test_interrupt_says_stopped(desk):
     command = "hair new.png --shape friend.png --preset released"
     process = subprocess.Popen(
         [sys.executable, "-m", "barbershop_core", *command.split()],
-        cwd=desk, env=environment(desk), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=desk,
+        env=environment(desk),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         seen = [process.stderr.readline()]
         while "embed w+" not in seen[-1].lower():

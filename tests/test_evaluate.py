@@ -25,9 +25,13 @@ from barbershop_core.evaluation.triples import FIRST_SEED, contact_sheet, edited
 from barbershop_core.world import params
 
 QUICK = replace(
-    presets.FAST, name="quick", pose_steps=2, align_steps=2, blend_steps=2,
+    presets.FAST,
+    name="quick",
+    pose_steps=2,
+    align_steps=2,
+    blend_steps=2,
     inversion=replace(presets.FAST.inversion, w_plus_steps=3, fs_steps=8),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -28,13 +28,18 @@ def model():
     g = torch.Generator().manual_seed(1)
     vertices = 90
     points = torch.randn(vertices, 3, generator=g) * torch.tensor([0.5, 0.6, 0.2])
-    return basel.from_3ddfa({
-        "u": points.reshape(-1, 1).numpy(), "id": 0.001 * torch.randn(270, 80, generator=g).numpy(),
-        "exp": 0.001 * torch.randn(270, 64, generator=g).numpy(),
-        "u_alb": torch.full((270, 1), 130.0).numpy(),
-        "alb": torch.randn(270, 80, generator=g).numpy(), "tri": torch.tensor([[0, 1, 2], [3, 4, 5]]).numpy(),
-        "point_buf": torch.full((vertices, 8), 2).numpy(), "ldm68": torch.arange(68).numpy(),
-    })  # fmt: skip
+    return basel.from_3ddfa(
+        {
+            "u": points.reshape(-1, 1).numpy(),
+            "id": 0.001 * torch.randn(270, 80, generator=g).numpy(),
+            "exp": 0.001 * torch.randn(270, 64, generator=g).numpy(),
+            "u_alb": torch.full((270, 1), 130.0).numpy(),
+            "alb": torch.randn(270, 80, generator=g).numpy(),
+            "tri": torch.tensor([[0, 1, 2], [3, 4, 5]]).numpy(),
+            "point_buf": torch.full((vertices, 8), 2).numpy(),
+            "ldm68": torch.arange(68).numpy(),
+        }
+    )
 
 
 def test_layout_and_order(checkpoint):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_studio import SIDE, small_pack  # noqa: F401
+from small_studio import SIDE
 
 from barbershop_core.errors import BadRequest
 from barbershop_core.inversion import FAST, PAPER, RELEASED, embed, project
@@ -18,7 +18,7 @@ MEAN = replace(RELEASED, start="mean", lr=0.05, feature_lr=0.05, style_lr=0.05, 
 
 
 @pytest.fixture
-def known(small_pack):  # noqa: F811
+def known(small_pack):
     """An image of the generator and its W+ code."""
     z = torch.randn(1, small_pack.generator.z_dim, generator=torch.Generator().manual_seed(3))
     w_plus = small_pack.generator.spread(small_pack.generator.mapping(z)).contiguous()
@@ -39,14 +39,14 @@ def test_presets_hold_the_published_numbers():
         FAST.lr = 1.0
 
 
-def test_project_is_the_encoder_and_the_mean_without_one(small_pack, known, monkeypatch):  # noqa: F811
+def test_project_is_the_encoder_and_the_mean_without_one(small_pack, known, monkeypatch):
     image, _ = known
     assert torch.equal(project(small_pack, image), small_pack.encoder(image))
     monkeypatch.setattr(type(small_pack), "encoder", None)
     assert torch.allclose(project(small_pack, image)[0, 3], small_pack.generator.w_mean)
 
 
-def test_w_plus_comes_closer_to_the_image(small_pack, known):  # noqa: F811
+def test_w_plus_comes_closer_to_the_image(small_pack, known):
     image, _ = known
     start = run(embed(small_pack, image, "W+", replace(MEAN, w_plus_steps=1)))[0]
     code = run(embed(small_pack, image, "W+", replace(MEAN, w_plus_steps=40)))[0]
@@ -54,13 +54,13 @@ def test_w_plus_comes_closer_to_the_image(small_pack, known):  # noqa: F811
     assert error(small_pack, code, image) < 0.5 * error(small_pack, start, image)
 
 
-def test_w_has_one_row(small_pack, known):  # noqa: F811
+def test_w_has_one_row(small_pack, known):
     image, _ = known
     code = run(embed(small_pack, image, "W", replace(MEAN, w_steps=3)))[0]
     assert code.space == "W" and torch.equal(code.w_plus[:, :1].expand_as(code.w_plus), code.w_plus)
 
 
-def test_fs_keeps_what_w_plus_loses(small_pack):  # noqa: F811
+def test_fs_keeps_what_w_plus_loses(small_pack):
     # A picture that the generator cannot make: F must come much closer than W+.
     image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     image = torch.nn.functional.interpolate(image, (SIDE, SIDE), mode="bicubic").clamp(-1, 1)
@@ -71,7 +71,7 @@ def test_fs_keeps_what_w_plus_loses(small_pack):  # noqa: F811
     assert error(small_pack, code, image) < 0.5 * error(small_pack, w_plus, image)
 
 
-def test_f_starts_as_the_generators_own_and_is_held_there(small_pack, known):  # noqa: F811
+def test_f_starts_as_the_generators_own_and_is_held_there(small_pack, known):
     image, _ = known
     settings = replace(MEAN, w_plus_steps=2, fs_steps=0)
     code = run(embed(small_pack, image, "FS", settings))[0]
@@ -83,7 +83,7 @@ def test_f_starts_as_the_generators_own_and_is_held_there(small_pack, known):  #
     assert drift[1] < 0.2 * drift[0]
 
 
-def test_prior_pulls_towards_likely_codes(small_pack, known):  # noqa: F811
+def test_prior_pulls_towards_likely_codes(small_pack, known):
     from barbershop_core.inversion.embed import _prior
 
     image, w_plus = known
@@ -94,7 +94,7 @@ def test_prior_pulls_towards_likely_codes(small_pack, known):  # noqa: F811
     assert lengths[1] < lengths[0]
 
 
-def test_two_at_once_are_two_alone(small_pack, known):  # noqa: F811
+def test_two_at_once_are_two_alone(small_pack, known):
     image, _ = known
     other = image.flip(3)
     settings = replace(FAST, w_plus_steps=3, fs_steps=3, patience=0)
@@ -106,25 +106,29 @@ def test_two_at_once_are_two_alone(small_pack, known):  # noqa: F811
         assert float((a - b).square().mean()) < 1e-3 * float(b.square().mean())
 
 
-def test_same_input_same_code(small_pack, known):  # noqa: F811
+def test_same_input_same_code(small_pack, known):
     image, _ = known
     settings = replace(FAST, w_plus_steps=3, fs_steps=3)
     a, b = (run(embed(small_pack, image, "FS", settings))[0] for _ in range(2))
     assert torch.equal(a.w_plus, b.w_plus) and torch.equal(a.feature, b.feature)
 
 
-def test_steps_have_names_losses_and_lazy_previews(small_pack, known):  # noqa: F811
+def test_steps_have_names_losses_and_lazy_previews(small_pack, known):
     steps = []
     run(embed(small_pack, known[0], "FS", replace(MEAN, w_plus_steps=2, fs_steps=3)), steps.append)
     assert [(s.stage, s.index, s.total) for s in steps] == [
-        ("embed W+", 1, 2), ("embed W+", 2, 2), ("embed F/S", 1, 3), ("embed F/S", 2, 3), ("embed F/S", 3, 3),
-    ]  # fmt: skip
+        ("embed W+", 1, 2),
+        ("embed W+", 2, 2),
+        ("embed F/S", 1, 3),
+        ("embed F/S", 2, 3),
+        ("embed F/S", 3, 3),
+    ]
     assert all(math.isfinite(value) for step in steps for value in step.losses.values())
     assert "p_norm" in steps[0].losses and "feature" in steps[-1].losses
     assert steps[0].preview().shape == (SIDE, SIDE, 3)
 
 
-def test_closing_cancels(small_pack, known):  # noqa: F811
+def test_closing_cancels(small_pack, known):
     steps = embed(small_pack, known[0], "FS", MEAN)
     next(steps)
     steps.close()
@@ -132,21 +136,21 @@ def test_closing_cancels(small_pack, known):  # noqa: F811
         next(steps)
 
 
-def test_plateau_ends_a_stage_early(small_pack, known):  # noqa: F811
+def test_plateau_ends_a_stage_early(small_pack, known):
     steps = []
     settings = replace(MEAN, w_plus_steps=30, lr=0.0, patience=3)
     run(embed(small_pack, known[0], "W+", settings), steps.append)
     assert len(steps) == 4  # the first sets the mark, three more don't improve on it
 
 
-def test_coarse_steps_come_first(small_pack, known):  # noqa: F811
+def test_coarse_steps_come_first(small_pack, known):
     settings = replace(MEAN, w_plus_steps=4, coarse_share=0.5, coarse_side=64)
     shapes = []
     run(embed(small_pack, known[0], "W+", settings), lambda step: shapes.append(step.preview().shape[0]))
     assert shapes == [64, 64, 64, 64]  # never above the image's own size
 
 
-def test_unknown_space(small_pack, known):  # noqa: F811
+def test_unknown_space(small_pack, known):
     with pytest.raises(BadRequest, match="W, W\\+, FS"):
         run(embed(small_pack, known[0], "Z", MEAN))
 

@@ -25,11 +25,18 @@ def published(tmp_path_factory):
     assert weights.checksum(state) == fixture.spec["state_sha256"]
     io, faces = fixture.io, len(fixture.io["tri"])
     mat = {
-        "meanshape": io["meanshape"], "idBase": state["idBase"], "exBase": state["exBase"],
-        "meantex": state["meantex"], "texBase": state["texBase"], "tri": io["tri"] + 1,
-        "point_buf": io["point_buf"] + 1, "keypoints": io["keypoints"][None] + 1,
-        "tri_mask2": np.ones((faces, 1)), "frontmask2_idx": np.ones((1, 1)), "skinmask": np.ones((1, 480)),
-    }  # fmt: skip
+        "meanshape": io["meanshape"],
+        "idBase": state["idBase"],
+        "exBase": state["exBase"],
+        "meantex": state["meantex"],
+        "texBase": state["texBase"],
+        "tri": io["tri"] + 1,
+        "point_buf": io["point_buf"] + 1,
+        "keypoints": io["keypoints"][None] + 1,
+        "tri_mask2": np.ones((faces, 1)),
+        "frontmask2_idx": np.ones((1, 1)),
+        "skinmask": np.ones((1, 480)),
+    }
     path = tmp_path_factory.mktemp("bfm") / "BFM_model_front.mat"
     savemat(path, mat)
     theta = basel.theta_of(torch.from_numpy(io["coeffs"]))
@@ -62,11 +69,16 @@ def three_d(mat) -> dict:
     """The same model as 3DDFA-V3's dictionary."""
     mean = mat["meanshape"].reshape(-1, 3)
     return {
-        "u": (mean - mean.mean(0)).reshape(-1, 1), "id": mat["idBase"], "exp": mat["exBase"],
-        "u_alb": mat["meantex"].reshape(-1, 1), "alb": mat["texBase"], "tri": mat["tri"] - 1,
-        "point_buf": mat["point_buf"] - 1, "ldm68": mat["keypoints"].reshape(-1) - 1,
+        "u": (mean - mean.mean(0)).reshape(-1, 1),
+        "id": mat["idBase"],
+        "exp": mat["exBase"],
+        "u_alb": mat["meantex"].reshape(-1, 1),
+        "alb": mat["texBase"],
+        "tri": mat["tri"] - 1,
+        "point_buf": mat["point_buf"] - 1,
+        "ldm68": mat["keypoints"].reshape(-1) - 1,
         "annotation": [np.arange(3), np.arange(5)],
-    }  # fmt: skip
+    }
 
 
 def test_3ddfa_file(published, tmp_path):
@@ -98,10 +110,14 @@ def test_original_2009_file(tmp_path):
     outward = np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
     for tl in (outward, outward[:, [0, 2, 1]]):
         mat = {
-            "shapeMU": 1e5 * corner.reshape(-1, 1), "shapePC": rng.normal(size=(12, 99)),
-            "shapeEV": 1e5 * np.full((99, 1), 0.5), "texMU": np.full((12, 1), 127.5),
-            "texPC": rng.normal(size=(12, 99)), "texEV": np.full((99, 1), 2.0), "tl": tl + 1,
-        }  # fmt: skip
+            "shapeMU": 1e5 * corner.reshape(-1, 1),
+            "shapePC": rng.normal(size=(12, 99)),
+            "shapeEV": 1e5 * np.full((99, 1), 0.5),
+            "texMU": np.full((12, 1), 127.5),
+            "texPC": rng.normal(size=(12, 99)),
+            "texEV": np.full((99, 1), 2.0),
+            "tl": tl + 1,
+        }
         savemat(tmp_path / "01_MorphableModel.mat", mat)
         model = basel.load(tmp_path / "01_MorphableModel.mat")
         assert model.sizes["identity"] == 80 and model.sizes["expression"] == 0

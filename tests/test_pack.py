@@ -12,7 +12,7 @@ import pytest
 import torch
 from hub_server import HubServer
 from safetensors.torch import load_file, save_file
-from served_pack import ROLES, served_ffhq_pack, write_manifest  # noqa: F401
+from served_pack import ROLES, write_manifest
 from small_pack import DIM, write_small_pack
 
 from barbershop_core.editing.regions import parse
@@ -257,7 +257,7 @@ def test_opening_a_pack_needs_neither_gradio_nor_networks():
 
 
 @pytest.mark.slow
-def test_published_layouts_end_to_end_from_a_served_hub(served_ffhq_pack):  # noqa: F811
+def test_published_layouts_end_to_end_from_a_served_hub(served_ffhq_pack):
     """Download, verify, open and use every network of the published sizes."""
     pack = open_pack(served_ffhq_pack.manifest, device="cpu")
     stages, last = set(), {}

@@ -90,9 +90,13 @@ def sphere(rows=60, columns=120, radius=1.0, distance=10.0):
     mean = torch.from_numpy(radius * points.reshape(-1)).float()
     empty = mean.new_zeros(len(mean), 0)
     state = {
-        "mean": mean, "identity": mean[:, None].clone(), "expression": empty, "texture": empty,
-        "albedo": torch.ones_like(mean), "faces": torch.from_numpy(grid_faces(rows, columns)),
-    }  # fmt: skip
+        "mean": mean,
+        "identity": mean[:, None].clone(),
+        "expression": empty,
+        "texture": empty,
+        "albedo": torch.ones_like(mean),
+        "faces": torch.from_numpy(grid_faces(rows, columns)),
+    }
     return Morphable(state, Convention(focal=4.0, distance=distance, row_offset=0.0))
 
 
@@ -170,9 +174,14 @@ def test_pose_gradient_on_a_plain_face():
     """A tilted triangle's shading and place under rotation, by gradcheck."""
     mean = torch.tensor([-1.0, -0.9, 0.1, 1.1, -0.8, -0.2, 0.05, 1.0, 0.15])
     empty = mean.new_zeros(9, 0)
-    state = {"mean": mean, "identity": empty, "expression": empty, "texture": empty,
-             "albedo": torch.rand(9, generator=torch.Generator().manual_seed(0)),
-             "faces": torch.tensor([[0, 1, 2]])}  # fmt: skip
+    state = {
+        "mean": mean,
+        "identity": empty,
+        "expression": empty,
+        "texture": empty,
+        "albedo": torch.rand(9, generator=torch.Generator().manual_seed(0)),
+        "faces": torch.tensor([[0, 1, 2]]),
+    }
     model = Morphable(state, Convention(focal=2.0, distance=5.0, row_offset=0.0)).double()
     x = model.neutral().flat().double()
     x[0, -27:] += 0.2 * torch.randn(27, generator=torch.Generator().manual_seed(1)).double()

@@ -133,13 +133,25 @@ def test_without_a_rig(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {}, {"yaw": 90.0}, {"pitch": float("nan")}, {"roll": "left"}, {"yaw": True}, {"expression": "anger"},
-        {"expression": 3}, {"light": {"azimuth": 400}}, {"light": {"colour": 1}}, {"yaw": 5.0, "method": "magic"},  # noqa: E501
-        {"yaw": 5.0, "preset": "best"}, {"yaw": 5.0, "seed": 0.5}, {"yaw": 5.0, "like": "x.jpg"},
-        {"like": portrait(2), "copy": ("hair",)}, {"like": portrait(2), "copy": ()}, {"yaw": 5.0, "previous": 3},  # noqa: E501
+        {},
+        {"yaw": 90.0},
+        {"pitch": float("nan")},
+        {"roll": "left"},
+        {"yaw": True},
+        {"expression": "anger"},
+        {"expression": 3},
+        {"light": {"azimuth": 400}},
+        {"light": {"colour": 1}},
+        {"yaw": 5.0, "method": "magic"},  # noqa: E501
+        {"yaw": 5.0, "preset": "best"},
+        {"yaw": 5.0, "seed": 0.5},
+        {"yaw": 5.0, "like": "x.jpg"},
+        {"like": portrait(2), "copy": ("hair",)},
+        {"like": portrait(2), "copy": ()},
+        {"yaw": 5.0, "previous": 3},  # noqa: E501
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_bad_requests(studio, wrong):
     """Heard at once, before any work."""
     with pytest.raises(BadRequest) as caught:
@@ -196,8 +208,20 @@ def test_command_line(folder, pack, tmp_path):
         assert animation.n_frames >= 4
     bad = _command("pose", path, "--yaw", 400, *common)
     assert bad.returncode == 2 and "degrees" in bad.stderr and "Traceback" not in bad.stderr
-    trained = _command("rig", "train", "--minutes", "0.03", "--samples", 30, "--checkpoint", tmp_path / "c.pt",  # noqa: E501
-                       "-o", tmp_path / "rig.safetensors", "--json", *common)  # fmt: skip
+    trained = _command(
+        "rig",
+        "train",
+        "--minutes",
+        "0.03",
+        "--samples",
+        30,
+        "--checkpoint",
+        tmp_path / "c.pt",  # noqa: E501
+        "-o",
+        tmp_path / "rig.safetensors",
+        "--json",
+        *common,
+    )
     assert trained.returncode == 0, trained.stderr
     assert "yaw deg" in json.loads(trained.stdout)["held_out"] and (tmp_path / "rig.safetensors").is_file()
 

@@ -130,8 +130,10 @@ def test_terms(pack):
     assert energy.recognition(pack, target, -image) > 1e-4
     seen = look(image)
     # equation 5: zero exactly where the rig does nothing
-    silent = networks.load("rignet", {k: torch.zeros_like(v) if "weight" in k or "bias" in k else v
-                                      for k, v in rig.state_dict().items()})  # fmt: skip
+    silent = networks.load(
+        "rignet",
+        {k: torch.zeros_like(v) if "weight" in k or "bias" in k else v for k, v in rig.state_dict().items()},
+    )
     assert energy.identity(silent, w, seen.theta) == 0 and energy.identity(rig, w, seen.theta) > 0
     # equations 6, 7: the mixed theta is the sample's own where tau is the same
     own = energy.sample_of(image, seen, TINY.side)
@@ -152,8 +154,14 @@ def test_embedding_descends_and_names_its_terms(pack):
     stages = [s.stage for s in seen if s.stage.startswith("embed")]
     assert stages == ["embed W"] * 5 + ["embed W+"] * 15
     assert set(seen[-1].losses) == {
-        "synth", "recognition", "p_norm", "identity", "edit", "invariance", "recognition edited"
-    }  # fmt: skip
+        "synth",
+        "recognition",
+        "p_norm",
+        "identity",
+        "edit",
+        "invariance",
+        "recognition edited",
+    }
     first, last = (s.losses["synth"] for s in (seen[-20], seen[-1]))
     assert last < first and found.w_plus.shape == w.shape
     assert seen[-1].preview().shape == (64, 64, 3)
@@ -188,8 +196,10 @@ def test_paper_preset_has_the_articles_budget():
 def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
     """Of a rig that gives half of every move, and moves what it should leave, a ninth is missing at the end
     (1 - .8 / 2 to the third, of a half); without looks half would be."""
-    own = from_flat(torch.zeros(1, 50), {"rotation": 3, "translation": 3, "identity": 4, "texture": 4,
-                                         "expression": 9, "light": 27})  # fmt: skip
+    own = from_flat(
+        torch.zeros(1, 50),
+        {"rotation": 3, "translation": 3, "identity": 4, "texture": 4, "expression": 9, "light": 27},
+    )
 
     class Rig:
         tau = {"pose": SimpleNamespace(mean=torch.zeros(3), std=torch.ones(3))}
@@ -206,9 +216,7 @@ def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
     class Session(RigSession):
         _synthesis = staticmethod(lambda w_plus: w_plus)  # the code is its picture, and that the pose
 
-    session = Session(
-        None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Look(), Rig(), TINY
-    )
+    session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Look(), Rig(), TINY)
     wanted = torch.tensor([[0.2, -0.1, 0.05]])
     moved = session.moved(RigRequest(copied=("pose",), like=own.with_tau("pose", wanted)))
     torch.testing.assert_close(moved, wanted * (1 - 0.5 * 0.6**3))

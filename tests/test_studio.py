@@ -12,8 +12,7 @@ import pytest
 import torch
 from conftest import ROOT
 from PIL import Image
-from served_pack import served_ffhq_pack  # noqa: F401
-from small_studio import PUBLISHED_TINY, SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
+from small_studio import SIDE, TINY, picture, portrait
 
 from barbershop_core import Studio, errors, open_pack, run
 from barbershop_core.editing import recipe
@@ -40,20 +39,20 @@ def test_importing_the_package_is_light():
         ({"mask": np.zeros((8, 8), np.uint8)}, "empty"),
     ],
 )
-def test_mistakes_are_sentences_before_any_work(studio, arguments, words):  # noqa: F811
+def test_mistakes_are_sentences_before_any_work(studio, arguments, words):
     given = {"hair_shape": portrait(2), **arguments}
     with pytest.raises(errors.BadRequest, match=words):
         studio.transfer(face=portrait(1), **given)
 
 
-def test_unknown_space_and_preset_of_an_inversion(studio):  # noqa: F811
+def test_unknown_space_and_preset_of_an_inversion(studio):
     with pytest.raises(errors.BadRequest, match="W, W\\+, FS"):
         studio.invert(portrait(1), space="S")
     with pytest.raises(errors.BadRequest, match="released"):
         studio.invert(portrait(1), preset="best")
 
 
-def test_same_again_is_the_same_picture(studio, small_pack):  # noqa: F811
+def test_same_again_is_the_same_picture(studio, small_pack):
     def once():
         other = Studio(small_pack, cache=False)
         return run(
@@ -65,7 +64,7 @@ def test_same_again_is_the_same_picture(studio, small_pack):  # noqa: F811
     assert torch.equal(a.code.feature, b.code.feature) and a.recipe == b.recipe
 
 
-def test_cached_references_are_not_embedded_again(small_pack, tmp_path):  # noqa: F811
+def test_cached_references_are_not_embedded_again(small_pack, tmp_path):
     cached = Studio(small_pack, cache=CodeCache(tmp_path))
     arguments = {"face": portrait(1), "hair_shape": portrait(2), "hair_color": portrait(3), "preset": TINY}
     first, again = [], []
@@ -79,7 +78,7 @@ def test_cached_references_are_not_embedded_again(small_pack, tmp_path):  # noqa
     assert len(cached.cache) == 4
 
 
-def test_cache_knows_the_numbers_of_a_preset(small_pack, tmp_path):  # noqa: F811
+def test_cache_knows_the_numbers_of_a_preset(small_pack, tmp_path):
     cached = Studio(small_pack, cache=CodeCache(tmp_path))
     run(cached.invert(portrait(1), "W+", TINY.inversion))
     run(cached.invert(portrait(1), "W+", replace(TINY.inversion, l2=7.0)))
@@ -88,14 +87,14 @@ def test_cache_knows_the_numbers_of_a_preset(small_pack, tmp_path):  # noqa: F81
 
 
 @pytest.mark.parametrize("space", ["W", "W+", "FS", "fs", "w+"])
-def test_invert_and_render(studio, space):  # noqa: F811
+def test_invert_and_render(studio, space):
     code = run(studio.invert(portrait(1), space=space, preset=TINY))
     assert code.space == space.upper()
     image = studio.render(code)
     assert image.shape == (SIDE, SIDE, 3) and image.dtype == np.uint8
 
 
-def test_result_saves_its_recipe(studio, tmp_path):  # noqa: F811
+def test_result_saves_its_recipe(studio, tmp_path):
     big = picture(5, 200)
     face = studio_photo(big)
     result = run(studio.transfer(face=face, hair_color=portrait(2), preset=TINY, seed=7))
@@ -130,7 +129,7 @@ def test_no_recipe_is_a_sentence(tmp_path):
             recipe.read_png(path)
 
 
-def test_paste_is_optional_and_scores_are_complete(studio):  # noqa: F811
+def test_paste_is_optional_and_scores_are_complete(studio):
     result = run(studio.transfer(face=portrait(1), hair_color=portrait(2), preset=TINY, paste=False))
     assert result.pasted is None
     assert set(result.scores) == {"identity", "iou", "reconstruction", "losses", "seconds"}
@@ -161,7 +160,7 @@ def test_real_exhaustion_is_recognised():
         run(steps())
 
 
-def test_previews_are_lazy_pictures(studio):  # noqa: F811
+def test_previews_are_lazy_pictures(studio):
     shapes = set()
 
     def look(step):
@@ -173,13 +172,19 @@ def test_previews_are_lazy_pictures(studio):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_published_layout_at_1024(served_ffhq_pack):  # noqa: F811
+def test_published_layout_at_1024(served_ffhq_pack):
     from test_inversion import FAST as numbers
 
     pack = open_pack(served_ffhq_pack.manifest, device="cpu")
     pack.working_size = pack.size  # what a GPU would do
-    tiny = replace(TINY, align_steps=1, blend_steps=1, pose_steps=0, side=256,
-                   inversion=replace(numbers, w_plus_steps=1, fs_steps=1, start="mean"))  # fmt: skip
+    tiny = replace(
+        TINY,
+        align_steps=1,
+        blend_steps=1,
+        pose_steps=0,
+        side=256,
+        inversion=replace(numbers, w_plus_steps=1, fs_steps=1, start="mean"),
+    )
     from barbershop_core import photo
 
     faces = [photo.read(picture(seed, 256), pack.size, None) for seed in (1, 2)]

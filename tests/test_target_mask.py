@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, TINY, portrait, small_pack, studio  # noqa: F401
+from small_studio import SIDE, TINY, portrait
 
 from barbershop_core.barbershop.geometry import carry, carry_labels, face_points, residual, similarity
 from barbershop_core.barbershop.target_mask import Claim, even, lay_together, painted, read_painted
@@ -186,7 +186,7 @@ def test_painted_nonsense_is_a_sentence(bad, words):
         read_painted(bad)
 
 
-def test_generator_completes_only_the_gaps(small_pack):  # noqa: F811
+def test_generator_completes_only_the_gaps(small_pack):
     from dataclasses import replace
 
     from barbershop_core.barbershop.target_mask import complete
@@ -204,7 +204,7 @@ def test_generator_completes_only_the_gaps(small_pack):  # noqa: F811
     assert losses[7] < losses[0] and {step.stage for step in steps} == {"target mask"}
 
 
-def test_studio_gives_the_mask_alone(studio):  # noqa: F811
+def test_studio_gives_the_mask_alone(studio):
     labels = run(studio.target_mask(face=portrait(1), hair_shape=portrait(2), preset=TINY))
     assert labels.shape == (SIDE, SIDE) and labels.dtype == np.uint8 and labels.max() < len(REGIONS)
 

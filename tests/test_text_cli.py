@@ -6,23 +6,42 @@ import json
 
 import numpy as np
 import pytest
+from command_line import cli
 from PIL import Image
-from test_cli import cli, desk  # noqa: F401
 
 from barbershop_core.editing.recipe import read_png
 
 
-def test_words_on_a_transfer_and_the_whole_chain_again(desk):  # noqa: F811
-    done = cli(desk, "text", "me.png", "curly hair", "--neutral", "hair", "--alpha", "8", "--beta", "0",
-               "--edit", "glasses:face:-5:0.1", "-o", "words.png", "--grid", "--json")  # fmt: skip
+def test_words_on_a_transfer_and_the_whole_chain_again(desk):
+    done = cli(
+        desk,
+        "text",
+        "me.png",
+        "curly hair",
+        "--neutral",
+        "hair",
+        "--alpha",
+        "8",
+        "--beta",
+        "0",
+        "--edit",
+        "glasses:face:-5:0.1",
+        "-o",
+        "words.png",
+        "--grid",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert set(told["files"]) == {"image", "photo", "grid"}
     assert set(told["scores"]["channels"]) == {"curly hair", "glasses"}
     assert Image.open(desk / "words-grid.png").size == (5 * 64, 3 * 64)
     assert read_png(desk / "words.png")["request"]["edits"][1] == {
-        "target": "glasses", "neutral": "face", "alpha": -5.0, "beta": 0.1,
-    }  # fmt: skip
+        "target": "glasses",
+        "neutral": "face",
+        "alpha": -5.0,
+        "beta": 0.1,
+    }
     again = cli(desk, "repeat", "words-photo.png", "other.png", "me.png", "-o", "again.png", "--json")
     assert again.returncode == 0, again.stderr
     assert (np.asarray(Image.open(desk / "again.png")) == np.asarray(Image.open(desk / "words.png"))).all()
@@ -40,13 +59,13 @@ def test_words_on_a_transfer_and_the_whole_chain_again(desk):  # noqa: F811
         (("missing.png", "x"), "missing.png"),
     ],
 )
-def test_mistakes(desk, arguments, sentence):  # noqa: F811
+def test_mistakes(desk, arguments, sentence):
     done = cli(desk, "text", *arguments)
     assert done.returncode == 2 and sentence in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_mapper_of_ones_own_is_trained_listed_and_used(desk, tmp_path):  # noqa: F811
+def test_a_mapper_of_ones_own_is_trained_listed_and_used(desk, tmp_path):
     own = {"BARBERSHOP_MAPPERS": str(tmp_path)}
     done = cli(desk, "mapper", "train", "--prompt", "Green Mohawk", "--steps", "2", "--json", **own)
     assert done.returncode == 0, done.stderr
@@ -58,7 +77,7 @@ def test_a_mapper_of_ones_own_is_trained_listed_and_used(desk, tmp_path):  # noq
     assert used.returncode == 0, used.stderr
 
 
-def test_a_table_is_written_beside_the_manifest(desk):  # noqa: F811
+def test_a_table_is_written_beside_the_manifest(desk):
     before = (desk / "pack" / "directions.safetensors").read_bytes()
     done = cli(desk, "directions", "precompute", "--images", "2", "-o", "table.safetensors")
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_studio import PUBLISHED_TINY, SIDE, TINY, portrait, small_pack, studio  # noqa: F401
+from small_studio import PUBLISHED_TINY, SIDE, TINY, portrait
 
 from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.editing.regions import FACE, REGIONS, region_index
@@ -39,28 +39,39 @@ def stages(steps) -> list[str]:
     return list(dict.fromkeys(step.stage for step in steps))
 
 
-def test_stages_are_named_as_in_the_paper(studio):  # noqa: F811
+def test_stages_are_named_as_in_the_paper(studio):
     steps = []
     result = run(
-        studio.transfer(face=portrait(1), hair_shape=portrait(2), hair_color=portrait(3), mask=drawn(24),
-                        preset=PUBLISHED_TINY),
+        studio.transfer(
+            face=portrait(1),
+            hair_shape=portrait(2),
+            hair_color=portrait(3),
+            mask=drawn(24),
+            preset=PUBLISHED_TINY,
+        ),
         steps.append,
-    )  # fmt: skip
+    )
     assert stages(steps) == [
-        "parse", "embed W+", "embed F/S", "target mask", "align", "blend structure", "blend appearance",
+        "parse",
+        "embed W+",
+        "embed F/S",
+        "target mask",
+        "align",
+        "blend structure",
+        "blend appearance",
         "paste back",
-    ]  # fmt: skip
+    ]
     assert {"embed W+", "embed F/S", "align", "blend appearance"} <= set(result.scores["losses"])
     assert set(result.scores["seconds"]) >= {"total", "align", "embed F/S"}
 
 
-def test_painted_mask_is_the_target(studio):  # noqa: F811
+def test_painted_mask_is_the_target(studio):
     result = run(studio.transfer(face=portrait(1), hair_shape=portrait(2), mask=drawn(24), preset=TINY))
     assert np.array_equal(result.masks["target"], drawn(24))
     assert np.array_equal(result.masks["hair"], drawn(24) == HAIR)
 
 
-def test_untouched_pixels_are_the_originals(studio):  # noqa: F811
+def test_untouched_pixels_are_the_originals(studio):
     face = portrait(1)
     own = studio.parse(face)
     mask = own.copy()
@@ -73,7 +84,7 @@ def test_untouched_pixels_are_the_originals(studio):  # noqa: F811
     assert np.array_equal(image[changed == 0], face.image[changed == 0])
 
 
-def test_colour_only_leaves_the_structure(studio):  # noqa: F811
+def test_colour_only_leaves_the_structure(studio):
     face, other = portrait(1), portrait(2)
     steps = []
     result = run(studio.transfer(face=face, hair_color=other, preset=TINY), steps.append)
@@ -83,14 +94,14 @@ def test_colour_only_leaves_the_structure(studio):  # noqa: F811
     assert torch.equal(result.code.feature, own.feature) and not torch.equal(result.code.w_plus, own.w_plus)
 
 
-def test_shape_only_leaves_the_colours(studio):  # noqa: F811
+def test_shape_only_leaves_the_colours(studio):
     face = portrait(1)
     result = run(studio.transfer(face=face, hair_shape=portrait(2), mask=drawn(24), preset=TINY))
     own = run(studio.invert(face, "FS", TINY.inversion))
     assert torch.equal(result.code.w_plus, own.w_plus) and not torch.equal(result.code.feature, own.feature)
 
 
-def test_ones_own_hair_changes_nothing(studio):  # noqa: F811
+def test_ones_own_hair_changes_nothing(studio):
     face = portrait(1)
     result = run(studio.transfer(face=face, hair_shape=face, hair_color=face, preset=TINY))
     assert not result.masks["changed"].any()
@@ -98,14 +109,19 @@ def test_ones_own_hair_changes_nothing(studio):  # noqa: F811
     assert np.array_equal(np.asarray(result.pasted), face.source)
 
 
-def test_any_regions_from_any_number_of_photos(studio):  # noqa: F811
+def test_any_regions_from_any_number_of_photos(studio):
     mask = drawn(20)
     mask[34:40, 28:36] = region_index("nose")
     mask[46:50, 24:40] = region_index("mouth")
     result = run(
-        studio.transfer(face=portrait(1), hair_color=portrait(2), mask=mask, preset=TINY,
-                        regions={"nose": portrait(3), "Mouth": portrait(4), "hair": portrait(5)})
-    )  # fmt: skip
+        studio.transfer(
+            face=portrait(1),
+            hair_color=portrait(2),
+            mask=mask,
+            preset=TINY,
+            regions={"nose": portrait(3), "Mouth": portrait(4), "hair": portrait(5)},
+        )
+    )
     assert set(result.recipe["inputs"]) == {
         "face",
         "hair_color",
@@ -116,7 +132,7 @@ def test_any_regions_from_any_number_of_photos(studio):  # noqa: F811
     assert {"nose", "mouth", "hair"} <= set(result.masks)
 
 
-def test_face_swap_claims_the_face(studio):  # noqa: F811
+def test_face_swap_claims_the_face(studio):
     result = run(studio.swap_face(face=portrait(1), into=portrait(2), preset=TINY))
     assert result.recipe["operation"] == "swap_face"
     assert result.recipe["inputs"] == {"face": portrait(2).digest, "swapped": portrait(1).digest}
@@ -124,7 +140,7 @@ def test_face_swap_claims_the_face(studio):  # noqa: F811
 
 
 @pytest.mark.parametrize("mode", ["realistic", "fidelity"])
-def test_automatic_mask_in_both_modes(studio, mode):  # noqa: F811
+def test_automatic_mask_in_both_modes(studio, mode):
     result = run(
         studio.transfer(face=portrait(1), hair_shape=portrait(4), mode=mode, smooth=0, preset=PUBLISHED_TINY)
     )

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, TINY, picture, portrait, small_pack, studio  # noqa: F401
+from small_studio import SIDE, TINY, picture, portrait
 
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.barbershop import transfer_presets as presets
@@ -28,14 +28,14 @@ def tiny(monkeypatch):
 
 
 @pytest.fixture
-def code(small_pack):  # noqa: F811
+def code(small_pack):
     g = small_pack.generator
     torch.manual_seed(1)
     w = g.spread(g.mapping(torch.randn(1, g.z_dim))) + 0.1 * torch.randn(1, g.n_latent, g.style_dim)
     return Code("FS", w, g.features(w) + 0.3 * torch.randn(1, 16, 32, 32))
 
 
-def test_partial_synthesis_is_the_whole_one(small_pack, code):  # noqa: F811
+def test_partial_synthesis_is_the_whole_one(small_pack, code):
     g = small_pack.generator
     parts = StyleSynthesis(g, code, SIDE)
     zero = torch.zeros(1, sum(parts.widths))
@@ -52,7 +52,7 @@ def test_partial_synthesis_is_the_whole_one(small_pack, code):  # noqa: F811
         assert bool(kept.any()) == (block_of(layer) > 32)
 
 
-def test_style_shifts_and_codes_of_w_agree(small_pack):  # noqa: F811
+def test_style_shifts_and_codes_of_w_agree(small_pack):
     """Without a residual in F, carrying it along is synthesis of the edited code itself."""
     g = small_pack.generator
     torch.manual_seed(2)
@@ -65,7 +65,7 @@ def test_style_shifts_and_codes_of_w_agree(small_pack):  # noqa: F811
 
 
 @pytest.mark.parametrize("method", ["directions", "optimize", "mapper"])
-def test_every_method_changes_the_picture_and_can_be_repeated(studio, small_pack, method):  # noqa: F811
+def test_every_method_changes_the_picture_and_can_be_repeated(studio, small_pack, method):
     prompt = "Curly_Hair" if method == "mapper" else "curly hair 中文 🔥"
     steps = []
     result = run(studio.edit_text(portrait(1), prompt, method, strength=3.0, **QUICK), steps.append)
@@ -80,7 +80,7 @@ def test_every_method_changes_the_picture_and_can_be_repeated(studio, small_pack
         assert len(previews) == 3 and not np.array_equal(previews[0], previews[-1])
 
 
-def test_alpha_zero_changes_nothing_and_sliders_stack(studio):  # noqa: F811
+def test_alpha_zero_changes_nothing_and_sliders_stack(studio):
     sliders = run(studio.direction_sliders(portrait(1)))
     still = sliders.image([])
     a, b = sliders.add("curly hair", "hair"), sliders.add("glasses", "")
@@ -97,7 +97,7 @@ def test_alpha_zero_changes_nothing_and_sliders_stack(studio):  # noqa: F811
     assert sliders.grid(a, [0.0, 4.0, 8.0], [0.0, 0.2]).shape == (2 * SIDE, 3 * SIDE, 3)
 
 
-def test_route_f_keeps_f_and_says_so(studio):  # noqa: F811
+def test_route_f_keeps_f_and_says_so(studio):
     base = run(studio.invert(portrait(1)))
     kept = run(studio.edit_text(portrait(1), "blond hair", route="F", **QUICK))
     moved = run(studio.edit_text(portrait(1), "blond hair", route="W+", **QUICK))
@@ -106,7 +106,7 @@ def test_route_f_keeps_f_and_says_so(studio):  # noqa: F811
     assert not any("route F" in notice for notice in moved.notices)
 
 
-def test_words_after_a_transfer_and_a_transfer_after_words(studio, small_pack):  # noqa: F811
+def test_words_after_a_transfer_and_a_transfer_after_words(studio, small_pack):
     first = run(studio.transfer(face=portrait(1), hair_color=portrait(2)))
     second = run(studio.edit_text(portrait(1), "blond hair", previous=first, **QUICK))
     assert second.code.shift is not None
@@ -120,7 +120,7 @@ def test_words_after_a_transfer_and_a_transfer_after_words(studio, small_pack): 
     assert np.array_equal(np.asarray(again.result.image), np.asarray(last.image))
 
 
-def test_optimization_in_f_leaves_the_rows_below_alone(studio):  # noqa: F811
+def test_optimization_in_f_leaves_the_rows_below_alone(studio):
     base = run(studio.invert(portrait(1)))
     found = run(studio.edit_text(portrait(1), "blond hair", "optimize", route="F"))
     first = studio.pack.generator.feature_index
@@ -146,24 +146,24 @@ def test_optimization_in_f_leaves_the_rows_below_alone(studio):  # noqa: F811
         ({"edits": [{"goal": "x"}]}, "no 'goal'"),
     ],
 )
-def test_mistakes_are_sentences_before_any_work(studio, arguments, words):  # noqa: F811
+def test_mistakes_are_sentences_before_any_work(studio, arguments, words):
     with pytest.raises(errors.BadRequest, match=words):
         studio.edit_text(portrait(1), **{"prompt": "blond hair", **arguments})
 
 
-def test_long_prompts_are_cut_with_a_notice(studio):  # noqa: F811
+def test_long_prompts_are_cut_with_a_notice(studio):
     result = run(studio.edit_text(portrait(1), "curly hair " * 900, **QUICK))
     assert any("too long" in notice for notice in result.notices)
     endless = run(studio.edit_text(portrait(1), "x" * 10_000, **QUICK))
     assert any("too long" in notice for notice in endless.notices)
 
 
-def test_the_same_twice_is_no_direction(studio):  # noqa: F811
+def test_the_same_twice_is_no_direction(studio):
     with pytest.raises(errors.BadRequest, match="same"):
         run(studio.edit_text(portrait(1), "hair", neutral="hair"))
 
 
-def test_mappers_unknown_foreign_and_own(studio, tmp_path, monkeypatch):  # noqa: F811
+def test_mappers_unknown_foreign_and_own(studio, tmp_path, monkeypatch):
     from barbershop_core.networks.mapper import Mapper
 
     monkeypatch.setenv("BARBERSHOP_MAPPERS", str(tmp_path))
@@ -179,7 +179,7 @@ def test_mappers_unknown_foreign_and_own(studio, tmp_path, monkeypatch):  # noqa
         run(studio.edit_text(portrait(1), "broken", "mapper"))
 
 
-def test_a_pack_without_words_says_so(studio, monkeypatch):  # noqa: F811
+def test_a_pack_without_words_says_so(studio, monkeypatch):
     from dataclasses import replace
 
     without = {k: v for k, v in studio.pack.manifest.networks.items() if k not in ("clip", "directions")}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_studio import SIDE, TINY, small_pack  # noqa: F401
+from small_studio import SIDE, TINY
 
 from barbershop_core import errors, networks, run
 from barbershop_core.evaluation import words
@@ -24,11 +24,11 @@ QUICK = replace(train_mapper.FAST, steps=4, batch=2)
 
 
 @pytest.fixture
-def clip(small_pack):  # noqa: F811
+def clip(small_pack):
     return small_pack.optional("clip")
 
 
-def test_derivative_is_the_limit_of_small_shifts(small_pack, clip):  # noqa: F811
+def test_derivative_is_the_limit_of_small_shifts(small_pack, clip):
     """The way back through the generator and CLIP against pictures of shifted channels."""
     g = small_pack.generator
     styles = [s.detach() for s in g.styles(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator())))]
@@ -63,7 +63,7 @@ def test_decorrelation_finds_the_channels_of_a_direction():
 
 
 @pytest.mark.parametrize("by", ["derivative", "shift"])
-def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch):  # noqa: F811
+def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch):
     monkeypatch.setattr(precompute, "GRADIENTS", 1)
     out = tmp_path / "directions.safetensors"
     steps = precompute.precompute(small_pack, clip, out, images=2, by=by)
@@ -84,14 +84,14 @@ def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch
     torch.testing.assert_close(table.change.norm(dim=1), torch.ones(len(table.change)))
 
 
-def test_senseless_tables_are_refused(small_pack, clip, tmp_path):  # noqa: F811
+def test_senseless_tables_are_refused(small_pack, clip, tmp_path):
     with pytest.raises(errors.BadRequest, match="no table"):
         run(precompute.precompute(small_pack, clip, tmp_path / "x.safetensors", images=1))
     with pytest.raises(errors.BadRequest, match="derivative, shift"):
         run(precompute.precompute(small_pack, clip, tmp_path / "x.safetensors", by="magic"))
 
 
-def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkeypatch):  # noqa: F811
+def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(train_mapper, "EVERY", 2)
     out = tmp_path / "mohawk.safetensors"
     steps = train_mapper.train(small_pack, clip, "mohawk", out, preset=QUICK)
@@ -113,7 +113,7 @@ def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkey
     assert "mohawk" in tools.mappers(small_pack)
 
 
-def test_a_mapper_learns(small_pack, clip, tmp_path):  # noqa: F811
+def test_a_mapper_learns(small_pack, clip, tmp_path):
     """On pictures it never saw, the change of the embedding turns towards that of the text."""
     preset = replace(train_mapper.FAST, steps=40, batch=4, identity=0.0)
     little = run(train_mapper.train(small_pack, clip, "beard", tmp_path / "a.safetensors", preset=QUICK))
@@ -151,14 +151,22 @@ def test_prompts_are_cleaned():
             prompts.clean(nothing)
 
 
-def test_table_of_edits(small_pack, monkeypatch, tmp_path):  # noqa: F811
+def test_table_of_edits(small_pack, monkeypatch, tmp_path):
     torch.manual_seed(3)
     judge = Regressor((4, 4, 4, 4, 4), 8).eval().requires_grad_(False)
     opened = dict(small_pack._open) | {"regressor": judge}
     monkeypatch.setattr(small_pack, "_open", opened)
     monkeypatch.setattr(type(small_pack), "fetch", lambda self, *roles: iter(()))
-    table = run(words.text(small_pack, 2, methods=("directions", "mapper"), preset=TINY,
-                           prompts=("curly hair", "glasses"), sheet=tmp_path / "sheet.png"))  # fmt: skip
+    table = run(
+        words.text(
+            small_pack,
+            2,
+            methods=("directions", "mapper"),
+            preset=TINY,
+            prompts=("curly hair", "glasses"),
+            sheet=tmp_path / "sheet.png",
+        )
+    )
     assert set(table["rows"]) == {"directions", "mapper"}
     assert set(table["prompts"]["glasses"]) == {"directions", "truth"}
     assert {"right", "leak", "identity"} <= set(table["rows"]["directions"])

@@ -66,10 +66,24 @@ PAPER = TransferPreset("paper", inversion.PAPER, align_steps=0, align_style_step
 RELEASED = TransferPreset("released", inversion.RELEASED)
 
 FAST = TransferPreset(
-    "fast", inversion.FAST, mask_steps=0, pose_steps=25, align_steps=30, align_style_steps=0, blend_steps=30,
-    pose_lr=0.1, align_lr=0.05, blend_lr=0.2, keep=2.0, colour=4.0, every_reference=False, side=128,
-    patience=8, tolerance=0.01, ramp=0.5,
-)  # fmt: skip
+    "fast",
+    inversion.FAST,
+    mask_steps=0,
+    pose_steps=25,
+    align_steps=30,
+    align_style_steps=0,
+    blend_steps=30,
+    pose_lr=0.1,
+    align_lr=0.05,
+    blend_lr=0.2,
+    keep=2.0,
+    colour=4.0,
+    every_reference=False,
+    side=128,
+    patience=8,
+    tolerance=0.01,
+    ramp=0.5,
+)
 
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 

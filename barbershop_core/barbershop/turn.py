@@ -61,9 +61,17 @@ def turn(pack, w_plus: Tensor, image: Tensor, preset) -> Steps[Tensor]:
         distance = ((found - wanted).square() * both[:, None]).sum() / both.sum().clamp_min(1)
         return {"pose": distance, "distance": preset.distance * offset.square().mean()}
 
-    yield from minimise("align", preset.pose_steps, [(offset, preset.pose_lr)], objective, ramp=preset.ramp,
-                        patience=preset.patience, tolerance=preset.tolerance, optimizer=EvenAdam,
-                        preview=lambda: to_uint8(latest[0])[0].numpy())  # fmt: skip
+    yield from minimise(
+        "align",
+        preset.pose_steps,
+        [(offset, preset.pose_lr)],
+        objective,
+        ramp=preset.ramp,
+        patience=preset.patience,
+        tolerance=preset.tolerance,
+        optimizer=EvenAdam,
+        preview=lambda: to_uint8(latest[0])[0].numpy(),
+    )
     return moved().detach()
 
 

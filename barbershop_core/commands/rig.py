@@ -15,10 +15,17 @@ def pose(options, say) -> None:
     """``pose``: turn the head, change expression or light; or a sweep as an animation."""
     path = _target(options, f"{Path(options.face).stem}-pose", ".png")
     request = {name: getattr(options, name) for name in ("yaw", "pitch", "roll", "strength", "method")}
-    request |= {"face": options.face, "face_index": options.face_index, "like": options.like,
-                "like_index": options.like_index, "seed": options.seed or 0,
-                "preset": options.preset or "fast", "expression": _expression(options),
-                "light": _light(options), "copy": options.copy}  # fmt: skip
+    request |= {
+        "face": options.face,
+        "face_index": options.face_index,
+        "like": options.like,
+        "like_index": options.like_index,
+        "seed": options.seed or 0,
+        "preset": options.preset or "fast",
+        "expression": _expression(options),
+        "light": _light(options),
+        "copy": options.copy,
+    }
 
     from .. import jobs
 

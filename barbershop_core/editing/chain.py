@@ -160,10 +160,14 @@ def finish(
     earlier = None if start.previous is None else start.previous.recipe
     written = recipe.make(operation, dict(settings), digests, pack, preset, seed, earlier)
     return Result(
-        Image.fromarray(pixels), pasted, code.to("cpu"), {"changed": changed},
+        Image.fromarray(pixels),
+        pasted,
+        code.to("cpu"),
+        {"changed": changed},
         {"identity": identity, **(scores or {}), "losses": watch.losses, "seconds": watch.seconds},
-        written, (*start.portrait.notices, *notices),
-    )  # fmt: skip
+        written,
+        (*start.portrait.notices, *notices),
+    )
 
 
 def with_request(result: Result, request: Mapping[str, Any]) -> Result:

@@ -55,9 +55,13 @@ def make(
         "pack": {"name": pack.name, "fingerprint": pack.fingerprint, "size": pack.working_size},
         "preset": preset,
         "seed": seed,
-        "versions": {"barbershop": __version__, "torch": torch_version, "python": platform.python_version(),
-                     "device": str(getattr(pack.device, "type", pack.device))},
-    }  # fmt: skip
+        "versions": {
+            "barbershop": __version__,
+            "torch": torch_version,
+            "python": platform.python_version(),
+            "device": str(getattr(pack.device, "type", pack.device)),
+        },
+    }
 
 
 def steps(recipe: dict[str, Any]) -> list[dict[str, Any]]:

@@ -37,9 +37,20 @@ from .triples import LARGEST, contact_sheet, png
 FIRST_SEED = 740_000
 """Training pools are drawn from seeds below 700,000 and from 900,000 on."""
 COLUMNS = (
-    "yaw_deg", "pitch_deg", "roll_deg", "expression", "light", "identity", "edited_identity", "lpips",
-    "others", "stays", "hair_iou", "psnr", "seconds",
-)  # fmt: skip
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "expression",
+    "light",
+    "identity",
+    "edited_identity",
+    "lpips",
+    "others",
+    "stays",
+    "hair_iou",
+    "psnr",
+    "seconds",
+)
 ROWS = (
     "full",
     "no_identity",
@@ -56,12 +67,15 @@ SHEET_ROWS = 8
 def variant(preset: PiePreset, row: str) -> PiePreset:
     """The preset of a row: a term switched off, or the hierarchy.  Raises BadRequest for unknown rows."""
     off = {
-        "full": {}, "optimize": {}, "no_identity": {"identity": 0.0}, "no_edit": {"edit": 0.0},
+        "full": {},
+        "optimize": {},
+        "no_identity": {"identity": 0.0},
+        "no_edit": {"edit": 0.0},
         "no_invariance": {"invariance": 0.0},
         "no_recognition": {"recognition": 0.0, "recognition_edited": 0.0},
         "w_only": {"w_steps": preset.w_steps + preset.w_plus_steps, "w_plus_steps": 0},
         "no_hierarchy": {"w_steps": 0, "w_plus_steps": preset.w_steps + preset.w_plus_steps},
-    }  # fmt: skip
+    }
     if row not in off:
         raise BadRequest(f"There is no row '{row}'.", f"Choose from: {', '.join(ROWS)}.")
     return replace(preset, name=row, **off[row])
@@ -174,9 +188,16 @@ def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str
     table = {row: _mean([d[row] for d in details]) for row in (*presets, "ceiling")}
     ceiling = table.pop("ceiling")
     return {
-        "portraits": len(drawn), "seed": seed, "pack": pack.name, "preset": preset.name,
-        "scored": len(details), "rows": table, "ceiling": ceiling, "details": details, "failures": failures,
-    }  # fmt: skip
+        "portraits": len(drawn),
+        "seed": seed,
+        "pack": pack.name,
+        "preset": preset.name,
+        "scored": len(details),
+        "rows": table,
+        "ceiling": ceiling,
+        "details": details,
+        "failures": failures,
+    }
 
 
 def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:

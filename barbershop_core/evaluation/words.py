@@ -72,10 +72,14 @@ WISHES = (
 
 
 def text(
-    studio, portraits: int = 50, seed: int = 0, preset: str | TransferPreset = "fast",
-    methods: Sequence[str] = METHODS, prompts: Sequence[str] | None = None,
+    studio,
+    portraits: int = 50,
+    seed: int = 0,
+    preset: str | TransferPreset = "fast",
+    methods: Sequence[str] = METHODS,
+    prompts: Sequence[str] | None = None,
     sheet: str | Path | None = None,
-) -> Steps[dict[str, Any]]:  # fmt: skip
+) -> Steps[dict[str, Any]]:
     """Score every method on every prompt, each on ``portraits`` portraits that do not show it yet.
 
     studio: a Studio or an open pack.  prompts: those of `WISHES` alone.  sheet: a PNG of the first portraits.
@@ -174,9 +178,16 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
     ceiling = _means([row for rows in truth.values() for row in rows])
     for prompt, rows_ in truth.items():
         table[prompt]["truth"] = _means(rows_)
-    return {"rows": {m: r for m, r in rows.items() if r}, "ceiling": ceiling, "prompts": table,
-            "portraits": count, "seed": seed,
-            "pack": pack.name, "useful": USEFUL, "failures": failures}  # fmt: skip
+    return {
+        "rows": {m: r for m, r in rows.items() if r},
+        "ceiling": ceiling,
+        "prompts": table,
+        "portraits": count,
+        "seed": seed,
+        "pack": pack.name,
+        "useful": USEFUL,
+        "failures": failures,
+    }
 
 
 @torch.no_grad()

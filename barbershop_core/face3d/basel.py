@@ -54,17 +54,31 @@ def from_deep3d(mat: Mapping[str, Any]) -> Morphable:
     _require(mat, "meanshape", "idBase", "exBase", "meantex", "texBase", "tri", "point_buf")
     mean = _array(mat["meanshape"]).reshape(-1, 3)
     keypoints = np.asarray(mat["keypoints"]).reshape(-1).astype(np.int64) - 1 if "keypoints" in mat else None
-    return _model(mean - mean.mean(0), mat["idBase"], mat["exBase"], mat["meantex"], mat["texBase"],
-                  np.asarray(mat["tri"]).astype(np.int64) - 1,
-                  np.asarray(mat["point_buf"]).astype(np.int64) - 1, keypoints)  # fmt: skip
+    return _model(
+        mean - mean.mean(0),
+        mat["idBase"],
+        mat["exBase"],
+        mat["meantex"],
+        mat["texBase"],
+        np.asarray(mat["tri"]).astype(np.int64) - 1,
+        np.asarray(mat["point_buf"]).astype(np.int64) - 1,
+        keypoints,
+    )
 
 
 def from_3ddfa(data: Mapping[str, Any]) -> Morphable:
     """``face_model.npy``'s dictionary: indices from 0, colours in 0..255, shape centred already."""
     _require(data, "u", "id", "exp", "u_alb", "alb", "tri", "point_buf", "ldm68")
-    return _model(_array(data["u"]).reshape(-1, 3), data["id"], data["exp"], data["u_alb"], data["alb"],
-                  np.asarray(data["tri"]).astype(np.int64), np.asarray(data["point_buf"]).astype(np.int64),
-                  np.asarray(data["ldm68"]).reshape(-1).astype(np.int64))  # fmt: skip
+    return _model(
+        _array(data["u"]).reshape(-1, 3),
+        data["id"],
+        data["exp"],
+        data["u_alb"],
+        data["alb"],
+        np.asarray(data["tri"]).astype(np.int64),
+        np.asarray(data["point_buf"]).astype(np.int64),
+        np.asarray(data["ldm68"]).reshape(-1).astype(np.int64),
+    )
 
 
 def from_bfm09(mat: Mapping[str, Any]) -> Morphable:

@@ -11,8 +11,13 @@ import math
 import torch
 from torch import Tensor
 
-NORMS = (0.5 / math.sqrt(math.pi), math.sqrt(0.75 / math.pi), math.sqrt(3.75 / math.pi),
-         math.sqrt(0.3125 / math.pi), math.sqrt(0.9375 / math.pi))  # fmt: skip
+NORMS = (
+    0.5 / math.sqrt(math.pi),
+    math.sqrt(0.75 / math.pi),
+    math.sqrt(3.75 / math.pi),
+    math.sqrt(0.3125 / math.pi),
+    math.sqrt(0.9375 / math.pi),
+)
 LOBE = (math.pi,) + (2 * math.pi / 3,) * 3 + (math.pi / 4,) * 5
 """Band by band, what the clamped cosine makes of light (Ramamoorthi and Hanrahan, equation 8)."""
 
@@ -25,8 +30,19 @@ def basis(normal: Tensor) -> Tensor:
     x, y, z = normal.unbind(-1)
     c0, c1, c2, c20, c22 = NORMS
     return torch.stack(
-        [torch.full_like(x, c0), c1 * y, c1 * z, c1 * x, c2 * x * y, c2 * y * z, c20 * (3 * z * z - 1),
-         c2 * x * z, c22 * (x * x - y * y)], -1)  # fmt: skip
+        [
+            torch.full_like(x, c0),
+            c1 * y,
+            c1 * z,
+            c1 * x,
+            c2 * x * y,
+            c2 * y * z,
+            c20 * (3 * z * z - 1),
+            c2 * x * z,
+            c22 * (x * x - y * y),
+        ],
+        -1,
+    )
 
 
 def lamp(direction: Tensor) -> Tensor:

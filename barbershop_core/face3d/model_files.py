@@ -42,8 +42,16 @@ def from_state(checkpoint: Any) -> Morphable:
     if isinstance(checkpoint, Morphable):
         return checkpoint
     state = layout.state_of(checkpoint, WHAT)
-    for name, dims in (("mean", 1), ("identity", 2), ("expression", 2), ("albedo", 1), ("texture", 2),
-                       ("faces", 2), ("convention", 1), ("expression_names", 1)):  # fmt: skip
+    for name, dims in (
+        ("mean", 1),
+        ("identity", 2),
+        ("expression", 2),
+        ("albedo", 1),
+        ("texture", 2),
+        ("faces", 2),
+        ("convention", 1),
+        ("expression_names", 1),
+    ):
         layout.shape_of(state, name, WHAT, dims)
     focal, distance, order, row_offset = state.pop("convention").tolist()
     names = bytes(state.pop("expression_names").tolist()).decode(errors="replace")

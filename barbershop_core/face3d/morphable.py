@@ -85,17 +85,24 @@ class Morphable(nn.Module):
     @property
     def sizes(self) -> dict[str, int]:
         """Numbers in each part of theta; their sum is 257 for Basel models."""
-        return {"rotation": 3, "translation": 3, "identity": self.identity.shape[1],
-                "texture": self.texture.shape[1], "expression": self.expression.shape[1],
-                "light": 27}  # fmt: skip
+        return {
+            "rotation": 3,
+            "translation": 3,
+            "identity": self.identity.shape[1],
+            "texture": self.texture.shape[1],
+            "expression": self.expression.shape[1],
+            "light": 27,
+        }
 
     def neutral(self, batch: int = 1) -> Theta:
         """The mean face, straight on, in even white light."""
         zero = self.mean.new_zeros(batch, sum(self.sizes.values()))
         even = zero.new_zeros(9)
         even[0] = 1 / harmonics.NORMS[0]
-        return replace(from_flat(zero, self.sizes), light=self.to_light(even[:, None].expand(9, 3)).expand(
-            batch, -1).clone())  # fmt: skip
+        return replace(
+            from_flat(zero, self.sizes),
+            light=self.to_light(even[:, None].expand(9, 3)).expand(batch, -1).clone(),
+        )
 
     # ------------------------------------------------------------------------- the face itself
 
@@ -164,8 +171,11 @@ class Morphable(nn.Module):
 
     def landmark_shape(self, theta: Theta) -> Tensor:
         """Landmarks on the face, not yet turned [B,L,3]."""
-        flat = (self.landmark_mean + theta.identity @ self.landmark_identity.T
-                + theta.expression @ self.landmark_expression.T)  # fmt: skip
+        flat = (
+            self.landmark_mean
+            + theta.identity @ self.landmark_identity.T
+            + theta.expression @ self.landmark_expression.T
+        )
         return flat.reshape(len(theta), -1, 3)
 
     def landmarks(self, theta: Theta, size: int) -> Tensor:

@@ -55,8 +55,19 @@ RELEASED = InversionPreset("released")
 
 # Ours: the encoder is most of the way, so few steps with larger, decaying rates reach the same loss.
 FAST = InversionPreset(
-    "fast", w_plus_steps=16, fs_steps=60, lr=0.03, feature_lr=0.08, style_lr=0.02, l2=4.0, perceptual=0.5,
-    feature=0.01, start="encoder", patience=12, tolerance=0.01, ramp=0.5,
-)  # fmt: skip
+    "fast",
+    w_plus_steps=16,
+    fs_steps=60,
+    lr=0.03,
+    feature_lr=0.08,
+    style_lr=0.02,
+    l2=4.0,
+    perceptual=0.5,
+    feature=0.01,
+    start="encoder",
+    patience=12,
+    tolerance=0.01,
+    ramp=0.5,
+)
 
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}

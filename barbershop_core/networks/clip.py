@@ -65,8 +65,9 @@ def _byte_pairs(vocabulary: int):
     bpe.pat = _pattern(escaped)
     kept = vocabulary - 2
     bpe.encoder = {k: v for k, v in bpe.encoder.items() if v < kept} | {
-        SPECIAL[0]: kept, SPECIAL[1]: kept + 1,
-    }  # fmt: skip
+        SPECIAL[0]: kept,
+        SPECIAL[1]: kept + 1,
+    }
     bpe.bpe_ranks = {k: v for k, v in bpe.bpe_ranks.items() if v < kept - SYMBOLS}
     return bpe
 
@@ -141,8 +142,13 @@ def from_state(checkpoint: Any) -> Clip:
     layers = layout.count(state, "transformer.resblocks.")
     if vocabulary < SYMBOLS + 3 or not layers or width % 64:
         raise layout.wrong(WHAT, "the text encoder has another layout")
-    text = {"context_length": context, "vocab_size": vocabulary, "width": width, "heads": width // 64,
-            "layers": layers}  # fmt: skip
+    text = {
+        "context_length": context,
+        "vocab_size": vocabulary,
+        "width": width,
+        "heads": width // 64,
+        "layers": layers,
+    }
     try:
         net = build(embedding, _vision(state), text)
     except (AssertionError, ValueError, TypeError, ZeroDivisionError) as error:
@@ -175,9 +181,12 @@ TRANSFORMERS = (
     ("vision_model.pre_layrnorm.", "visual.ln_pre."),
     ("vision_model.post_layernorm.", "visual.ln_post."),
     ("vision_model.encoder.layers.", "visual.transformer.resblocks."),
-    (".self_attn.", ".attn."), (".layer_norm1.", ".ln_1."), (".layer_norm2.", ".ln_2."),
-    (".mlp.fc1.", ".mlp.c_fc."), (".mlp.fc2.", ".mlp.c_proj."),
-)  # fmt: skip
+    (".self_attn.", ".attn."),
+    (".layer_norm1.", ".ln_1."),
+    (".layer_norm2.", ".ln_2."),
+    (".mlp.fc1.", ".mlp.c_fc."),
+    (".mlp.fc2.", ".mlp.c_proj."),
+)
 """Names of transformers' CLIPModel and ours."""
 
 
@@ -205,8 +214,12 @@ def _vision(state: dict[str, Tensor]) -> dict:
     if "visual.proj" in state:
         width, _, patch, _ = layout.shape_of(state, "visual.conv1.weight", WHAT, 4)
         places = layout.shape_of(state, "visual.positional_embedding", WHAT, 2)[0] - 1
-        return {"layers": layout.count(state, "visual.transformer.resblocks."), "width": width,
-                "patch_size": patch, "image_size": patch * round(places**0.5)}  # fmt: skip
+        return {
+            "layers": layout.count(state, "visual.transformer.resblocks."),
+            "width": width,
+            "patch_size": patch,
+            "image_size": patch * round(places**0.5),
+        }
     width = layout.shape_of(state, "visual.layer1.0.conv1.weight", WHAT, 4)[0]
     places = layout.shape_of(state, "visual.attnpool.positional_embedding", WHAT, 2)[0] - 1
     layers = tuple(layout.count(state, f"visual.layer{k}.") for k in (1, 2, 3, 4))

@@ -76,9 +76,30 @@ def _mp4_ffmpeg(frames: list[np.ndarray], fps: int) -> bytes | None:
     height, width = frames[0].shape[:2]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.mp4"
-        call = [program, "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
-                "-r", str(fps), "-i", "-", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p",
-                "-movflags", "+faststart", str(path)]  # fmt: skip
+        call = [
+            program,
+            "-v",
+            "error",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+            "-s",
+            f"{width}x{height}",
+            "-r",
+            str(fps),
+            "-i",
+            "-",
+            "-c:v",
+            "libx264",
+            "-crf",
+            "18",
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+            str(path),
+        ]
         done = subprocess.run(call, input=b"".join(f.tobytes() for f in frames), capture_output=True)
         return path.read_bytes() if done.returncode == 0 and path.is_file() else None
 

@@ -56,8 +56,13 @@ def identity(rig, w_plus: Tensor, theta: Theta) -> Tensor:
 
 def edit(measure: FaceReader, sample: Sample, seen: FaceReading, name: str, preset: PiePreset) -> Tensor:
     """E_edit = l(I_v, [theta_v^(not tau), theta^tau of I_hat]) (equation 6): the rig puts v's tau into w."""
-    return face_loss(measure, sample.image, sample.seen.landmarks,
-                     sample.seen.theta.with_tau(name, seen.theta.tau(name)), preset)  # fmt: skip
+    return face_loss(
+        measure,
+        sample.image,
+        sample.seen.landmarks,
+        sample.seen.theta.with_tau(name, seen.theta.tau(name)),
+        preset,
+    )
 
 
 def invariance(
@@ -86,8 +91,9 @@ def recognition(pack, target: Target, image: Tensor) -> Tensor:
 def target_of(pack, measure: FaceReader, image: Tensor) -> Target:
     """What is computed once for a photo [1,3,R,R]."""
     with torch.no_grad():
-        return Target(image, pack.perceptual.reference(image), measure(image),
-                      identity_embedding(pack.identity, image))  # fmt: skip
+        return Target(
+            image, pack.perceptual.reference(image), measure(image), identity_embedding(pack.identity, image)
+        )
 
 
 def sample_of(image: Tensor, seen: FaceReading, side: int) -> Sample:

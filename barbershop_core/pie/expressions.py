@@ -87,16 +87,19 @@ def _place(model: Morphable, control: str) -> int:
 
 
 def _unknown(model: Morphable, control: str) -> BadRequest:
-    return BadRequest(f"The face model has no control '{control}'.",
-                      f"Choose from: {', '.join(controls(model))}.")  # fmt: skip
+    return BadRequest(
+        f"The face model has no control '{control}'.", f"Choose from: {', '.join(controls(model))}."
+    )
 
 
 def solved(model: Morphable, name: str, ridge: float = 1e-3) -> Tensor:
     """beta [1,E] whose landmarks move as BY_LANDMARK says: least squares with a ridge."""
     mean = model.landmark_mean.reshape(-1, 3)
     if not len(mean):
-        raise BadRequest("This face model names no landmarks, so it knows no expressions.",
-                         "Use BFM_model_front.mat or 3DDFA-V3's face_model.npy.")  # fmt: skip
+        raise BadRequest(
+            "This face model names no landmarks, so it knows no expressions.",
+            "Use BFM_model_front.mat or 3DDFA-V3's face_model.npy.",
+        )
     eyes = (mean[42:48].mean(0) - mean[36:42].mean(0)).norm()
     wanted = torch.zeros_like(mean[:, :2])
     for points, outside, upwards in BY_LANDMARK[name]:

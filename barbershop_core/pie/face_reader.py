@@ -63,8 +63,9 @@ def measure(pack) -> FaceReader:
     model, net = pack.optional("face_model"), pack.optional("regressor")
     if model is None or net is None:
         what = "face model" if model is None else "network that reads faces in 3D"
-        raise FaceModelMissing(f"The pack '{pack.name}' has no {what} here.",
-                               FaceModelMissing.remedy.format(pack=pack.name))  # fmt: skip
+        raise FaceModelMissing(
+            f"The pack '{pack.name}' has no {what} here.", FaceModelMissing.remedy.format(pack=pack.name)
+        )
     return FaceReader(model, net)
 
 

@@ -35,8 +35,9 @@ class Light:
             value, (low, high) = getattr(self, field.name), RANGES[field.name]
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
                 unit = " degrees" if field.name in ("azimuth", "elevation") else ""
-                raise BadRequest(f"A light's {field.name} of {value} is out of range.",
-                                 f"Give {low:g} to {high:g}{unit}.")  # fmt: skip
+                raise BadRequest(
+                    f"A light's {field.name} of {value} is out of range.", f"Give {low:g} to {high:g}{unit}."
+                )
 
     def coefficients(self) -> Tensor:
         """Irradiance in orthonormal harmonics, [9,3] (see :mod:`.harmonics`)."""
@@ -68,8 +69,12 @@ def found_in(coefficients: Tensor) -> Light:
     red, blue = (float((coefficients[:, k] - luminance)[0]) for k in (0, 2))
     own = key * harmonics.NORMS[0]
     warmth = (red - blue) / (TINT[0] - TINT[2]) / max(own, 1e-6)
-    found = {"azimuth": math.degrees(math.atan2(x, max(z, 1e-6))), "strength": key / KEY, "warmth": warmth,
-             "elevation": math.degrees(math.atan2(y, math.hypot(x, z)))}  # fmt: skip
+    found = {
+        "azimuth": math.degrees(math.atan2(x, max(z, 1e-6))),
+        "strength": key / KEY,
+        "warmth": warmth,
+        "elevation": math.degrees(math.atan2(y, math.hypot(x, z))),
+    }
     return Light(**{k: float(min(max(v, RANGES[k][0]), RANGES[k][1])) for k, v in found.items()})
 
 

@@ -51,9 +51,18 @@ PAPER = PiePreset("paper")
 
 # Ours: the encoder's guess is most of the way, and Adam reaches the same energy in a tenth of the steps.
 FAST = PiePreset(
-    "fast", w_steps=30, w_plus_steps=120, optimizer="adam", lr=0.03, lr_plus=0.02, edit_every=3, side=48,
-    p_norm=0.0005, start="encoder", optimize_steps=50,
-)  # fmt: skip
+    "fast",
+    w_steps=30,
+    w_plus_steps=120,
+    optimizer="adam",
+    lr=0.03,
+    lr_plus=0.02,
+    edit_every=3,
+    side=48,
+    p_norm=0.0005,
+    start="encoder",
+    optimize_steps=50,
+)
 
 PRESETS = {preset.name: preset for preset in (FAST, PAPER)}
 

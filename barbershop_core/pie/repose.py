@@ -31,9 +31,7 @@ from .rig_request import POSE, Light, asked
 from .session import RigSession
 
 METHODS = ("rig", "optimize")
-DEFAULTS: dict[str, Any] = {
-    **POSE, "copy": None, "method": None, "preset": "fast", "seed": 0,
-}  # fmt: skip
+DEFAULTS: dict[str, Any] = {**POSE, "copy": None, "method": None, "preset": "fast", "seed": 0}
 """Settings of a request (`barbershop_core.jobs`) and of a recipe."""
 
 
@@ -91,10 +89,14 @@ def repose(
     chain.check(previous, studio.pack)
     measure(studio.pack)  # says at once that there is no face model
     settings = {
-        "yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "copy": list(names) if like else None,
+        "yaw": yaw,
+        "pitch": pitch,
+        "roll": roll,
+        "strength": strength,
+        "copy": list(names) if like else None,
         "expression": dict(expression) if isinstance(expression, Mapping) else expression,
         "light": None if request.light is None else asdict(request.light),
-    }  # fmt: skip
+    }
     return _repose(studio, portrait, request, settings, like, names, numbers, previous, method, seed, paste)
 
 

@@ -20,8 +20,13 @@ ANGLES = {"yaw": 50.0, "pitch": 30.0, "roll": 20.0}
 Light = Lamp | Mapping[str, float] | None
 """A light as it may be given."""
 POSE: Mapping[str, Any] = {
-    "yaw": 0.0, "pitch": 0.0, "roll": 0.0, "expression": None, "strength": 1.0, "light": None,
-}  # fmt: skip
+    "yaw": 0.0,
+    "pitch": 0.0,
+    "roll": 0.0,
+    "expression": None,
+    "strength": 1.0,
+    "light": None,
+}
 """What :func:`asked` takes, as it is when nothing is asked for."""
 
 

@@ -31,8 +31,14 @@ class SampleBank:
     def state_dict(self) -> dict[str, Tensor | dict]:
         """For a checkpoint; the pictures in half precision."""
         theta = self.seen.theta
-        return {"w_plus": self.w_plus, "theta": theta.flat(), "sizes": theta.sizes, "rest": self.seen.rest,
-                "landmarks": self.seen.landmarks, "images": self.images.half()}  # fmt: skip
+        return {
+            "w_plus": self.w_plus,
+            "theta": theta.flat(),
+            "sizes": theta.sizes,
+            "rest": self.seen.rest,
+            "landmarks": self.seen.landmarks,
+            "images": self.images.half(),
+        }
 
     @classmethod
     def from_state(cls, saved: dict) -> SampleBank:

@@ -32,9 +32,18 @@ STEP = 0.1
 STRENGTH, IDENTITY = 3.0, 1.0
 """Largest strength of a mapper and weight of the identity loss."""
 DEFAULTS: dict[str, Any] = {
-    "prompt": "", "method": "directions", "neutral": "", "alpha": ALPHA, "beta": BETA, "strength": 1.0,
-    "identity": None, "route": "W+", "edits": None, "preset": "fast", "seed": 0,
-}  # fmt: skip
+    "prompt": "",
+    "method": "directions",
+    "neutral": "",
+    "alpha": ALPHA,
+    "beta": BETA,
+    "strength": 1.0,
+    "identity": None,
+    "route": "W+",
+    "edits": None,
+    "preset": "fast",
+    "seed": 0,
+}
 """Settings of a request (`barbershop_core.jobs`) and of a recipe."""
 
 
@@ -180,12 +189,26 @@ def _by_optimization(studio, asked: _Asked) -> Steps[Result]:
     code = yield from watch(
         optimize.optimize(pack, clip, begun, text, turn, numbers, asked.route, asked.identity, first)
     )
-    settings = {"method": "optimize", "prompt": prompt, "neutral": asked.neutral, "route": asked.route,
-                "identity": asked.identity}  # fmt: skip
+    settings = {
+        "method": "optimize",
+        "prompt": prompt,
+        "neutral": asked.neutral,
+        "route": asked.route,
+        "identity": asked.identity,
+    }
     result = yield from chain.finish(
-        pack, begun, code, "text", settings, asked.preset.name, asked.seed, watch, None,
-        (cut,) if cut else (), asked.paste,
-    )  # fmt: skip
+        pack,
+        begun,
+        code,
+        "text",
+        settings,
+        asked.preset.name,
+        asked.seed,
+        watch,
+        None,
+        (cut,) if cut else (),
+        asked.paste,
+    )
     return _with_clip_scores(pack, clip, begun, result, prompt)
 
 
@@ -233,10 +256,12 @@ def _read_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
         raise BadRequest(
             f"A direction has no '{sorted(unknown)[0]}'.", "Give target, neutral, alpha and beta."
         )
-    read = {"target": prompts.clean(edit.get("target")),
-            "neutral": prompts.clean(edit.get("neutral") or prompts.NEUTRAL, "neutral text"),
-            "alpha": edit.get("alpha", DEFAULTS["alpha"]),
-            "beta": edit.get("beta", DEFAULTS["beta"])}  # fmt: skip
+    read = {
+        "target": prompts.clean(edit.get("target")),
+        "neutral": prompts.clean(edit.get("neutral") or prompts.NEUTRAL, "neutral text"),
+        "alpha": edit.get("alpha", DEFAULTS["alpha"]),
+        "beta": edit.get("beta", DEFAULTS["beta"]),
+    }
     check(read["alpha"], read["beta"])
     return read
 

@@ -65,9 +65,20 @@ RELEASED = OptimizePreset("released")
 # Ours: begins where the global direction leads, as an inversion begins with the encoder's guess, and fits
 # that to this very portrait with one row of W for all layers and with the person's identity in view.
 FAST = OptimizePreset(
-    "fast", steps=30, lr=0.012, ramp=0.5, l2=0.02, identity=1.0, clip=0.2, turn=1.0, even=True, warm=3.0,
-    shared=True, prior=0.02, spread=True,
-)  # fmt: skip
+    "fast",
+    steps=30,
+    lr=0.012,
+    ramp=0.5,
+    l2=0.02,
+    identity=1.0,
+    clip=0.2,
+    turn=1.0,
+    even=True,
+    warm=3.0,
+    shared=True,
+    prior=0.02,
+    spread=True,
+)
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
 
@@ -175,8 +186,10 @@ class _InF:
         self.scale = float(statistics.stdev.square().mean().sqrt()) if preset.spread else 1.0
         self.prior = PNorm(statistics.mean, statistics.components, statistics.stdev).to(pack.device)
         step = float(code.feature.std()) * 0.02
-        self.groups = [{"params": [self.style], "lr": preset.lr * self.scale},
-                       {"params": [self.feature], "lr": step}]  # fmt: skip
+        self.groups = [
+            {"params": [self.style], "lr": preset.lr * self.scale},
+            {"params": [self.feature], "lr": step},
+        ]
 
     def code(self) -> Code:
         return replace(

@@ -71,7 +71,7 @@ def mappers(pack) -> dict[str, str | Path]:
         role.removeprefix(PREFIX).replace("_", " "): role
         for role, network in pack.manifest.networks.items()
         if network.kind == "mapper" and any(_there(pack, source) for source in network.sources)
-    }  # fmt: skip
+    }
     for folder in (mappers_folder(), mappers_folder() / pack.name):
         if folder.is_dir():
             files = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in KINDS and f.is_file())

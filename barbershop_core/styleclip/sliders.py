@@ -113,17 +113,33 @@ class Sliders:
         watch = watch or StageTimer()
         with watch.stage("directions"):
             code = self._synthesis.shifted(self._shift(edits))
-        told = [{"target": self.directions[i].target, "neutral": self.directions[i].neutral, "alpha": a,
-                 "beta": b} for i, a, b in edits]  # fmt: skip
+        told = [
+            {
+                "target": self.directions[i].target,
+                "neutral": self.directions[i].neutral,
+                "alpha": a,
+                "beta": b,
+            }
+            for i, a, b in edits
+        ]
         settings = {"method": "directions", "route": self.route, "edits": told}
         channels = {self.directions[i].target: self.moved(i, b) for i, _, b in edits}
         yield Step("directions", 1, 1)
         return (
             yield from chain.finish(
-                self.pack, self.start, code, "text", settings, self.preset, self.seed, watch,
-                {"channels": channels}, tuple(self.remarks(edits)), paste,
+                self.pack,
+                self.start,
+                code,
+                "text",
+                settings,
+                self.preset,
+                self.seed,
+                watch,
+                {"channels": channels},
+                tuple(self.remarks(edits)),
+                paste,
             )
-        )  # fmt: skip
+        )
 
     def _shift(self, edits: Sequence[Edit]) -> Tensor:
         """The change of S of stacked edits, [1,M]."""

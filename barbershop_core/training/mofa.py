@@ -80,8 +80,11 @@ def _refine(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tupl
             known = first(image)
         terms = _terms(trained, image, s)
         reading = net(image)
-        moved = (reading.p - known.p, reading.landmarks - known.landmarks,
-                 (reading.theta - known.theta) / net.theta_std)  # fmt: skip
+        moved = (
+            reading.p - known.p,
+            reading.landmarks - known.landmarks,
+            (reading.theta - known.theta) / net.theta_std,
+        )
         terms["keep"] = s.keep * sum(part.square().mean() for part in moved)
         optimizer.zero_grad(set_to_none=True)
         sum(terms.values()).backward()

@@ -116,8 +116,9 @@ def _small(name: str) -> Stage:
                 yield step
 
         net = yield from heard()
-        save_half(dict((net.vgg if name == "perceptual" else net).state_dict()),
-                  place.out / f"{name}.safetensors")  # fmt: skip
+        save_half(
+            dict((net.vgg if name == "perceptual" else net).state_dict()), place.out / f"{name}.safetensors"
+        )
         return last
 
     return stage

@@ -46,9 +46,10 @@ def train(
     matrices = {id(weight) for weight in _matrices(net)}
     optimizers = [
         Muon([p for p in learnt if id(p) in matrices], lr),
-        torch.optim.AdamW([p for p in learnt if id(p) not in matrices], lr=lr, weight_decay=weight_decay,
-                          betas=(0.9, 0.98)),
-    ]  # fmt: skip
+        torch.optim.AdamW(
+            [p for p in learnt if id(p) not in matrices], lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98)
+        ),
+    ]
     elapsed, index = 0.0, 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -76,8 +77,15 @@ def train(
         if time.monotonic() - last > SAVED_EVERY or elapsed >= total:
             net.eval()
             part = checkpoint.with_suffix(".part")
-            torch.save({"net": net.state_dict(), "elapsed": elapsed, "index": index,
-                        "optimizers": [o.state_dict() for o in optimizers]}, part)  # fmt: skip
+            torch.save(
+                {
+                    "net": net.state_dict(),
+                    "elapsed": elapsed,
+                    "index": index,
+                    "optimizers": [o.state_dict() for o in optimizers],
+                },
+                part,
+            )
             part.replace(checkpoint)
             last = time.monotonic()
             with torch.no_grad():

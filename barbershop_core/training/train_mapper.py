@@ -122,14 +122,20 @@ def train(
         )
         if (index + 1) % EVERY == 0:
             minutes = (time.monotonic() - began) / 60
-            saved = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "index": index + 1,
-                     "minutes": minutes, "of": (prompt, neutral, preset.name, preset.steps)}  # fmt: skip
+            saved = {
+                "net": net.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "index": index + 1,
+                "minutes": minutes,
+                "of": (prompt, neutral, preset.name, preset.steps),
+            }
             torch.save(saved, part)
     net.eval().requires_grad_(False)
     save_file(
-        {f"mapper.{k}": v.half().contiguous() for k, v in net.state_dict().items()}, out,
+        {f"mapper.{k}": v.half().contiguous() for k, v in net.state_dict().items()},
+        out,
         metadata={"prompt": prompt, "neutral": neutral},
-    )  # fmt: skip
+    )
     part.unlink(missing_ok=True)
     figures, sheet = report(pack, clip, net, text, turn, seed)
     Image.fromarray(sheet).save(out.with_suffix(".png"))
@@ -175,8 +181,13 @@ def report(
 ) -> tuple[dict[str, float], np.ndarray]:
     """Held-out means of codes that were never trained on, and a sheet: before above, after below."""
     g, side = pack.generator, pack.working_size
-    w = g.spread(g.mapping(torch.randn(count, g.z_dim, generator=torch.Generator().manual_seed(seed + 77_777))
-                           .to(pack.device)))  # fmt: skip
+    w = g.spread(
+        g.mapping(
+            torch.randn(count, g.z_dim, generator=torch.Generator().manual_seed(seed + 77_777)).to(
+                pack.device
+            )
+        )
+    )
     rows, pictures = [], []
     for part in w.split(8):
         images = [g.synthesis(x, resolution=side).clamp(-1, 1) for x in (part, part + STEP * net(part))]

@@ -77,8 +77,9 @@ def scores(
     theta_r2 = 1 - (found.theta - theta).square().mean(0) / theta.var(0).clamp_min(1e-9)
     away = (found.landmarks * SIZE - torch.from_numpy(landmarks)).norm(dim=-1)
     return {name: float(r2[k]) for k, name in enumerate(params.NAMES)} | {
-        "theta": float(theta_r2.mean()), "landmarks px": float(away.mean()),
-    }  # fmt: skip
+        "theta": float(theta_r2.mean()),
+        "landmarks px": float(away.mean()),
+    }
 
 
 def brief(found: dict[str, float]) -> dict[str, float]:

@@ -217,10 +217,22 @@ def test_hair_then_words_then_undo(page, tmp_path):
 
     # the command line makes the same picture from the recipe and the photos
     made = subprocess.run(
-        [sys.executable, "-m", "barbershop_core", "repeat", str(words), str(tmp_path / "me.png"),
-         str(tmp_path / "friend.png"), "-o", str(tmp_path / "repeated.png")],
-        cwd=ROOT, env=page.app.environment, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "barbershop_core",
+            "repeat",
+            str(words),
+            str(tmp_path / "me.png"),
+            str(tmp_path / "friend.png"),
+            "-o",
+            str(tmp_path / "repeated.png"),
+        ],
+        cwd=ROOT,
+        env=page.app.environment,
+        capture_output=True,
+        text=True,
+    )
     assert made.returncode == 0, made.stderr
     repeated = np.asarray(Image.open(tmp_path / "repeated.png")).astype(int)
     assert np.abs(repeated - again).max() <= 1

@@ -107,8 +107,8 @@ def test_folder_from_the_environment(tmp_path, monkeypatch):
 
 WORKER = """
 import sys, torch
-from barbershop_core.cache import CodeCache, cache_key
-from barbershop_core.codes import Code
+from barbershop_core.inversion.cache import CodeCache, cache_key
+from barbershop_core.inversion.codes import Code
 folder, me, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 cache = CodeCache(folder, max_bytes=6 * 36000)
 good = missed = 0

@@ -292,8 +292,8 @@ def test_no_server_at_all(server, tmp_path, monkeypatch):
 CHILD = """
 import sys, time
 from pathlib import Path
-from barbershop_core import hub
-from barbershop_core.manifest import Network, Source
+from barbershop_core.weights import hub
+from barbershop_core.weights.manifest import Network, Source
 from barbershop_core.progress import run
 start = time.monotonic()
 net = Network("parser", "bisenet", sources=tuple(Source("net.bin", repo) for repo in sys.argv[1:]))

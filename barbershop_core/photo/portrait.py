@@ -91,10 +91,9 @@ class Portrait:
 
     def tensor(self, size: int | None = None, device: torch.device | str = "cpu") -> torch.Tensor:
         """The crop for a network: float32 [1,3,size,size], RGB in [-1,1]."""
-        import torch  # here: whoever only decodes and crops does not wait for it
+        from .pixels import from_uint8  # imports torch, which decoding and cropping do without
 
-        pixels = torch.from_numpy(np.ascontiguousarray(self.at(size or self.size).transpose(2, 0, 1)))
-        return (pixels.to(device).float() / 127.5 - 1)[None]
+        return from_uint8(self.at(size or self.size), device)
 
     def with_face(self, index: int) -> Portrait:
         """The portrait of another face of the same photo.  Raises FaceIndexError, FaceTurnedAway, ..."""

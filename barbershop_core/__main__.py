@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from .errors import BadRequest, BarbershopError, Cancelled, PhotoError
+from .errors import BadRequest, BarbershopError, PhotoError
 from .styleclip import ALPHA, BETA
 
 PRESETS = ("fast", "released", "paper")
@@ -341,7 +341,7 @@ def main(argv: list[str] | None = None) -> int:
     say = quiet_libraries(options.debug)
     try:
         return _command(options.command)(options, say) or 0
-    except (KeyboardInterrupt, Cancelled):
+    except KeyboardInterrupt:
         say("Stopped.")
         return 130
     except BrokenPipeError:

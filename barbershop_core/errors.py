@@ -101,10 +101,3 @@ class OutOfMemory(BarbershopError):
     """The device ran out of memory."""
 
     remedy = "Close other programs, use the 'fast' preset or a smaller pack, or another device."
-
-
-class Cancelled(BarbershopError):
-    """Stopped by the person who started it."""
-
-    def __init__(self, what: str = "Stopped.", remedy: str = ""):
-        super().__init__(what, remedy)

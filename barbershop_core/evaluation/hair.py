@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..barbershop.transfer_presets import TransferPreset, transfer_preset
 from ..editing.regions import parse, region_index
-from ..errors import BadRequest, BarbershopError, Cancelled
+from ..errors import BadRequest, BarbershopError
 from ..networks.arcface import identity_embedding
 from ..photo import Portrait, paste_back
 from ..progress import Step, Steps
@@ -88,8 +88,6 @@ def _hair(
             made, seconds = yield from _edit(studio, triple, preset)
             scores = {row: _score(studio, triple, made[row]) | {"seconds": seconds[row]} for row in made}
             scores["ceiling"] = _score(studio, triple, triple.truth.image) | {"seconds": None}
-        except Cancelled:
-            raise
         except BarbershopError as error:
             failures.append({"pair": number - 1, "why": str(error)})
             yield Step("pair", number, pairs, notice=f"Pair {number} failed: {error}")
@@ -220,8 +218,6 @@ def _reconstruction(studio: Studio, files, preset, seed, spaces, extractor) -> S
                 image = studio.render(code)
                 scored[space] = _compare(studio.pack, image, target) | {"seconds": watch.seconds["total"]}
                 seen[space] = extractor(_planes(image))
-        except Cancelled:
-            raise
         except BarbershopError as error:
             failures.append({"photo": file.name, "why": str(error)})
             yield Step("photo", number, len(files), notice=f"{file.name}: {error}")

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from ..editing.regions import parse, region_index, region_table
-from ..errors import BadRequest, BarbershopError, Cancelled
+from ..errors import BadRequest, BarbershopError
 from ..face3d.theta import TAU, Theta
 from ..networks.arcface import identity_embedding
 from ..photo.pixels import to_uint8
@@ -172,8 +172,6 @@ def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str
                 if row == "full" and len(shown) < SHEET_ROWS:
                     shown.append(_pictures(session, case, made))
             scores["ceiling"] = _ceiling(pack, look, case, image)
-        except Cancelled:
-            raise
         except BarbershopError as error:
             failures.append({"portrait": number - 1, "why": str(error)})
             yield Step("portrait", number, len(drawn), notice=f"Portrait {number} failed: {error}")

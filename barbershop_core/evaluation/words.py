@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from ..barbershop.transfer_presets import TransferPreset
-from ..errors import BadRequest, BarbershopError, Cancelled
+from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
 from ..progress import Step, Steps
 from ..stages import StageTimer
@@ -154,8 +154,6 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
                     numbers = {"alpha": ALPHA, "beta": BETA, "preset": preset, "paste": False}
                     steps = studio.edit_text(portrait, wish.prompt, method, neutral=wish.neutral, **numbers)
                     result = yield from watch(steps)
-                except Cancelled:
-                    raise
                 except BarbershopError as error:
                     failures.append({"prompt": wish.prompt, "method": method, "why": str(error)})
                     yield Step("edit", number, total, notice=f"{wish.prompt}, {method}: {error}")

@@ -91,7 +91,7 @@ def test_tables_that_do_not_fit_are_refused():
 def test_templates_are_the_published_ones():
     from hashlib import sha256
 
-    from barbershop_core.styleclip.prompts import templates
+    from barbershop_core.weights.assets import templates
 
     found = [t for t in templates() if t != "a photo of many {}."]
     assert len(templates()) == 80

@@ -18,9 +18,10 @@ from ..jobs import outcome, passes, start
 from ..pack import open_pack
 from ..progress import Step, Steps
 from ..studio import Studio
+from ..weights.assets import ASSETS
 from .triples import Triple, triples
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+FOLDER = ASSETS / "examples"
 SIDE = 256  # px of the rendered photos
 KINDS = (
     ("Shape and colour", ("hair_shape", "hair_color")),

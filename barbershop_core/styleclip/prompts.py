@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..errors import BadRequest
+from ..weights.assets import templates
 from .directions import text_direction
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "assets" / "text" / "imagenet_templates.txt"
 LONGEST = 1000
 """Characters of a prompt that are looked at."""
 NEUTRAL = "face"
 """What an edit starts from where nothing is said."""
-
-
-@cache
-def templates() -> tuple[str, ...]:
-    """The 80 prompt templates of CLIP's ImageNet notebook (openai/CLIP), over which prompts are averaged."""
-    return tuple(TEMPLATES.read_text(encoding="utf-8").splitlines())
 
 
 def clean(text: object, what: str = "prompt") -> str:

@@ -17,13 +17,14 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from ..errors import PackError
+from .assets import ASSETS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-PACKS = Path(__file__).resolve().parents[2] / "assets" / "packs"
+PACKS = ASSETS / "packs"
 FORMAT = 1
 
 NEEDS = ("required", "wanted", "ahead", "optional")

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from ..weights.assets import templates
 from . import params
 
 Truth = Callable[[dict[str, np.ndarray]], np.ndarray]
-TEMPLATES = Path(__file__).resolve().parents[2] / "assets" / "text" / "imagenet_templates.txt"
 
 
 @dataclass(frozen=True)
@@ -506,12 +505,6 @@ OFTEN = {
     "eyes": 1.5,
 }
 """How much more often than the others an attribute is spoken of."""
-
-
-@cache
-def templates() -> tuple[str, ...]:
-    """The 80 prompt templates of CLIP's ImageNet notebook."""
-    return tuple(TEMPLATES.read_text(encoding="utf-8").splitlines())
 
 
 @cache

@@ -1,0 +1,17 @@
+"""The files that come with the package: packs and prompt templates."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = _PACKAGE / "assets"
+ASSETS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "assets"
+"""Inside the package where it is installed, beside it in a checkout."""
+
+
+@cache
+def templates() -> tuple[str, ...]:
+    """The 80 prompt templates of CLIP's ImageNet notebook (openai/CLIP)."""
+    return tuple((ASSETS / "text" / "imagenet_templates.txt").read_text(encoding="utf-8").splitlines())

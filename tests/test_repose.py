@@ -72,7 +72,7 @@ def test_slider_and_result_agree(session):
 def test_overlay_shows_the_fitted_face(session):
     overlay = session.overlay(128)
     assert overlay.shape == (128, 128, 3)
-    marks = (session.measure.model.shares(session.embedded.target.seen.theta)[0] * 128).round().long()
+    marks = (session.reader.model.shares(session.embedded.target.reading.theta)[0] * 128).round().long()
     x, y = marks[30].tolist()
     assert overlay[y, x].tolist() == [90, 220, 120]
 

@@ -15,7 +15,7 @@ from barbershop_core.pie import embedding as embed
 from barbershop_core.pie import energy
 from barbershop_core.pie import pie_presets as presets
 from barbershop_core.pie import sample_bank as bank
-from barbershop_core.pie.face_reader import FaceReading, landmark_distance, measure, photometric
+from barbershop_core.pie.face_reader import FaceReading, face_reader, landmark_distance, photometric
 from barbershop_core.pie.rig_request import RigRequest
 from barbershop_core.pie.session import RigSession
 from barbershop_core.training import train_rig
@@ -81,13 +81,13 @@ def test_training_teaches_and_resumes(pack, tmp_path):
 def test_training_learns_a_linear_world(pack, tmp_path):
     """Where theta^tau is linear in w, RigNet learns to set it."""
     s = train_rig.Schedule(samples=400, held_out=40, batch=32, prior=0.002, rest=0.0)
-    known = run(bank.fill(pack, measure(pack), 240, seed=1))
+    known = run(bank.draw_samples(pack, face_reader(pack), 240, seed=1))
     direction = torch.randn(known.w_plus[0].numel(), 3, generator=torch.Generator().manual_seed(2))
     flat = (known.w_plus - known.w_plus.mean(0)).flatten(1) / known.w_plus.std()
-    theta = replace(known.seen.theta, rotation=0.02 * flat @ direction / direction.norm(dim=0))
-    known = replace(known, seen=FaceReading(theta, known.seen.landmarks, known.seen.rest))
+    theta = replace(known.reading.theta, rotation=0.02 * flat @ direction / direction.norm(dim=0))
+    known = replace(known, reading=FaceReading(theta, known.reading.landmarks, known.reading.rest))
     index = torch.arange(240)
-    state = train_rig._Training(pack, measure(pack), known.rows(index[40:]), known.rows(index[:40]), s)
+    state = train_rig._Training(pack, face_reader(pack), known.rows(index[40:]), known.rows(index[:40]), s)
     state.s = replace(s, picture_every=10**6)
     for k in range(60):
         state.read_step(k / 60)
@@ -108,27 +108,27 @@ def face(seed=0, **changes):
 
 def test_photometric_and_landmarks_are_least_at_the_truth(pack):
     """A drawn face compared with itself has no distance; a turned or relit one has."""
-    look = measure(pack)
-    theta = theta_of(look.model, face())
-    image = look.model.render(theta, 64).image * 2 - 1
-    marks = look.model.shares(theta)
-    assert photometric(look, image, theta, 64) < 1e-6 and landmark_distance(look, marks, theta) < 1e-9
+    reader = face_reader(pack)
+    theta = theta_of(reader.model, face())
+    image = reader.model.render(theta, 64).image * 2 - 1
+    marks = reader.model.shares(theta)
+    assert photometric(reader, image, theta, 64) < 1e-6 and landmark_distance(reader, marks, theta) < 1e-9
     turned = replace(theta, rotation=theta.rotation + torch.tensor([[0.0, 0.15, 0.0]]))
     relit = replace(theta, light=theta.light * 1.2)
-    assert photometric(look, image, turned, 64) > 1e-4 and landmark_distance(look, marks, turned) > 1e-5
-    assert photometric(look, image, relit, 64) > 1e-4 and landmark_distance(look, marks, relit) < 1e-9
+    assert photometric(reader, image, turned, 64) > 1e-4 and landmark_distance(reader, marks, turned) > 1e-5
+    assert photometric(reader, image, relit, 64) > 1e-4 and landmark_distance(reader, marks, relit) < 1e-9
 
 
 def test_terms(pack):
-    look, rig = measure(pack), pack.optional("rignet")
+    reader, rig = face_reader(pack), pack.optional("rignet")
     w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(0))))
     image = pack.generator.synthesis(w).clamp(-1, 1).detach()
-    target = energy.target_of(pack, look, image)
+    target = energy.target_of(pack, reader, image)
     assert energy.synth(pack, target, image, TINY) < 1e-9
     assert energy.synth(pack, target, image * 0.8, TINY) > 1e-4
     assert energy.recognition(pack, target, image) < 1e-9
     assert energy.recognition(pack, target, -image) > 1e-4
-    seen = look(image)
+    seen = reader(image)
     # equation 5: zero exactly where the rig does nothing
     silent = networks.load(
         "rignet",
@@ -137,20 +137,20 @@ def test_terms(pack):
     assert energy.identity(silent, w, seen.theta) == 0 and energy.identity(rig, w, seen.theta) > 0
     # equations 6, 7: the mixed theta is the sample's own where tau is the same
     own = energy.sample_of(image, seen, TINY.side)
-    same = energy.edit(look, own, seen, "light", TINY)
+    same = energy.edit(reader, own, seen, "light", TINY)
     other = replace(seen, theta=replace(seen.theta, light=seen.theta.light + 1))
-    assert energy.edit(look, own, other, "light", TINY) > same
-    assert energy.invariance(look, target, other, "light", TINY) == pytest.approx(float(same), rel=1e-4)
-    assert energy.invariance(look, target, other, "expression", TINY) > same
+    assert energy.edit(reader, own, other, "light", TINY) > same
+    assert energy.invariance(reader, target, other, "light", TINY) == pytest.approx(float(same), rel=1e-4)
+    assert energy.invariance(reader, target, other, "expression", TINY) > same
 
 
 def test_embedding_descends_and_names_its_terms(pack):
-    look, rig = measure(pack), pack.optional("rignet")
+    reader, rig = face_reader(pack), pack.optional("rignet")
     w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(3))))
     image = pack.generator.synthesis(w).clamp(-1, 1).detach()
     preset = replace(TINY, w_steps=5, w_plus_steps=15, start="mean")
     seen: list = []
-    found = run(embed.embed(pack, look, rig, image, preset), seen.append)
+    found = run(embed.embed(pack, reader, rig, image, preset), seen.append)
     stages = [s.stage for s in seen if s.stage.startswith("embed")]
     assert stages == ["embed W"] * 5 + ["embed W+"] * 15
     assert set(seen[-1].losses) == {
@@ -165,20 +165,20 @@ def test_embedding_descends_and_names_its_terms(pack):
     first, last = (s.losses["synth"] for s in (seen[-20], seen[-1]))
     assert last < first and found.w_plus.shape == w.shape
     assert seen[-1].preview().shape == (64, 64, 3)
-    again = run(embed.embed(pack, look, rig, image, preset))
+    again = run(embed.embed(pack, reader, rig, image, preset))
     assert torch.equal(again.w_plus, found.w_plus)  # by seed
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adadelta"])
 @pytest.mark.parametrize("off", ["identity", "edit", "invariance", "recognition", "none", "no rig"])
 def test_terms_can_be_switched_off(pack, off, optimizer):
-    look, image = measure(pack), torch.rand(1, 3, 64, 64) * 2 - 1
+    reader, image = face_reader(pack), torch.rand(1, 3, 64, 64) * 2 - 1
     preset = replace(TINY, w_steps=1, w_plus_steps=1, optimizer=optimizer)
     if off not in ("none", "no rig"):
         preset = replace(preset, **{off: 0.0})
     seen: list = []
     run(
-        embed.embed(pack, look, None if off == "no rig" else pack.optional("rignet"), image, preset),
+        embed.embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset),
         seen.append,
     )
     assert (off in seen[-1].losses) == (off == "none") or off in ("none", "no rig")
@@ -207,7 +207,7 @@ def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
         def __call__(self, w, name, tau):
             return w + 0.5 * tau + 0.3
 
-    class Look:
+    class Reader:
         model = None
 
         def __call__(self, picture):
@@ -216,7 +216,7 @@ def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
     class Session(RigSession):
         _synthesis = staticmethod(lambda w_plus: w_plus)  # the code is its picture, and that the pose
 
-    session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Look(), Rig(), TINY)
+    session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Reader(), Rig(), TINY)
     wanted = torch.tensor([[0.2, -0.1, 0.05]])
     moved = session.moved(RigRequest(copied=("pose",), like=own.with_tau("pose", wanted)))
     torch.testing.assert_close(moved, wanted * (1 - 0.5 * 0.6**3))
@@ -227,7 +227,7 @@ def test_no_face_model(tmp_path, pack):
 
     bare = open_pack(write_small_pack(tmp_path), device="cpu")
     with pytest.raises(FaceModelMissing, match="download --pack small"):
-        measure(bare)
+        face_reader(bare)
 
 
 def test_refinement_draws_nearer(pack, tmp_path):

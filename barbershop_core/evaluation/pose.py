@@ -23,7 +23,7 @@ from ..networks.arcface import identity_embedding
 from ..photo.pixels import to_uint8
 from ..pie import repose as edit
 from ..pie.embedding import embed
-from ..pie.face_reader import measure
+from ..pie.face_reader import face_reader
 from ..pie.pie_presets import PiePreset, pie_preset
 from ..pie.rig_request import RigRequest
 from ..pie.session import RigSession
@@ -151,7 +151,7 @@ def pose(
 
 def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str, Any]]:
     yield from studio.pack.download()
-    pack, look = studio.pack, measure(studio.pack)
+    pack, reader = studio.pack, face_reader(studio.pack)
     rig = pack.optional("rignet")
     details: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
@@ -164,14 +164,14 @@ def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str
             for row, numbers in presets.items():
                 net = None if row == "optimize" else rig
                 began = time.perf_counter()
-                embedded = yield from embed(pack, look, net, image, numbers, seed)
+                embedded = yield from embed(pack, reader, net, image, numbers, seed)
                 seconds = time.perf_counter() - began
-                session = edit.session_of(studio, portrait, image, embedded, look, net, numbers, seed)
+                session = edit.session_of(studio, portrait, image, embedded, reader, net, numbers, seed)
                 made = yield from _edits(session, case)
                 scores[row] = _score(session, case, made) | {"seconds": seconds}
                 if row == "full" and len(shown) < SHEET_ROWS:
                     shown.append(_pictures(session, case, made))
-            scores["ceiling"] = _ceiling(pack, look, case, image)
+            scores["ceiling"] = _ceiling(pack, reader, case, image)
         except BarbershopError as error:
             failures.append({"portrait": number - 1, "why": str(error)})
             yield Step("portrait", number, len(drawn), notice=f"Portrait {number} failed: {error}")
@@ -208,7 +208,7 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
         if session.rig is not None:
             w_plus = session.moved(request)
         else:
-            wanted = request.theta(session.measure.model, session.theta)
+            wanted = request.theta(session.reader.model, session.theta)
             w_plus = yield from optimize.edit(session, wanted, (tau,))
         with torch.no_grad():
             made[tau] = session._synthesis(w_plus)
@@ -218,7 +218,7 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
 def _asked(session: RigSession, case: Case, tau: str) -> Theta:
     """The portrait's theta with the change of tau that the truth has; a pose as it is in the truth."""
     own, truth = (
-        theta_of(session.measure.model, torch.from_numpy(p)[None]) for p in (case.p, case.truth[tau][0])
+        theta_of(session.reader.model, torch.from_numpy(p)[None]) for p in (case.p, case.truth[tau][0])
     )
     if tau == "pose":
         return session.theta.with_tau(tau, truth.tau(tau))
@@ -227,15 +227,15 @@ def _asked(session: RigSession, case: Case, tau: str) -> Theta:
 
 @torch.no_grad()
 def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
-    pack, look, photo = session.pack, session.measure, session.start.image
+    pack, reader, photo = session.pack, session.reader, session.start.image
     who = identity_embedding(pack.identity, photo)
 
     def same(image: torch.Tensor) -> float:
         return float((identity_embedding(pack.identity, image) * who).sum())
 
-    seen = {tau: look(image).theta for tau, image in made.items()}
+    seen = {tau: reader(image).theta for tau, image in made.items()}
     own = session.theta
-    scores = _distances(look, case, seen, own)
+    scores = _distances(reader, case, seen, own)
     moved = []
     for tau, theta in seen.items():
         parts = [n for n in ("identity", "texture", "expression") if n != TAU[tau]]
@@ -256,13 +256,13 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     return scores
 
 
-def _distances(look, case: Case, seen: dict[str, Theta], own: Theta) -> dict[str, float]:
+def _distances(reader, case: Case, seen: dict[str, Theta], own: Theta) -> dict[str, float]:
     """Errors of pose in degrees against the world's own numbers; of expression and light, the squares of the
     change seen from ``own`` less the change asked, and of the change asked."""
     found: dict[str, float] = {}
-    start = theta_of(look.model, torch.from_numpy(case.p)[None])
+    start = theta_of(reader.model, torch.from_numpy(case.p)[None])
     for tau, (p, _) in case.truth.items():
-        truth = theta_of(look.model, torch.from_numpy(p)[None])
+        truth = theta_of(reader.model, torch.from_numpy(p)[None])
         if tau == "pose":
             error = (seen[tau].angles() - truth.angles()).abs()[0]
             found |= dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), error.tolist()))
@@ -291,12 +291,12 @@ def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str,
 
 
 @torch.no_grad()
-def _ceiling(pack, look, case: Case, image: torch.Tensor) -> dict[str, float]:
+def _ceiling(pack, reader, case: Case, image: torch.Tensor) -> dict[str, float]:
     """What the truth's own pictures score."""
     made = {tau: _tensor(r.image, image) for tau, (_, r) in case.truth.items()}
     who = identity_embedding(pack.identity, image)
     same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
-    scores = _distances(look, case, {tau: look(x).theta for tau, x in made.items()}, look(image).theta)
+    scores = _distances(reader, case, {tau: reader(x).theta for tau, x in made.items()}, reader(image).theta)
     return scores | {"edited_identity": float(np.mean(same)), **_against_truth(pack, case, made)}
 
 

@@ -20,7 +20,7 @@ from . import energy
 from .energy import Target
 from .face_reader import FaceReader
 from .pie_presets import PiePreset
-from .sample_bank import SampleBank, fill
+from .sample_bank import SampleBank, draw_samples
 
 SAMPLES = 24
 """Generated portraits among which v is drawn."""
@@ -38,7 +38,7 @@ class Embedded:
 
 def embed(
     pack,
-    measure: FaceReader,
+    reader: FaceReader,
     rig: RigNet | None,
     image: Tensor,
     preset: PiePreset,
@@ -50,14 +50,14 @@ def embed(
     rig: without one the terms that need it are left out.  start: a code [1,L,D] to begin from.
     Yields "look at samples", "embed W", "embed W+".
     """
-    target = energy.target_of(pack, measure, image)
+    target = energy.target_of(pack, reader, image)
     bank = None
     if rig is not None and (preset.edit or preset.invariance or preset.recognition_edited):
-        bank = yield from samples(pack, measure, preset)
+        bank = yield from samples(pack, reader, preset)
     if start is None:
         encoder = preset.start == "encoder" and pack.encoder is not None
         start = project(pack, image) if encoder else mean_code(pack.generator)
-    goal = _Goal(pack, measure, rig, target, bank, preset, torch.Generator().manual_seed(seed))
+    goal = _Goal(pack, reader, rig, target, bank, preset, torch.Generator().manual_seed(seed))
     rows = start.detach()
     if preset.w_steps:
         w = yield from goal.descend("embed W", rows.mean(1), preset.w_steps, preset.lr)
@@ -72,18 +72,20 @@ def embed(
 _banks: dict[tuple, SampleBank] = {}
 
 
-def samples(pack, measure: FaceReader, preset: PiePreset) -> Steps[SampleBank]:
+def samples(pack, reader: FaceReader, preset: PiePreset) -> Steps[SampleBank]:
     """The samples v of a pack, drawn once in a process."""
     key = (pack.fingerprint, str(pack.device), preset.side)
     if key not in _banks:
         _banks.clear()
-        _banks[key] = yield from fill(pack, measure, SAMPLES, seed=4, mixed=0.0, side=preset.side, batch=8)
+        _banks[key] = yield from draw_samples(
+            pack, reader, SAMPLES, seed=4, mixed=0.0, side=preset.side, batch=8
+        )
     return _banks[key]
 
 
 class _Goal:
-    def __init__(self, pack, measure, rig, target: Target, bank: SampleBank | None, preset: PiePreset, rng):
-        self.pack, self.measure, self.rig, self.target = pack, measure, rig, target
+    def __init__(self, pack, reader, rig, target: Target, bank: SampleBank | None, preset: PiePreset, rng):
+        self.pack, self.reader, self.rig, self.target = pack, reader, rig, target
         self.bank, self.preset, self.rng = bank, preset, rng
         statistics = pack.pnorm
         self.prior = type(statistics)(statistics.mean, statistics.components, statistics.stdev).to(
@@ -103,7 +105,7 @@ class _Goal:
         if self.rig is None or index % p.edit_every:
             return image, terms
         if p.identity:
-            theta = self.measure(image).theta
+            theta = self.reader(image).theta
             terms["identity"] = p.edit_every * p.identity * energy.identity(self.rig, rows, theta)
         if self.bank is not None:
             self._edited(rows, index, terms)
@@ -114,16 +116,16 @@ class _Goal:
         p, names = self.preset, tuple(self.rig.tau)
         name = names[index // p.edit_every % len(names)]
         v = self.bank.rows(torch.randint(len(self.bank), (1,), generator=self.rng))
-        moved = self.rig(rows, name, v.seen.theta.tau(name))
+        moved = self.rig(rows, name, v.reading.theta.tau(name))
         image = self.pack.generator.synthesis(moved, resolution=self.pack.working_size)
         if p.edit or p.invariance:
-            seen = self.measure(image)
+            reading = self.reader(image)
         if p.edit:
-            sample = energy.Sample(v.images, v.seen)
-            value = energy.edit(self.measure, sample, seen, name, p)
+            sample = energy.Sample(v.images, v.reading)
+            value = energy.edit(self.reader, sample, reading, name, p)
             terms["edit"] = p.edit_every * p.edit * value
         if p.invariance:
-            value = energy.invariance(self.measure, self.target, seen, name, p)
+            value = energy.invariance(self.reader, self.target, reading, name, p)
             terms["invariance"] = p.edit_every * p.invariance * value
         if p.recognition_edited:
             value = energy.recognition(self.pack, self.target, image)

@@ -25,16 +25,16 @@ class Target:
 
     image: Tensor
     reference: object
-    seen: FaceReading
+    reading: FaceReading
     face: Tensor
 
 
 @dataclass(frozen=True)
 class Sample:
-    """v: picture [1,3,S,S] and what is seen in it."""
+    """v: picture [1,3,S,S] and what is read in it."""
 
     image: Tensor
-    seen: FaceReading
+    reading: FaceReading
 
 
 def synth(pack, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
@@ -54,33 +54,33 @@ def identity(rig, w_plus: Tensor, theta: Theta) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def edit(measure: FaceReader, sample: Sample, seen: FaceReading, name: str, preset: PiePreset) -> Tensor:
+def edit(reader: FaceReader, sample: Sample, reading: FaceReading, name: str, preset: PiePreset) -> Tensor:
     """E_edit = l(I_v, [theta_v^(not tau), theta^tau of I_hat]) (equation 6): the rig puts v's tau into w."""
     return face_loss(
-        measure,
+        reader,
         sample.image,
-        sample.seen.landmarks,
-        sample.seen.theta.with_tau(name, seen.theta.tau(name)),
+        sample.reading.landmarks,
+        sample.reading.theta.with_tau(name, reading.theta.tau(name)),
         preset,
     )
 
 
 def invariance(
-    measure: FaceReader, target: Target, seen: FaceReading, name: str, preset: PiePreset
+    reader: FaceReader, target: Target, reading: FaceReading, name: str, preset: PiePreset
 ) -> Tensor:
     """E_invariance = l(I, [theta^(not tau) of I_hat, theta_I^tau]) (equation 7): all else stays."""
-    theta = seen.theta.with_tau(name, target.seen.theta.tau(name))
+    theta = reading.theta.with_tau(name, target.reading.theta.tau(name))
     if name == "pose":  # FFHQ alignment shifts a turned head, which is no change of the face
-        theta = measure.model.solve_translation(theta, target.seen.landmarks, 1)
-    return face_loss(measure, target.image, target.seen.landmarks, theta, preset)
+        theta = reader.model.solve_translation(theta, target.reading.landmarks, 1)
+    return face_loss(reader, target.image, target.reading.landmarks, theta, preset)
 
 
 def face_loss(
-    measure: FaceReader, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset
+    reader: FaceReader, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset
 ) -> Tensor:
     """l(I', theta): photometric over the face, and 66 landmarks (equations 8 to 10)."""
-    value = preset.photometric * photometric(measure, image, theta, preset.side).mean()
-    return value + preset.landmark * landmark_distance(measure, landmarks, theta).mean()
+    value = preset.photometric * photometric(reader, image, theta, preset.side).mean()
+    return value + preset.landmark * landmark_distance(reader, landmarks, theta).mean()
 
 
 def recognition(pack, target: Target, image: Tensor) -> Tensor:
@@ -88,14 +88,14 @@ def recognition(pack, target: Target, image: Tensor) -> Tensor:
     return (identity_embedding(pack.identity, image) - target.face).square().sum(1).mean()
 
 
-def target_of(pack, measure: FaceReader, image: Tensor) -> Target:
+def target_of(pack, reader: FaceReader, image: Tensor) -> Target:
     """What is computed once for a photo [1,3,R,R]."""
     with torch.no_grad():
         return Target(
-            image, pack.perceptual.reference(image), measure(image), identity_embedding(pack.identity, image)
+            image, pack.perceptual.reference(image), reader(image), identity_embedding(pack.identity, image)
         )
 
 
-def sample_of(image: Tensor, seen: FaceReading, side: int) -> Sample:
+def sample_of(image: Tensor, reading: FaceReading, side: int) -> Sample:
     """A sample whose picture is kept at ``side`` px."""
-    return Sample(resize(image, side) if image.shape[-1] > side else image, seen)
+    return Sample(resize(image, side) if image.shape[-1] > side else image, reading)

@@ -33,7 +33,7 @@ class FaceReading:
 
 
 class FaceReader:
-    """Pictures [B,3,R,R] in [-1,1] -> :class:`Seen`, differentiable.  ``model`` draws theta again."""
+    """Pictures [B,3,R,R] in [-1,1] -> :class:`FaceReading`, differentiable.  ``model`` draws theta again."""
 
     def __init__(self, model: Morphable, net: Regressor | Face3D):
         self.model, self.net = model, net
@@ -54,7 +54,7 @@ class FaceReader:
         return FaceReading(theta, reading.landmarks, reading.p[:, rest])
 
 
-def measure(pack) -> FaceReader:
+def face_reader(pack) -> FaceReader:
     """The pack's way to theta.
 
     Raises errors.FaceModelMissing, a sentence with the command that fetches them, where the pack has no
@@ -69,21 +69,21 @@ def measure(pack) -> FaceReader:
     return FaceReader(model, net)
 
 
-def photometric(measure: FaceReader, image: Tensor, theta: Theta, size: int = 64) -> Tensor:
+def photometric(reader: FaceReader, image: Tensor, theta: Theta, size: int = 64) -> Tensor:
     """Mean squared difference of a picture to the drawn face, over the face's pixels [B].
 
     image: [B,3,R,R] in [-1,1]; both are compared at ``size`` px (PIE, equation 8, first term).
     """
-    drawn = measure.model.render(theta, size)
+    drawn = reader.model.render(theta, size)
     pixels = (resize(image, size) if image.shape[-1] != size else image) / 2 + 0.5
     difference = ((drawn.image - pixels) * drawn.mask).square().sum((1, 2, 3))
     return difference / (3 * drawn.mask.sum((1, 2, 3)).clamp_min(1))
 
 
-def landmark_distance(measure: FaceReader, seen: Tensor, theta: Theta) -> Tensor:
+def landmark_distance(reader: FaceReader, landmarks: Tensor, theta: Theta) -> Tensor:
     """Mean squared distance of 66 landmarks to theta's, in shares of the picture [B] (second term)."""
-    drawn = measure.model.shares(theta)
+    drawn = reader.model.shares(theta)
     if not drawn.shape[1]:
-        return seen.new_zeros(len(seen))
-    kept = torch.tensor(LANDMARKS_66, device=seen.device)
-    return (seen[:, kept] - drawn[:, kept]).square().sum(-1).mean(1)
+        return landmarks.new_zeros(len(landmarks))
+    kept = torch.tensor(LANDMARKS_66, device=landmarks.device)
+    return (landmarks[:, kept] - drawn[:, kept]).square().sum(-1).mean(1)

@@ -26,7 +26,7 @@ from ..stages import StageTimer, memory_errors
 from . import energy
 from . import pie_presets as presets
 from .embedding import Embedded, embed
-from .face_reader import measure
+from .face_reader import face_reader
 from .rig_request import POSE, Light, asked
 from .session import RigSession
 
@@ -87,7 +87,7 @@ def repose(
     if like is not None and not names:
         raise BadRequest("Nothing is to be copied.", "Choose pose, expression or light.")
     chain.check(previous, studio.pack)
-    measure(studio.pack)  # says at once that there is no face model
+    face_reader(studio.pack)  # says at once that there is no face model
     settings = {
         "yaw": yaw,
         "pitch": pitch,
@@ -108,7 +108,7 @@ def _repose(
         raise NoFaceFound("The photo to copy from shows no face.")
     session = yield from _rig(studio, portrait, preset, previous, seed)
     if like is not None:
-        seen = session.measure(like.tensor(studio.pack.working_size, studio.pack.device))
+        seen = session.reader(like.tensor(studio.pack.working_size, studio.pack.device))
         request = replace(request, like=seen.theta, copied=names)
     if method == "rig" and session.rig is None:
         session.moved(request)  # raises the sentence
@@ -128,7 +128,7 @@ def rig(
     if not isinstance(portrait, Portrait):
         raise BadRequest("What was given is no portrait.", "Read the photo first: studio.read(path).")
     chain.check(previous, studio.pack)
-    measure(studio.pack)
+    face_reader(studio.pack)
     return _rig(studio, portrait, numbers, previous, seed)
 
 
@@ -137,7 +137,7 @@ def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
     """The energy's minimum for the portrait, or as ``previous`` left it; from the cache where it is known."""
     pack = studio.pack
     yield from pack.download()
-    look, net, watch = measure(pack), pack.optional("rignet"), StageTimer()
+    reader, net, watch = face_reader(pack), pack.optional("rignet"), StageTimer()
     image = portrait.tensor(pack.working_size, pack.device)
     digest, begin = portrait.digest, None
     if previous is not None:
@@ -149,25 +149,27 @@ def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
     )
     code = studio.cache.get(key, pack.device) if studio.cache is not None else None
     if code is None:
-        embedded = yield from watch(embed(pack, look, net, image, preset, seed, begin))
+        embedded = yield from watch(embed(pack, reader, net, image, preset, seed, begin))
         if studio.cache is not None:
             studio.cache.put(key, Code("W+", embedded.w_plus))
     else:
         with torch.no_grad():
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-        embedded = Embedded(code.w_plus, made, energy.target_of(pack, look, image))
-    return session_of(studio, portrait, image, embedded, look, net, preset, seed, previous, watch)
+        embedded = Embedded(code.w_plus, made, energy.target_of(pack, reader, image))
+    return session_of(studio, portrait, image, embedded, reader, net, preset, seed, previous, watch)
 
 
 def session_of(
-    studio, portrait, image, embedded: Embedded, look, net, preset, seed=0, previous=None, watch=None
+    studio, portrait, image, embedded: Embedded, reader, net, preset, seed=0, previous=None, watch=None
 ) -> RigSession:
     """An embedded portrait under the rig."""
     with torch.no_grad():
-        theta = look(embedded.image).theta
+        theta = reader(embedded.image).theta
     where = chain.Start(portrait, image, Code("W+", embedded.w_plus), embedded.image, previous)
     notices = _notices(studio.pack, embedded, net)
-    return RigSession(studio, where, embedded, theta, look, net, preset, seed, watch or StageTimer(), notices)
+    return RigSession(
+        studio, where, embedded, theta, reader, net, preset, seed, watch or StageTimer(), notices
+    )
 
 
 def _notices(pack, embedded: Embedded, net) -> tuple[str, ...]:

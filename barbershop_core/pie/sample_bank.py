@@ -1,4 +1,4 @@
-"""Generated portraits with what is seen in them: what a rig is trained on, and PIE's v."""
+"""Generated portraits with what the regressor reads in them: what a rig is trained on, and PIE's v."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SampleBank:
     """Samples of a generator: w_plus [N,L,D], what their pictures show, and small pictures [N,3,S,S]."""
 
     w_plus: Tensor
-    seen: FaceReading
+    reading: FaceReading
     images: Tensor
 
     def __len__(self) -> int:
@@ -25,18 +25,20 @@ class SampleBank:
 
     def rows(self, index: Tensor) -> SampleBank:
         """Some of them."""
-        seen = FaceReading(self.seen.theta[index], self.seen.landmarks[index], self.seen.rest[index])
-        return SampleBank(self.w_plus[index], seen, self.images[index])
+        reading = FaceReading(
+            self.reading.theta[index], self.reading.landmarks[index], self.reading.rest[index]
+        )
+        return SampleBank(self.w_plus[index], reading, self.images[index])
 
     def state_dict(self) -> dict[str, Tensor | dict]:
         """For a checkpoint; the pictures in half precision."""
-        theta = self.seen.theta
+        theta = self.reading.theta
         return {
             "w_plus": self.w_plus,
             "theta": theta.flat(),
             "sizes": theta.sizes,
-            "rest": self.seen.rest,
-            "landmarks": self.seen.landmarks,
+            "rest": self.reading.rest,
+            "landmarks": self.reading.landmarks,
             "images": self.images.half(),
         }
 
@@ -49,7 +51,7 @@ class SampleBank:
         )
 
 
-def sample(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> Tensor:
+def draw_codes(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> Tensor:
     """W+ codes of seeded z [count,L,D].
 
     mixed: share whose rows come from two z (style mixing, Karras et al. 2019, at a random row), or lie
@@ -71,25 +73,25 @@ def sample(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> T
     return a + (b - a) * share.to(device)
 
 
-def fill(
-    pack, measure: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
+def draw_samples(
+    pack, reader: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
 ) -> Steps[SampleBank]:
-    """Draw ``count`` samples and look at them.  side: of the pictures that are kept."""
+    """Draw ``count`` samples and read theta of each.  side: px of the pictures that are kept."""
     from ..networks.resample import resize
 
     rng = torch.Generator().manual_seed(seed)
-    w_plus = sample(pack.generator, count, rng, mixed)
+    w_plus = draw_codes(pack.generator, count, rng, mixed)
     found, pictures = [], []
     for part in w_plus.split(batch):
         with torch.no_grad():
             image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
-            found.append(measure(image))
+            found.append(reader(image))
             pictures.append(resize(image, side) if image.shape[-1] > side else image)
         yield Step("look at samples", min(len(found) * batch, count), count)
-    return SampleBank(w_plus, joined(found), torch.cat(pictures))
+    return SampleBank(w_plus, concatenate(found), torch.cat(pictures))
 
 
-def joined(parts: list[FaceReading]) -> FaceReading:
+def concatenate(parts: list[FaceReading]) -> FaceReading:
     """Several as one batch."""
     theta = Theta(
         **{name: torch.cat([getattr(p.theta, name) for p in parts]) for name in parts[0].theta.sizes}

@@ -50,7 +50,7 @@ class RigSession:
     start: chain.Start
     embedded: Embedded
     theta: Theta
-    measure: FaceReader
+    reader: FaceReader
     rig: RigNet | None
     preset: PiePreset
     seed: int = 0
@@ -64,7 +64,7 @@ class RigSession:
     @property
     def controls(self) -> tuple[str, ...]:
         """Names of the expression's single controls."""
-        return expressions.controls(self.measure.model)
+        return expressions.controls(self.reader.model)
 
     @property
     def angles(self) -> tuple[float, float, float]:
@@ -74,7 +74,7 @@ class RigSession:
     @property
     def light(self) -> light.Light:
         """The portrait's own light, roughly."""
-        return light.found_in(self.measure.model.from_light(self.theta.light)[0].cpu())
+        return light.found_in(self.reader.model.from_light(self.theta.light)[0].cpu())
 
     # ------------------------------------------------------------------------------ pictures
 
@@ -105,11 +105,11 @@ class RigSession:
         w, names = self.embedded.w_plus, [name for name in request.taus if name in self.rig.tau]
         if not names:
             return w
-        theta = request.theta(self.measure.model, self.theta)
+        theta = request.theta(self.reader.model, self.theta)
         wanted = {name: self._within(name, theta.tau(name)) for name in names}
         moves = {name: value - self.theta.tau(name) for name, value in wanted.items()}
         for _ in range(LOOKS):
-            seen = self.measure(self._synthesis(self._rigged(w, moves))).theta
+            seen = self.reader(self._synthesis(self._rigged(w, moves))).theta
             moves = {name: move + 0.8 * (wanted[name] - seen.tau(name)) for name, move in moves.items()}
         return self._rigged(w, moves)
 
@@ -129,7 +129,7 @@ class RigSession:
     def overlay(self, side: int = 256) -> np.ndarray:
         """The fitted face over the portrait: its lit shape without texture and its landmarks, uint8
         [side,side,3]."""
-        theta, model = self.embedded.target.seen.theta, self.measure.model
+        theta, model = self.embedded.target.reading.theta, self.reader.model
         plain = replace(theta, texture=torch.zeros_like(theta.texture))
         drawn = model.render(plain, side)
         grey = drawn.image.mean(1, keepdim=True) / drawn.image.sum().clamp_min(1) * drawn.mask.sum() * 1.8
@@ -201,11 +201,11 @@ class RigSession:
                 w_plus = self.moved(request)
             yield Step("rig", 1, 1)
         else:
-            wanted = request.theta(self.measure.model, self.theta)
+            wanted = request.theta(self.reader.model, self.theta)
             w_plus = yield from self.watch(optimize.edit(self, wanted, request.taus))
         with torch.no_grad():
-            seen = self.measure(self._synthesis(w_plus)).theta
-        wanted = request.theta(self.measure.model, self.theta)
+            seen = self.reader(self._synthesis(w_plus)).theta
+        wanted = request.theta(self.reader.model, self.theta)
         scores: dict[str, Any] = {"turned": dict(zip(ANGLES, (seen.angles()[0] - before).tolist()))}
         scores["turned"] = {k: round(v, 2) for k, v in scores["turned"].items()}
         for name in request.taus:

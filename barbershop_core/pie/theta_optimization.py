@@ -24,7 +24,7 @@ def edit(session, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
 
     session: `session.RigSession`.  taus: what is to change.  Yields the stage "optimize pose".
     """
-    pack, measure, preset = session.pack, session.measure, session.preset
+    pack, reader, preset = session.pack, session.reader, session.preset
     start, own = session.embedded.w_plus, session.theta
     parts = [TAU[name] for name in taus]
     scale = {
@@ -36,20 +36,20 @@ def edit(session, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
     optimizer = torch.optim.Adam([code], lr=rate)
     total = preset.optimize_steps
     with torch.no_grad():
-        rest = measure(session.embedded.image).rest
+        rest = reader(session.embedded.image).rest
     for index in range(total):
         optimizer.param_groups[0]["lr"] = rate * ramp_down(index, total, 0.4)
         optimizer.zero_grad(set_to_none=True)
         with torch.enable_grad():
             image = pack.generator.synthesis(code, resolution=pack.working_size)
-            reading = measure(image)
-            seen = reading.theta
+            reading = reader(image)
+            shown = reading.theta
             terms = {
                 "asked": sum(
-                    (getattr(seen, n) - getattr(wanted, n)).square().mean() / scale[n] for n in parts
+                    (getattr(shown, n) - getattr(wanted, n)).square().mean() / scale[n] for n in parts
                 ),
                 "kept": sum(
-                    (getattr(seen, n) - getattr(own, n)).square().mean() for n in KEPT if n not in parts
+                    (getattr(shown, n) - getattr(own, n)).square().mean() for n in KEPT if n not in parts
                 ),
                 "recognition": energy.recognition(pack, session.embedded.target, image),
                 "near": ((code - start) / spread).square().mean(),

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from ..errors import BadRequest
 from ..networks.regressor import Regressor
-from ..pie import sample_bank as bank
-from ..pie.face_reader import FaceReader, landmark_distance, measure, photometric
+from ..pie.face_reader import FaceReader, face_reader, landmark_distance, photometric
+from ..pie.sample_bank import draw_codes
 from ..progress import Step, Steps
 
 
@@ -49,18 +49,18 @@ def refine(pack, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tu
     of the reading in its range of 2.  Raises errors.FaceModelMissing, BadRequest for other regressors.
     """
     s = schedule or Schedule()
-    look = measure(pack)
-    if not isinstance(look.net, Regressor):
+    reader = face_reader(pack)
+    if not isinstance(reader.net, Regressor):
         raise BadRequest("Only the portrait world's regressor is refined here.", "Use the pack 'studio'.")
     if s.minutes <= 0:
         raise BadRequest("The refinement needs some minutes.", "Give --minutes above 0; 6 are usual.")
-    return _refine(pack, look, checkpoint, s)
+    return _refine(pack, reader, checkpoint, s)
 
 
-def _refine(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[nn.Module, dict]]:
+def _refine(pack, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[nn.Module, dict]]:
     rng = torch.Generator().manual_seed(s.seed)
-    codes = bank.sample(pack.generator, s.samples + s.held_out, rng, mixed=0.3)
-    first, net = look.net, copy.deepcopy(look.net).requires_grad_(True)
+    codes = draw_codes(pack.generator, s.samples + s.held_out, rng, mixed=0.3)
+    first, net = reader.net, copy.deepcopy(reader.net).requires_grad_(True)
     optimizer = torch.optim.Adam(net.parameters(), lr=s.lr)
     elapsed, index = 0.0, 0
     if checkpoint.is_file():
@@ -68,9 +68,9 @@ def _refine(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tupl
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         elapsed, index = saved["elapsed"], saved["index"]
-    trained = FaceReader(look.model, net.eval())  # batch statistics stay those of the renders
+    trained = FaceReader(reader.model, net.eval())  # batch statistics stay those of the renders
     held = codes[: s.held_out]
-    before = _scores(pack, look, look, held, s)
+    before = _scores(pack, reader, reader, held, s)
     began, total = time.monotonic() - elapsed, 60 * s.minutes
     while elapsed < total:
         elapsed = time.monotonic() - began
@@ -79,11 +79,11 @@ def _refine(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tupl
             image = pack.generator.synthesis(codes[rows], resolution=pack.working_size).clamp(-1, 1)
             known = first(image)
         terms = _terms(trained, image, s)
-        reading = net(image)
+        moving = net(image)
         moved = (
-            reading.p - known.p,
-            reading.landmarks - known.landmarks,
-            (reading.theta - known.theta) / net.theta_std,
+            moving.p - known.p,
+            moving.landmarks - known.landmarks,
+            (moving.theta - known.theta) / net.theta_std,
         )
         terms["keep"] = s.keep * sum(part.square().mean() for part in moved)
         optimizer.zero_grad(set_to_none=True)
@@ -96,29 +96,29 @@ def _refine(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tupl
             torch.save({**state, "elapsed": elapsed, "index": index}, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").replace(checkpoint)
             yield Step("refine", int(elapsed), int(total), {k: float(v.detach()) for k, v in terms.items()})
-    after = _scores(pack, trained, look, held, s)
+    after = _scores(pack, trained, reader, held, s)
     scores = {f"{name} before": value for name, value in before.items() if name != "moved"}
     return net.eval().requires_grad_(False), {**scores, **after}
 
 
-def _terms(look: FaceReader, image: Tensor, s: Schedule) -> dict[str, Tensor]:
-    seen = look(image)
+def _terms(reader: FaceReader, image: Tensor, s: Schedule) -> dict[str, Tensor]:
+    reading = reader(image)
     return {
-        "photometric": s.photometric * photometric(look, image, seen.theta, s.side).mean(),
-        "landmark": s.landmark * landmark_distance(look, seen.landmarks, seen.theta).mean(),
+        "photometric": s.photometric * photometric(reader, image, reading.theta, s.side).mean(),
+        "landmark": s.landmark * landmark_distance(reader, reading.landmarks, reading.theta).mean(),
     }
 
 
 @torch.no_grad()
-def _scores(pack, look: FaceReader, first: FaceReader, codes: Tensor, s: Schedule) -> dict[str, float]:
+def _scores(pack, reader: FaceReader, first: FaceReader, codes: Tensor, s: Schedule) -> dict[str, float]:
     """Root mean square of the drawn face's colours (0..1), landmarks' distance in px of 128, and how far
     the reading moved."""
     found: dict[str, list[float]] = {"photometric": [], "landmarks": [], "moved": []}
     for part in codes.split(12):
         image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
-        seen = look(image)
-        found["photometric"].append(float(photometric(look, image, seen.theta, s.side).mean()))
-        found["landmarks"].append(float(landmark_distance(look, seen.landmarks, seen.theta).mean()))
-        found["moved"].append(float((look.net(image).p - first.net(image).p).abs().mean()))
+        reading = reader(image)
+        found["photometric"].append(float(photometric(reader, image, reading.theta, s.side).mean()))
+        found["landmarks"].append(float(landmark_distance(reader, reading.landmarks, reading.theta).mean()))
+        found["moved"].append(float((reader.net(image).p - first.net(image).p).abs().mean()))
     mean = {name: sum(values) / len(values) for name, values in found.items()}
     return mean | {"photometric": mean["photometric"] ** 0.5, "landmarks": 128 * mean["landmarks"] ** 0.5}

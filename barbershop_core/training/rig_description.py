@@ -13,8 +13,8 @@ from ..pie.face_reader import FaceReading
 from ..pie.sample_bank import SampleBank
 
 
-class Reader(nn.Module):
-    """F: a code [B,L,D] -> standardized description [B,K], linear beside two hidden layers."""
+class FaceReconstruction(nn.Module):
+    """F (DFR): a code [B,L,D] -> standardized description [B,K], linear beside two hidden layers."""
 
     def __init__(self, inputs: int, outputs: int, hidden: int = 256):
         super().__init__()
@@ -37,11 +37,11 @@ class Description:
     """What is compared, as one standardized vector: theta without translation, landmarks, the rest."""
 
     def __init__(self, bank: SampleBank):
-        self.sizes = bank.seen.theta.sizes
-        raw = self._raw(bank.seen)
+        self.sizes = bank.reading.theta.sizes
+        raw = self._raw(bank.reading)
         self.mean, self.std = raw.mean(0), raw.std(0).clamp_min(1e-3)
         count = sum(self.sizes.values())
-        self.theta, self.landmarks = slice(0, count), slice(count, count + bank.seen.landmarks[0].numel())
+        self.theta, self.landmarks = slice(0, count), slice(count, count + bank.reading.landmarks[0].numel())
         self.rest = slice(self.landmarks.stop, raw.shape[1])
         places = dict(zip(self.sizes, torch.arange(count).split(list(self.sizes.values()))))
         self.tau = {name: places[part] for name, part in TAU.items()}
@@ -55,11 +55,11 @@ class Description:
         }
 
     @staticmethod
-    def _raw(seen: FaceReading) -> Tensor:
-        return torch.cat([seen.theta.flat(), seen.landmarks.flatten(1), seen.rest], 1)
+    def _raw(reading: FaceReading) -> Tensor:
+        return torch.cat([reading.theta.flat(), reading.landmarks.flatten(1), reading.rest], 1)
 
-    def __call__(self, seen: FaceReading) -> Tensor:
-        return (self._raw(seen) - self.mean) / self.std
+    def __call__(self, reading: FaceReading) -> Tensor:
+        return (self._raw(reading) - self.mean) / self.std
 
     def thetas(self, description: Tensor) -> Theta:
         """theta again."""

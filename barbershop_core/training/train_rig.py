@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from ..errors import BadRequest
 from ..face3d.theta import TAU
 from ..networks.rignet import RigNet
-from ..pie.face_reader import FaceReader, landmark_distance, measure, photometric
-from ..pie.sample_bank import SampleBank, fill, joined
+from ..pie.face_reader import FaceReader, face_reader, landmark_distance, photometric
+from ..pie.sample_bank import SampleBank, concatenate, draw_samples
 from ..progress import Step, Steps
-from .rig_description import Description, Reader
+from .rig_description import Description, FaceReconstruction
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,19 @@ def train(pack, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tup
     s = schedule or Schedule()
     if s.minutes <= 0:
         raise BadRequest("The training needs some minutes.", "Give --minutes above 0; 15 are usual.")
-    return _train(pack, measure(pack), checkpoint, s)
+    return _train(pack, face_reader(pack), checkpoint, s)
 
 
-def _train(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[RigNet, dict]]:
+def _train(pack, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[RigNet, dict]]:
     torch.manual_seed(s.seed)
     saved = _read(checkpoint, pack, s)
     if saved is None:
-        bank = yield from fill(pack, look, s.samples + s.held_out, s.seed)
+        bank = yield from draw_samples(pack, reader, s.samples + s.held_out, s.seed)
         saved = {"bank": bank.state_dict(), "elapsed": 0.0, "index": 0}
         _write(checkpoint, saved, pack, s)
     bank = SampleBank.from_state(saved["bank"])
     held, known = bank.rows(torch.arange(s.held_out)), bank.rows(torch.arange(s.held_out, len(bank)))
-    state = _Training(pack, look, known, held, s)
+    state = _Training(pack, reader, known, held, s)
     if "rig" in saved:
         state.load_state_dict(saved)
     began, total, last = time.monotonic() - saved["elapsed"], 60 * s.minutes, time.monotonic()
@@ -90,47 +90,47 @@ def _train(pack, look: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple
     while elapsed < total or index == 0:
         elapsed = time.monotonic() - began
         done = min(elapsed / total, 1.0)
-        reading = done < s.share_dfr
+        first = done < s.share_dfr
         losses = (
             state.read_step(done / s.share_dfr)
-            if reading
+            if first
             else state.rig_step(index, (done - s.share_dfr) / (1 - s.share_dfr))
         )
         index += 1
         means = {k: 0.98 * means.get(k, v) + 0.02 * v for k, v in losses.items()}
         if index % 100 == 0:
-            yield Step("read codes" if reading else "rig", int(elapsed), int(total), means)
+            yield Step("read codes" if first else "rig", int(elapsed), int(total), means)
         if time.monotonic() - last > 90 or elapsed >= total:
             _write(checkpoint, {**saved, **state.state_dict(), "elapsed": elapsed, "index": index}, pack, s)
             last = time.monotonic()
             if elapsed < total:
                 yield Step("rig held out", int(elapsed), int(total), state.quick_scores())
-    scores = yield from held_out(pack, look, state.rig, held)
+    scores = yield from held_out(pack, reader, state.rig, held)
     return state.rig.eval().requires_grad_(False), {**state.quick_scores(), **scores}
 
 
 class _Training:
     """F, RigNet and their optimizers."""
 
-    def __init__(self, pack, look: FaceReader, known: SampleBank, held: SampleBank, s: Schedule):
-        self.pack, self.look, self.known, self.held, self.s = pack, look, known, held, s
+    def __init__(self, pack, reader: FaceReader, known: SampleBank, held: SampleBank, s: Schedule):
+        self.pack, self.reader, self.known, self.held, self.s = pack, reader, known, held, s
         g, self.describe = pack.generator, Description(known)
-        self.wanted, self.held_wanted = self.describe(known.seen), self.describe(held.seen)
-        sizes = {name: known.seen.theta.tau(name).shape[1] for name in TAU}
+        self.wanted, self.held_wanted = self.describe(known.reading), self.describe(held.reading)
+        sizes = {name: known.reading.theta.tau(name).shape[1] for name in TAU}
         self.rig = RigNet(g.n_latent, g.style_dim, sizes)
         flat = known.w_plus.flatten(0, 1)
         self.rig.w_mean.copy_(flat.mean(0))
         self.rig.w_std.copy_(flat.std(0).clamp_min(1e-4))
         for name, net in self.rig.tau.items():
-            net.mean.copy_(known.seen.theta.tau(name).mean(0))
-            net.std.copy_(known.seen.theta.tau(name).std(0).clamp_min(1e-3))
+            net.mean.copy_(known.reading.theta.tau(name).mean(0))
+            net.std.copy_(known.reading.theta.tau(name).std(0).clamp_min(1e-3))
         rows = self.rows(known.w_plus)
         cov = torch.cov(rows.flatten(0, 1).T) + 1e-3 * torch.eye(rows.shape[2])
         self.metric = torch.linalg.inv(torch.linalg.cholesky(cov)).T  # offsets to units of W's spread
-        self.reader = Reader(rows[0].numel(), self.wanted.shape[1])
-        self._start_reader(rows)
+        self.dfr = FaceReconstruction(rows[0].numel(), self.wanted.shape[1])
+        self._start_dfr(rows)
         self.optimizers = {
-            "reader": torch.optim.AdamW(self.reader.parameters(), lr=s.lr, weight_decay=1e-2),
+            "dfr": torch.optim.AdamW(self.dfr.parameters(), lr=s.lr, weight_decay=1e-2),
             "rig": torch.optim.Adam(self.rig.parameters(), lr=s.lr, betas=(0.9, 0.99)),
         }
         self.rng = torch.Generator().manual_seed(s.seed + 1)
@@ -139,15 +139,15 @@ class _Training:
         return (w_plus - self.rig.w_mean) / self.rig.w_std
 
     @torch.no_grad()
-    def _start_reader(self, rows: Tensor) -> None:
+    def _start_dfr(self, rows: Tensor) -> None:
         """The straight part by ridge regression: most of theta is linear in W."""
         x = torch.cat([rows.flatten(1), torch.ones(len(rows), 1)], 1)
         gram = x.T @ x + 30.0 * torch.eye(x.shape[1])
         answer = torch.linalg.solve(gram, x.T @ self.wanted)
-        self.reader.straight.weight.copy_(answer[:-1].T)
-        self.reader.straight.bias.copy_(answer[-1])
-        self.reader.bend[-1].weight.zero_()
-        self.reader.bend[-1].bias.zero_()
+        self.dfr.straight.weight.copy_(answer[:-1].T)
+        self.dfr.straight.bias.copy_(answer[-1])
+        self.dfr.bend[-1].weight.zero_()
+        self.dfr.bend[-1].bias.zero_()
 
     def _rate(self, name: str, done: float) -> None:
         for group in self.optimizers[name].param_groups:
@@ -158,11 +158,11 @@ class _Training:
 
     def read_step(self, done: float) -> dict[str, float]:
         """One step of F."""
-        self._rate("reader", done)
+        self._rate("dfr", done)
         rows = self._draw(4 * self.s.batch)
-        self.reader.train()
-        loss = (self.reader(self.rows(self.known.w_plus[rows])) - self.wanted[rows]).square().mean()
-        self._update("reader", loss)
+        self.dfr.train()
+        loss = (self.dfr(self.rows(self.known.w_plus[rows])) - self.wanted[rows]).square().mean()
+        self._update("dfr", loss)
         return {"reading": loss.item()}
 
     def _update(self, name: str, loss: Tensor) -> None:
@@ -175,7 +175,7 @@ class _Training:
     def rig_step(self, index: int, done: float) -> dict[str, float]:
         """One step of RigNet, all tau; with pictures now and then."""
         self._rate("rig", done)
-        self.reader.eval().requires_grad_(False)
+        self.dfr.eval().requires_grad_(False)
         names = tuple(self.rig.tau)
         pictures = index % self.s.picture_every == 0 and done > 0.1
         terms: dict[str, Tensor] = {}
@@ -189,11 +189,11 @@ class _Training:
 
     def _cycle(self, name: str, w: Tensor, v: Tensor, pictures: bool) -> dict[str, Tensor]:
         s, describe = self.s, self.describe
-        code, theta = self.known.w_plus[w], self.known.seen.theta
+        code, theta = self.known.w_plus[w], self.known.reading.theta
         if not pictures:  # embedded photos' rows have a noise of their own
             strength = 0.15 * torch.rand(len(w), 1, 1, generator=self.rng)
             code = code + strength * torch.randn(code.shape, generator=self.rng) * self.rig.w_std
-        own = self.reader(self.rows(code)) if not pictures else self.wanted[w]
+        own = self.dfr(self.rows(code)) if not pictures else self.wanted[w]
         tau, others = describe.tau[name], describe.others[name]
         kept = self.rig(code, name, describe.thetas(own).tau(name))
         moved = self.rig(code, name, theta.tau(name)[v])
@@ -204,18 +204,22 @@ class _Training:
         }
         if pictures:
             image = self.pack.generator.synthesis(moved, resolution=self.pack.working_size)
-            seen = self.look(image)
-            found = describe(seen)
+            reading = self.reader(image)
+            found = describe(reading)
             mixed = theta[w].with_tau(name, theta.tau(name)[v])
-            drawn = theta[v].with_tau(name, seen.theta.tau(name))
-            rendered = photometric(self.look, self.known.images[v], drawn, 32).mean()
+            drawn = theta[v].with_tau(name, reading.theta.tau(name))
+            rendered = photometric(self.reader, self.known.images[v], drawn, 32).mean()
             # translation follows the head: FFHQ alignment moves it, theta's own is not asked for
-            mixed = self.look.model.solve_translation(mixed, seen.landmarks, 1) if name == "pose" else mixed
-            rendered = rendered + photometric(self.look, image, mixed, 32).mean()
-            rendered = rendered + landmark_distance(self.look, self.known.seen.landmarks[v], drawn).mean()
+            mixed = (
+                self.reader.model.solve_translation(mixed, reading.landmarks, 1) if name == "pose" else mixed
+            )
+            rendered = rendered + photometric(self.reader, image, mixed, 32).mean()
+            rendered = (
+                rendered + landmark_distance(self.reader, self.known.reading.landmarks[v], drawn).mean()
+            )
             terms["rendered"] = s.rendered * rendered
         else:
-            found = self.reader(self.rows(moved))
+            found = self.dfr(self.rows(moved))
         terms["edit"] = s.edit * F.smooth_l1_loss(found[:, tau], self.wanted[v][:, tau])
         terms["consistency"] = s.consistency * F.smooth_l1_loss(found[:, others], own[:, others])
         rest = (
@@ -232,34 +236,34 @@ class _Training:
     @torch.no_grad()
     def quick_scores(self) -> dict[str, float]:
         """Held-out R2 of F on codes, and how much of tau arrives as F reads it."""
-        self.reader.eval()
-        read = self.reader(self.rows(self.held.w_plus))
+        self.dfr.eval()
+        read = self.dfr(self.rows(self.held.w_plus))
         count = self.describe.theta.stop
         found = {"reading r2": 1 - (read - self.held_wanted)[:, :count].square().mean().item()}
         other = torch.roll(torch.arange(len(self.held)), 1)
         for name in self.rig.tau:
-            moved = self.rig(self.held.w_plus, name, self.held.seen.theta.tau(name)[other])
-            error = self.reader(self.rows(moved)) - self.held_wanted[other]
+            moved = self.rig(self.held.w_plus, name, self.held.reading.theta.tau(name)[other])
+            error = self.dfr(self.rows(moved)) - self.held_wanted[other]
             found[f"{name} r2"] = 1 - error[:, self.describe.tau[name]].square().mean().item()
         return found
 
     def state_dict(self) -> dict:
         return {
             "rig": self.rig.state_dict(),
-            "reader": self.reader.state_dict(),
+            "dfr": self.dfr.state_dict(),
             "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
         }
 
     def load_state_dict(self, saved: dict) -> None:
         self.rig.load_state_dict(saved["rig"])
-        self.reader.load_state_dict(saved["reader"])
+        self.dfr.load_state_dict(saved["dfr"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(saved["optimizers"][name])
         self.rng.manual_seed(self.s.seed + 1 + saved["index"])
 
 
 def held_out(
-    pack, look: FaceReader, rig: RigNet, held: SampleBank, count: int = 96
+    pack, reader: FaceReader, rig: RigNet, held: SampleBank, count: int = 96
 ) -> Steps[dict[str, float]]:
     """Held-out figures in pictures: each sample gets another's tau.
 
@@ -280,23 +284,23 @@ def held_out(
                 for w in held.w_plus.split(16)
             ]
         )
-    own = describe(held.seen)
+    own = describe(held.reading)
     for number, name in enumerate(rig.tau, 1):
-        wanted = held.seen.theta.tau(name)[other]
+        wanted = held.reading.theta.tau(name)[other]
         parts, faces = [], []
         with torch.no_grad():
             for w, tau in zip(held.w_plus.split(16), wanted.split(16)):
                 image = pack.generator.synthesis(rig(w, name, tau), resolution=pack.working_size).clamp(-1, 1)
-                parts.append(look(image))
+                parts.append(reader(image))
                 faces.append(identity_embedding(pack.identity, image))
-        seen = joined(parts)
+        reading = concatenate(parts)
         if name == "pose":
-            error = (seen.theta.angles() - held.seen.theta.angles()[other]).abs().mean(0)
+            error = (reading.theta.angles() - held.reading.theta.angles()[other]).abs().mean(0)
             scores |= dict(zip(("yaw deg", "pitch deg", "roll deg"), error.tolist()))
         else:
-            error = (seen.theta.tau(name) - wanted).square().mean()
-            scores[name] = float((error / (wanted - held.seen.theta.tau(name)).square().mean()).sqrt())
-        moved = (describe(seen) - own)[:, describe.others[name]]
+            error = (reading.theta.tau(name) - wanted).square().mean()
+            scores[name] = float((error / (wanted - held.reading.theta.tau(name)).square().mean()).sqrt())
+        moved = (describe(reading) - own)[:, describe.others[name]]
         scores[f"{name} others"] = float(moved.square().mean().sqrt())
         scores[f"{name} identity"] = float((torch.cat(faces) * before).sum(1).mean())
         yield Step("rig held out", number, len(rig.tau), scores)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..jobs import outcome, passes, start
 from ..pack import open_pack
-from ..progress import Step, Steps
+from ..progress import Step, Steps, run
 from ..studio import Studio
 from ..weights.assets import ASSETS
 from .triples import Triple, triples
@@ -118,12 +118,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args()
-    from ..commands.console import Progress, quiet_libraries
-    from ..progress import run
 
-    progress = Progress(quiet_libraries(loud=True))
+    def show(step: Step) -> None:
+        print(f"{step.stage} {step.index}/{step.total}", flush=True)
+
     studio = Studio(open_pack(options.pack), cache=False)  # true times
-    rows = run(make(studio, options.seeds, options.out), progress)
+    rows = run(make(studio, options.seeds, options.out), show)
     cores = f"{os.cpu_count()} CPU cores" if studio.pack.device.type == "cpu" else str(studio.pack.device)
     lines = times(rows, f"{cores} with the pack '{studio.pack.name}'")
     (options.out / "times.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")

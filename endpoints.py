@@ -232,7 +232,7 @@ def repose(
         pitch: degrees; nods.
         roll: degrees; tilts.
         expression: a name such as smile, open mouth, raised brows, closed eyes or frown; empty leaves it.
-        strength: of the expression; 1 is full, below 0 the opposite.
+        strength: of the expression, 0 to 1.5; 1 is its full strength.
         light: {"azimuth": degrees, "elevation": degrees, "strength": about 1, "warmth": -1..1}, or nothing.
         like: photo from which to copy.
         copy: comma-separated, what to copy from `like`: pose, expression, light.

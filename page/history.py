@@ -94,7 +94,7 @@ class Visit:
             "face": str(self.folder / state["photo"]),
             "face_index": state["face"],
             "previous": previous,
-            "key": (self.folder.name, state["digest"], previous),
+            "key": (self.folder.name, state["id"], previous),
         }
 
     # ------------------------------------------------------------------------------ changing
@@ -123,9 +123,8 @@ class Visit:
             photo = "photo" + Path(path).suffix.lower()[:8]
             (self.folder / photo).write_bytes(data)
             Image.fromarray(portrait.at(portrait.size)).save(original / "result.png")
-            self._write(
-                {"photo": photo, "digest": digest, "face": portrait.index, "at": 0, "made": 0, "steps": []}
-            )
+            state = {"id": os.urandom(16).hex(), "photo": photo, "digest": digest, "face": portrait.index}
+            self._write({**state, "at": 0, "made": 0, "steps": []})
         sweep()
 
     def push(self, title: str, event: dict[str, Any]) -> None:

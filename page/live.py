@@ -198,7 +198,7 @@ def animate_rig(studio, request: dict):
 
     entry = yield from _rig(studio, request)
     with entry.lock:
-        frames = yield from entry.object.sweep(request["sweep"], int(request["frames"]))
+        frames = yield from entry.object.sweep(request["sweep"], int(request["frames"]), **request["pose"])
         image = np.asarray(entry.object.image(**request["pose"]))
     made = yield from animation.encode(list(frames), request["format"], int(request["fps"]))
     return {**made, "image": image}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import gradio as gr
@@ -47,7 +48,7 @@ def updates(**values) -> tuple:
 
 # --- a run ------------------------------------------------------------------------------------
 
-_going: set[object] = set()  # runs that have not ended yet, cancelled ones included
+_going: Counter[str] = Counter()  # runs of each visit that have not ended yet, cancelled ones included
 
 
 def stream(
@@ -59,8 +60,7 @@ def stream(
     previews.  Raises gr.Error with the sentence, after having yielded it as status.
     """
     started, notices = time.monotonic(), []
-    token = object()
-    _going.add(token)
+    _going[visit.folder.name] += 1
     try:
         wanted = request()
         yield (
@@ -88,7 +88,9 @@ def stream(
         yield {"status": problem(sentence), **({} if silent else as_it_was(visit))}, None
         raise gr.Error(sentence, print_exception=False) from None
     finally:
-        _going.discard(token)
+        _going[visit.folder.name] -= 1
+        if not _going[visit.folder.name]:
+            del _going[visit.folder.name]
 
 
 def edit(
@@ -311,8 +313,8 @@ def stopped(session: gr.Request):
 def stopped_for_good(session: gr.Request):
     """Says it again once the cancelled run has ended: its last step may have been under way and have
     written over the first answer."""
-    deadline = time.monotonic() + 5
-    while _going and time.monotonic() < deadline:
+    name, deadline = Visit.of(session).folder.name, time.monotonic() + 5
+    while name in _going and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     return stopped(session)

@@ -29,7 +29,7 @@ NO_PROMPT = (
 )
 TITLE = 24
 
-IDENTITY = {"fast": 0.05, "released": 0.005, "paper": 0.005}
+IDENTITY = {"fast": 1.0, "released": 0.005, "paper": 0.005}
 """The presets' own weights of staying the same person."""
 SLOT_OUTPUTS = tuple(
     f"{part}_{k}" for k in range(SLOTS) for part in ("slot", "name", "alpha", "beta", "moved")

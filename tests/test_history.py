@@ -130,3 +130,33 @@ def test_a_lost_step_gets_its_sentence(page, session, photo):
 def test_what_is_said_of_several_photos_is_said_once(page):
     words = page.panel.notes(["Person photo: Dark.", "Hair shape photo: Dark.", "Dark.", "Small."])
     assert words.count("Dark.") == 1 and "Person, hair shape photo: Dark." in words and "Small." in words
+
+
+def test_each_beginning_and_each_face_is_another_portrait(page, session, photo):
+    """Sliders and rigs stay open under the chain's key: it must not name two portraits."""
+    visit = page.history.Visit.of(session)
+
+    def begin(face: int):
+        seen = SimpleNamespace(index=face, size=64, at=lambda size: np.zeros((size, size, 3), np.uint8))
+        visit.begin(photo(13), face, seen)
+        return visit.base()["key"]
+
+    def step():
+        recipe = {"png": b"", "pasted_png": b"", "code": b"", "changed": np.zeros(1)}
+        visit.push("Step", recipe | {"scores": {}, "recipe": {}, "notices": []})
+        return visit.base()["key"]
+
+    first = begin(0)
+    assert begin(0) == first  # the chain stands: this is no new beginning
+    keys = [first, step(), begin(1), step(), begin(0), step()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_stop_does_not_wait_for_other_visitors(page, session):
+    other = page.history.Visit.of(SimpleNamespace(session_hash="another"))
+    running = page.panel.stream("transfer", other, dict)
+    next(running)
+    started = time.monotonic()
+    page.panel.stopped_for_good(session)
+    assert time.monotonic() - started < 3
+    running.close()

@@ -6,6 +6,7 @@ import io
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 from PIL import Image
 from small_pack import write_small_pack
@@ -141,6 +142,24 @@ def test_overlay_and_animation(page, session, photo):
     made = last(page.rig.OUTPUTS, page.rig.animate(session, "yaw", 8, "gif", "fast", *where(page, ready)))
     with Image.open(io.BytesIO(open(made["animation_file"]["value"], "rb").read())) as film:
         assert film.format == "GIF" and film.n_frames == 8
+
+
+def test_a_sweep_keeps_what_is_asked_for_beside_it(page, session, photo, monkeypatch):
+    from barbershop_core.pie.session import RigSession
+
+    ready, asked = opened(page, session, photo(9)), []
+    sweep = RigSession.sweep
+    monkeypatch.setattr(
+        RigSession, "sweep", lambda self, *of, **pose: (asked.append(pose), sweep(self, *of, **pose))[1]
+    )
+    values = where(page, ready, expression="smile", light_on=True, light_azimuth=-40.0, pitch=5)
+    made = last(page.rig.OUTPUTS, page.rig.animate(session, "yaw", 4, "gif", "fast", *values))
+    assert asked[0]["expression"] == "smile" and asked[0]["light"]["azimuth"] == -40.0
+    studio = page.core.studio()
+    plain = run(run(studio.rig(studio.read(photo(9)))).sweep("yaw", 4))
+    with Image.open(made["animation_file"]["value"]) as film:
+        first = np.asarray(film.convert("RGB").resize(plain[0].shape[:2]))
+    assert np.abs(first.astype(int) - plain[0]).mean() > 1
 
 
 def test_bad_input_gets_its_sentence(page, session, photo):

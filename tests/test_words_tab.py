@@ -218,3 +218,14 @@ def test_bad_input_gets_its_sentence(page, session, me):
     )
     long = last(page.words.OUTPUTS, add(page, session, me, "very " * 2000 + "long hair"))
     assert "too long" in long["status"] or "cut" in long["status"]
+
+
+def test_the_identity_slider_starts_at_the_presets_own_weight(page):
+    import app
+    from barbershop_core.styleclip.latent_optimization import PRESETS
+
+    slider = app.ui["identity"]
+    assert slider.value == PRESETS["fast"].identity
+    for name, preset in PRESETS.items():
+        assert page.words.choose_method("optimize", name)[-1] == preset.identity
+        assert slider.minimum <= preset.identity <= slider.maximum

@@ -48,7 +48,7 @@ def build(ui: dict) -> None:
         gr.Markdown(TEXT["optimize"], elem_classes="hint")
         ui["identity"] = gr.Slider(
             0,
-            0.3,
+            1,
             value=words.IDENTITY["fast"],
             step=0.005,
             label="How firmly to stay the same person",

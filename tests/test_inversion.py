@@ -11,7 +11,7 @@ from small_studio import SIDE
 
 from barbershop_core.errors import BadRequest
 from barbershop_core.inversion import FAST, PAPER, RELEASED, embed, project
-from barbershop_core.inversion.minimise import Plateau, ramp_down
+from barbershop_core.inversion.minimise import Plateau, minimise, ramp_down
 from barbershop_core.progress import run
 
 MEAN = replace(RELEASED, start="mean", lr=0.05, feature_lr=0.05, style_lr=0.05, p_norm=0.0)
@@ -84,13 +84,11 @@ def test_f_starts_as_the_generators_own_and_is_held_there(small_pack, known):
 
 
 def test_prior_pulls_towards_likely_codes(small_pack, known):
-    from barbershop_core.inversion.embed import _prior
-
     image, w_plus = known
-    prior, lengths = _prior(small_pack), []
+    lengths = []
     for weight in (0.0, 1.0):
         settings = replace(MEAN, w_plus_steps=25, p_norm=weight)
-        lengths.append(float(prior(run(embed(small_pack, image, "W+", settings))[0].w_plus)))
+        lengths.append(float(small_pack.pnorm(run(embed(small_pack, image, "W+", settings))[0].w_plus)))
     assert lengths[1] < lengths[0]
 
 
@@ -143,13 +141,6 @@ def test_plateau_ends_a_stage_early(small_pack, known):
     assert len(steps) == 4  # the first sets the mark, three more don't improve on it
 
 
-def test_coarse_steps_come_first(small_pack, known):
-    settings = replace(MEAN, w_plus_steps=4, coarse_share=0.5, coarse_side=64)
-    shapes = []
-    run(embed(small_pack, known[0], "W+", settings), lambda step: shapes.append(step.preview().shape[0]))
-    assert shapes == [64, 64, 64, 64]  # never above the image's own size
-
-
 def test_unknown_space(small_pack, known):
     with pytest.raises(BadRequest, match="W, W\\+, FS"):
         run(embed(small_pack, known[0], "Z", MEAN))
@@ -161,3 +152,20 @@ def test_ramp_and_plateau():
     assert ramp_down(9, 10, 0.0) == 1.0
     plateau = Plateau(2, 0.1)
     assert [plateau(x) for x in (1.0, 0.95, 0.8, 0.79, 0.78)] == [False, False, False, False, True]
+
+
+def test_minimise_warms_up_and_keeps_the_last_value_of_each_loss():
+    """A gradient of 1 shows the learning rate; a loss of every second step is shown in all that follow."""
+    x = torch.zeros(2, requires_grad=True)
+    places, steps = [], []
+
+    def objective(index: int):
+        places.append(x[0].item())
+        return None, {"slope": 1 * x} | ({"rare": 0 * x.sum() + index} if index % 2 == 0 else {})
+
+    last = run(
+        minimise("fall", 6, [(x, 1.0)], objective, optimizer=torch.optim.SGD, warm_up=2 / 3), steps.append
+    )
+    assert [a - b for a, b in zip(places, places[1:])] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert [step.losses["rare"] for step in steps] == [0, 0, 2, 2, 4, 4]
+    assert last == steps[-1].losses and last["slope"] == places[-1] and steps[0].preview is None

@@ -14,7 +14,6 @@ from torch import Tensor
 from ..editing.masks import dilate, to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
-from ..photo.pixels import to_uint8
 from ..progress import Steps
 from .target_mask import ParseLoss, TargetMask
 
@@ -44,11 +43,9 @@ def align(
         )
     if preset.keep and bool(kept.any()):
         known = pack.perceptual.reference(seen, (kept_small > 0.5).float())
-    latest: list[Tensor] = []
 
-    def losses(style: bool):
+    def losses(style: bool) -> tuple[Tensor, dict[str, Tensor]]:
         picture = generator.synthesis(torch.cat([coarse, rest], 1), resolution=side)
-        latest[:] = [picture.detach()]
         found = {"cross entropy": preset.cross_entropy * fit(picture)}
         small = shrink(picture, preset.side)
         if known is not None:
@@ -59,18 +56,15 @@ def align(
         if style:
             region = shrink(mine.float()[None, None], preset.side)
             found["style"] = preset.style * pack.perceptual.style_loss(small, style_reference, region).mean()
-        return found
+        return picture, found
 
-    options = {
-        "ramp": preset.ramp,
-        "patience": preset.patience,
-        "tolerance": preset.tolerance,
-        "preview": lambda: to_uint8(latest[0])[0].numpy(),
-    }
-    for total, style in ((preset.align_steps, False), (preset.align_style_steps, True)):
-        yield from minimise(
-            "align", total, [(coarse, preset.align_lr)], lambda style=style: losses(style), **options
-        )
+    variables = [(coarse, preset.align_lr)]
+    yield from minimise(
+        "align", preset.align_steps, variables, lambda _: losses(style=False), **preset.schedule
+    )
+    yield from minimise(
+        "align", preset.align_style_steps, variables, lambda _: losses(style=True), **preset.schedule
+    )
     return torch.cat([coarse.detach(), rest], 1)
 
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from ..editing.masks import to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
-from ..photo.pixels import to_uint8
 from ..progress import Steps
 
 
@@ -64,32 +63,22 @@ def blend_appearance(
     weights = torch.zeros_like(candidates).requires_grad_(True)
     side = looks[0].region.shape[-1]
     goals = [_Goal(pack, look, preset) for look in looks]
-    latest: list[Tensor] = []
 
     def mixed() -> Tensor:
         rows = (torch.softmax(weights, 0) * candidates).sum(0)
         return torch.cat([styles[0][:, :first], rows], 1)
 
-    def objective():
+    def objective(_: int):
         image = generator.synthesis(mixed(), feature=feature, resolution=side)
-        latest[:] = [image.detach()]
         small = shrink(image, preset.side)
         found: dict[str, Tensor] = {}
         for goal in goals:
             for name, value in goal(small).items():
                 found[name] = found.get(name, 0.0) + value
-        return found
+        return image, found
 
-    yield from minimise(
-        "blend appearance",
-        preset.blend_steps,
-        [(weights, preset.blend_lr)],
-        objective,
-        ramp=preset.ramp,
-        patience=preset.patience,
-        tolerance=preset.tolerance,
-        preview=lambda: to_uint8(latest[0])[0].numpy(),
-    )
+    variables = [(weights, preset.blend_lr)]
+    yield from minimise("blend appearance", preset.blend_steps, variables, objective, **preset.schedule)
     return mixed().detach()
 
 

@@ -22,7 +22,6 @@ from ..editing.regions import REGIONS, colour_map, parse_logits, region_index, r
 from ..errors import BadRequest
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
-from ..photo.pixels import to_uint8
 from ..progress import Steps
 
 MODES = ("realistic", "fidelity")
@@ -157,22 +156,13 @@ def complete(pack, w_plus: Tensor, target: TargetMask, mode: str, preset) -> Ste
     side = target.labels.shape[-1]
     coarse = w_plus[:, :first].detach().clone().requires_grad_(True)
     fit = ParseLoss(pack, target, preset.side, mode, fill=False)
-    latest: list[Tensor] = []
 
-    def objective():
+    def objective(_: int):
         image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
-        latest[:] = [image.detach()]
-        return {"cross entropy": preset.cross_entropy * fit(image)}
+        return image, {"cross entropy": preset.cross_entropy * fit(image)}
 
     yield from minimise(
-        "target mask",
-        preset.mask_steps,
-        [(coarse, preset.mask_lr)],
-        objective,
-        ramp=preset.ramp,
-        patience=preset.patience,
-        tolerance=preset.tolerance,
-        preview=lambda: to_uint8(latest[0])[0].numpy(),
+        "target mask", preset.mask_steps, [(coarse, preset.mask_lr)], objective, **preset.schedule
     )
     with torch.no_grad():
         image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)

@@ -57,6 +57,11 @@ class TransferPreset:
     tolerance: float = 0.01
     ramp: float = 0.0
 
+    @property
+    def schedule(self) -> dict[str, float]:
+        """The arguments of `minimise` that are the same in all stages."""
+        return {"ramp": self.ramp, "patience": self.patience, "tolerance": self.tolerance}
+
 
 # Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.
 PAPER = TransferPreset("paper", inversion.PAPER, align_steps=0, align_style_steps=100, blend_steps=600)

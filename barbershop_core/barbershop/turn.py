@@ -19,9 +19,7 @@ from torch import Tensor
 from ..editing.masks import erode
 from ..editing.regions import REGIONS, parse_logits, region_index, region_mask
 from ..inversion.minimise import EvenAdam, minimise
-from ..inversion.prior import PNorm
 from ..networks.resample import shrink
-from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 
 PARTS = ("eyes", "nose", "mouth", "brows")
@@ -48,29 +46,20 @@ def turn(pack, w_plus: Tensor, image: Tensor, preset) -> Steps[Tensor]:
     with torch.no_grad():
         wanted, visible = moments(parse_logits(pack.parser, shrink(image, side), side))
     offset = torch.zeros(space.count, device=w_plus.device).requires_grad_(True)
-    latest: list[Tensor] = []
 
     def moved() -> Tensor:
         return torch.cat([space.moved(offset[None]), w_plus[:, first:]], 1)
 
-    def objective():
+    def objective(_: int):
         picture = generator.synthesis(moved(), resolution=side)
-        latest[:] = [picture.detach()]
         found, there = moments(parse_logits(pack.parser, picture, side))
         both = visible * there.detach()
         distance = ((found - wanted).square() * both[:, None]).sum() / both.sum().clamp_min(1)
-        return {"pose": distance, "distance": preset.distance * offset.square().mean()}
+        return picture, {"pose": distance, "distance": preset.distance * offset.square().mean()}
 
+    variables = [(offset, preset.pose_lr)]
     yield from minimise(
-        "align",
-        preset.pose_steps,
-        [(offset, preset.pose_lr)],
-        objective,
-        ramp=preset.ramp,
-        patience=preset.patience,
-        tolerance=preset.tolerance,
-        optimizer=EvenAdam,
-        preview=lambda: to_uint8(latest[0])[0].numpy(),
+        "align", preset.pose_steps, variables, objective, optimizer=EvenAdam, **preset.schedule
     )
     return moved().detach()
 
@@ -153,9 +142,8 @@ class _Axes:
     """
 
     def __init__(self, pack, rows: Tensor):
-        statistics = pack.pnorm
-        self.prior = PNorm(statistics.mean, statistics.components, statistics.stdev).to(rows.device)
-        variance = statistics.stdev.square()
+        self.prior = pack.pnorm
+        variance = self.prior.stdev.square()
         self.count = int((variance.cumsum(0) / variance.sum() < SHARE).sum()) + 1
         self.rows = rows.detach()
         self.place = self.prior.project(self.rows.mean(1))

@@ -5,7 +5,7 @@ Barbershop, section 3.3 (C_rec): a W+ code is found under LPIPS, the pixel dista
 optimized together with S under the same distances and lambda_F |F - F_init|^2.  F keeps what W+
 loses: moles, strands, background.
 
-Several portraits may be embedded at once; their losses are independent, so it only saves time.
+Several portraits may be embedded as one batch, which is faster; their losses are independent.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ import torch
 from torch import Tensor
 
 from ..networks.resample import shrink
-from ..photo.pixels import to_uint8
-from ..progress import Step, Steps
+from ..progress import Steps
 from .codes import Code, space_name
 from .inversion_presets import InversionPreset
-from .minimise import Plateau, ramp_down
-from .prior import PNorm, feature_drift
+from .minimise import minimise
+from .prior import feature_drift
 from .project import mean_code, project
 
-PERCEPTUAL_SIDE = 256  # px at which VGG sees an image, as published
+PERCEPTUAL_SIDE = 256  # px at which LPIPS is taken, as published
 
 
 def embed(pack, images: Tensor, space: str, preset: InversionPreset) -> Steps[list[Code]]:
@@ -51,57 +50,45 @@ def embed(pack, images: Tensor, space: str, preset: InversionPreset) -> Steps[li
 
 
 class _Target:
-    """The images in the sizes at which they are compared, their perceptual share computed once."""
+    """The images to be matched, and LPIPS's features of them."""
 
     def __init__(self, pack, images: Tensor, preset: InversionPreset):
-        self.pack, self.preset, self.full = pack, preset, images
-        self.side = images.shape[-1]
-        self.coarse = min(preset.coarse_side, self.side)
-        self._references: dict[int, tuple] = {}
+        self.images, self.side, self.preset = images, images.shape[-1], preset
+        self.perceptual = pack.perceptual
+        self.reference = None
+        if preset.perceptual:
+            self.reference = self.perceptual.reference(shrink(images, PERCEPTUAL_SIDE))
 
-    def losses(self, image: Tensor) -> dict[str, Tensor]:
+    def losses(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted pixel and perceptual distances, each [B]."""
-        side = image.shape[-1]
-        if side not in self._references:
-            pixels = shrink(self.full, side)
-            seen = (
-                self.pack.perceptual.reference(shrink(pixels, PERCEPTUAL_SIDE))
-                if self.preset.perceptual
-                else None
-            )
-            self._references[side] = (pixels, seen)
-        pixels, seen = self._references[side]
-        found = {"l2": self.preset.l2 * (image - pixels).square().mean((1, 2, 3))}
-        if seen is not None:
-            found["perceptual"] = self.preset.perceptual * self.pack.perceptual.lpips(
-                shrink(image, PERCEPTUAL_SIDE), seen
-            )
+        found = {"l2": self.preset.l2 * (images - self.images).square().mean((1, 2, 3))}
+        if self.reference is not None:
+            distance = self.perceptual.lpips(shrink(images, PERCEPTUAL_SIDE), self.reference)
+            found["perceptual"] = self.preset.perceptual * distance
         return found
 
 
 def _embed_w(pack, target: _Target, w: Tensor, preset: InversionPreset, total: int) -> Steps[Tensor]:
     """One row for all layers, [B,D] -> [B,D]."""
     w = w.detach().clone().requires_grad_(True)
-    prior = _prior(pack)
 
-    def objective(side: int):
-        image = pack.generator.synthesis(pack.generator.spread(w), resolution=side)
-        return image, {**target.losses(image), "p_norm": preset.p_norm * prior(w)}
+    def objective(_: int):
+        images = pack.generator.synthesis(pack.generator.spread(w), resolution=target.side)
+        return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w)}
 
-    yield from _descend("embed W", total, [(w, preset.lr)], objective, target, preset)
+    yield from minimise("embed W", total, [(w, preset.lr)], objective, **preset.schedule)
     return w.detach()
 
 
 def _embed_w_plus(pack, target: _Target, start: Tensor, preset: InversionPreset) -> Steps[Tensor]:
     """A row for each layer, [B,L,D] -> [B,L,D] (II2S)."""
     w_plus = start.detach().clone().requires_grad_(True)
-    prior = _prior(pack)
 
-    def objective(side: int):
-        image = pack.generator.synthesis(w_plus, resolution=side)
-        return image, {**target.losses(image), "p_norm": preset.p_norm * prior(w_plus)}
+    def objective(_: int):
+        images = pack.generator.synthesis(w_plus, resolution=target.side)
+        return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w_plus)}
 
-    yield from _descend("embed W+", preset.w_plus_steps, [(w_plus, preset.lr)], objective, target, preset)
+    yield from minimise("embed W+", preset.w_plus_steps, [(w_plus, preset.lr)], objective, **preset.schedule)
     return w_plus.detach()
 
 
@@ -117,43 +104,12 @@ def _embed_fs(pack, target: _Target, w_plus: Tensor, preset: InversionPreset) ->
     kept = w_plus[:, :first].detach()
     style = w_plus[:, first:].detach().clone().requires_grad_(True)
 
-    def objective(side: int):
-        image = generator.synthesis(torch.cat([kept, style], 1), feature=feature, resolution=side)
-        return image, {**target.losses(image), "feature": preset.feature * feature_drift(feature, initial)}
+    def objective(_: int):
+        rows = torch.cat([kept, style], 1)
+        images = generator.synthesis(rows, feature=feature, resolution=target.side)
+        drift = preset.feature * feature_drift(feature, initial)
+        return images, {**target.losses(images), "feature": drift}
 
     variables = [(feature, preset.feature_lr), (style, preset.style_lr)]
-    yield from _descend("embed F/S", preset.fs_steps, variables, objective, target, preset)
+    yield from minimise("embed F/S", preset.fs_steps, variables, objective, **preset.schedule)
     return torch.cat([kept, style.detach()], 1), feature.detach()
-
-
-def _descend(
-    stage: str, total: int, variables, objective, target: _Target, preset: InversionPreset
-) -> Steps[None]:
-    """Adam on ``variables`` (tensor, learning rate); ``objective(side)`` -> image, losses [B]."""
-    optimizer = torch.optim.Adam([{"params": [tensor], "lr": rate} for tensor, rate in variables])
-    rates = [rate for _, rate in variables]
-    coarse_until, side = total * preset.coarse_share, 0
-    for index in range(total):
-        wanted = target.coarse if index < coarse_until else target.side
-        if wanted != side:  # another resolution: another loss
-            side, plateau = wanted, Plateau(preset.patience, preset.tolerance)
-        for group, rate in zip(optimizer.param_groups, rates):
-            group["lr"] = rate * ramp_down(index, total, preset.ramp)
-        optimizer.zero_grad(set_to_none=True)
-        with torch.enable_grad():
-            image, losses = objective(side)
-            loss = sum(losses.values()).sum()
-            loss.backward()
-        optimizer.step()
-        shown = image.detach()
-        values = {name: float(value.detach().mean()) for name, value in losses.items()}
-        yield Step(stage, index + 1, total, values, lambda shown=shown: to_uint8(shown)[0].numpy())
-        if plateau(float(loss.detach())):
-            if side == target.side:
-                return
-            coarse_until = 0
-
-
-def _prior(pack) -> PNorm:
-    statistics = pack.pnorm
-    return PNorm(statistics.mean, statistics.components, statistics.stdev).to(pack.device)

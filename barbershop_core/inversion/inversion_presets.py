@@ -20,9 +20,6 @@ class InversionPreset:
     l2, perceptual, p_norm, feature: weights of the pixel loss, LPIPS, the II2S prior and
         |F - F_init|^2 (papers' lambda_F).
     start: "encoder" (where the pack has one) or "mean", the generator's mean W.
-    coarse_share, coarse_side: in the first share of each stage's steps the RGB skip chain stops at
-        this resolution (where that is at most the generator's); 0 turns it
-        off, and FAST does: the studio generator's unfinished sum at 64 px is 22 dB from its reduced image.
     patience, tolerance: a stage ends when the loss has not fallen by this relative amount within so
         many steps; 0 turns it off.
     ramp: share of a stage at whose end the learning rate falls to zero along a cosine; 0: constant.
@@ -40,11 +37,14 @@ class InversionPreset:
     p_norm: float = 0.001
     feature: float = 0.1
     start: str = "mean"
-    coarse_share: float = 0.0
-    coarse_side: int = 64
     patience: int = 0
     tolerance: float = 0.01
     ramp: float = 0.0
+
+    @property
+    def schedule(self) -> dict[str, float]:
+        """The arguments of `minimise` that are the same in all stages."""
+        return {"ramp": self.ramp, "patience": self.patience, "tolerance": self.tolerance}
 
 
 # C_rec: 400 iterations in all (article, section 4.1); the split follows the code's 1100 : 250.

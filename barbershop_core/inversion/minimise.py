@@ -1,18 +1,75 @@
-"""What all the optimizations share: a learning rate that comes to rest, and knowing when to stop."""
+"""The optimization loop behind every search for a code, its learning rate schedule and its early stop."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
+from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 
 
+def minimise(
+    stage: str,
+    total: int,
+    variables: Sequence[tuple[Tensor, float]],
+    objective: Callable[[int], tuple[Tensor | None, dict[str, Tensor]]],
+    *,
+    optimizer: Callable[[list[dict]], torch.optim.Optimizer] = torch.optim.Adam,
+    ramp: float = 0.0,
+    warm_up: float = 0.0,
+    patience: int = 0,
+    tolerance: float = 0.01,
+) -> Steps[dict[str, float]]:
+    """Minimise the sum of an objective's losses.
+
+    stage, total: name of the stage and number of iterations.
+    variables: pairs of a leaf tensor and its learning rate; the tensors are changed in place.
+    objective: called with the iteration's index, from 0; returns the image it has made, [B,3,H,W] in
+        [-1,1] (``None`` where there is none to show), and weighted losses by name, each a scalar or [B].
+        They are summed for the gradient, and averaged over the batch for display.
+    optimizer: makes the optimizer from parameter groups.
+    ramp, warm_up: shares of the iterations in which the learning rate falls along a cosine at the end
+        (`ramp_down`) and rises linearly at the beginning.
+    patience, tolerance: early stop, see `Plateau`.
+
+    Yields a step per iteration, with the image as its preview.  Returns the last known value of each loss;
+    an objective need not compute every loss in every iteration.
+    """
+    descent = optimizer([{"params": [tensor], "lr": rate} for tensor, rate in variables])
+    plateau, values = Plateau(patience, tolerance), dict[str, float]()
+    for index in range(total):
+        rise = min(1.0, (index + 1) / max(total * warm_up, 1))
+        for group, (_, rate) in zip(descent.param_groups, variables):
+            group["lr"] = rate * rise * ramp_down(index, total, ramp)
+        descent.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            image, losses = objective(index)
+            loss = sum(value.sum() for value in losses.values())
+            loss.backward()
+        descent.step()
+        values |= {name: float(value.detach().mean()) for name, value in losses.items()}
+        yield Step(stage, index + 1, total, dict(values), _preview(image))
+        if plateau(float(loss.detach())):
+            break
+    return values
+
+
+def _preview(image: Tensor | None):
+    """Makes uint8 [H,W,3] of the first image of a batch."""
+    if image is None:
+        return None
+    image = image.detach()
+    return lambda: to_uint8(image)[0].numpy()
+
+
 def ramp_down(index: int, total: int, share: float) -> float:
-    """Factor of the learning rate at step ``index`` (from 0) of ``total``: 1, then in the last
-    ``share`` of the steps along a half cosine to (nearly) 0."""
+    """Factor of the learning rate at iteration ``index`` (from 0) of ``total``: 1, and in the last
+    ``share`` of the iterations along a half cosine to nearly 0."""
     start = total * (1 - share)
     if share <= 0 or index < start:
         return 1.0
@@ -21,9 +78,9 @@ def ramp_down(index: int, total: int, share: float) -> float:
 
 @dataclass
 class Plateau:
-    """Says when a loss has stopped falling.
+    """Detects that a loss has stopped falling.
 
-    patience: steps without a relative improvement of ``tolerance`` after which it is over; 0: never.
+    patience: iterations without a relative improvement of ``tolerance`` after which to stop; 0: never stop.
     """
 
     patience: int
@@ -32,7 +89,7 @@ class Plateau:
     waited: int = field(default=0, init=False)
 
     def __call__(self, loss: float) -> bool:
-        """Take note of a step's loss; true where the stage should end."""
+        """Whether to stop after an iteration with this loss."""
         if not self.patience:
             return False
         if loss < self.best * (1 - self.tolerance):
@@ -43,10 +100,11 @@ class Plateau:
 
 
 class EvenAdam(torch.optim.Optimizer):
-    """Adam with one step size for a whole tensor.
+    """Adam with a single step size for each tensor.
 
-    Adam's own step is as long along an axis that hardly matters as along one that does; where the
-    shortest way is asked for, the root mean square is taken over the tensor instead.
+    Adam divides each element's gradient by that element's own root mean square, so unimportant axes move as
+    far as important ones.  Here the root mean square is taken over the whole tensor, which keeps the
+    direction of the gradient and finds nearer solutions.
     """
 
     def __init__(self, params, lr: float = 0.01, betas: tuple[float, float] = (0.9, 0.99)):
@@ -68,41 +126,3 @@ class EvenAdam(torch.optim.Optimizer):
                 mean = state["mean"] / (1 - first ** state["count"])
                 size = (state["square"] / (1 - second ** state["count"])).sqrt() + 1e-12
                 tensor.sub_(group["lr"] * mean / size)
-
-
-def minimise(
-    stage: str,
-    total: int,
-    variables,
-    objective,
-    *,
-    ramp: float = 0.0,
-    patience: int = 0,
-    tolerance: float = 0.01,
-    optimizer=None,
-    preview=None,
-) -> Steps[dict[str, float]]:
-    """Adam on ``variables``, a step of progress per iteration.
-
-    variables: pairs of a leaf tensor and its learning rate.  objective: () -> losses by name, scalars
-    with gradients; their sum is minimized.  ramp, patience, tolerance: see `ramp_down`, `Plateau`.
-    optimizer: made from the groups of parameters; Adam by default.  preview: () -> uint8 [H,W,3].
-    Returns the last losses.
-    """
-    groups = [{"params": [tensor], "lr": rate} for tensor, rate in variables]
-    optimizer = (optimizer or torch.optim.Adam)(groups)
-    plateau, values = Plateau(patience, tolerance), {}
-    for index in range(total):
-        for group, (_, rate) in zip(optimizer.param_groups, variables):
-            group["lr"] = rate * ramp_down(index, total, ramp)
-        optimizer.zero_grad(set_to_none=True)
-        with torch.enable_grad():
-            losses = objective()
-            loss = sum(losses.values())
-            loss.backward()
-        optimizer.step()
-        values = {name: float(value.detach()) for name, value in losses.items()}
-        yield Step(stage, index + 1, total, values, preview)
-        if plateau(float(loss.detach())):
-            break
-    return values

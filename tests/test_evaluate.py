@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,10 +19,15 @@ from barbershop_core import Studio, open_pack, run
 from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.editing.regions import REGIONS
 from barbershop_core.errors import BadRequest
-from barbershop_core.evaluation import frechet
-from barbershop_core.evaluation import hair as evaluate
-from barbershop_core.evaluation.triples import FIRST_SEED, contact_sheet, edited, png, triples
+from barbershop_core.evaluation import frechet, hair, pose, words
+from barbershop_core.evaluation.reconstruction import reconstruction
+from barbershop_core.evaluation.tables import NothingScored, contact_sheet, png
+from barbershop_core.evaluation.triples import FIRST_SEED, edited, triples
+from barbershop_core.face3d.theta import TAU
+from barbershop_core.networks import load
+from barbershop_core.weights.manifest import PACKS
 from barbershop_core.world import params
+from barbershop_core.world.morphable_head import theta_of
 
 QUICK = replace(
     presets.FAST,
@@ -66,7 +71,7 @@ def test_a_longer_list_begins_with_the_shorter_one():
 
 def test_hair_table(pack, tmp_path):
     steps = []
-    table = run(evaluate.hair(pack, 2, seed=1, preset=QUICK, sheet=tmp_path / "sheet.png"), steps.append)
+    table = run(hair.hair(pack, 2, seed=1, preset=QUICK, sheet=tmp_path / "sheet.png"), steps.append)
     json.dumps(table)
     assert (table["pairs"], table["seed"], table["scored"], table["failures"]) == (2, 1, 2, [])
     assert set(table["rows"]) == {"ours", "w_plus", "paste"}
@@ -85,9 +90,9 @@ def test_hair_table(pack, tmp_path):
 
 def test_a_perfect_result_scores_perfectly(pack):
     triple = next(triples(1, 2, pack.working_size))
-    scores = evaluate._score(Studio(pack, cache=False), triple, triple.truth.image)
+    scores = hair._score(Studio(pack, cache=False), triple, triple.truth.image)
     assert scores["face_psnr"] == 100 and scores["lpips"] == pytest.approx(0, abs=1e-6)
-    own = evaluate._score(Studio(pack, cache=False), triple, triple.face.image)
+    own = hair._score(Studio(pack, cache=False), triple, triple.face.image)
     assert own["identity"] == pytest.approx(1, abs=1e-5) and own["lpips"] > 0
 
 
@@ -95,20 +100,56 @@ def test_a_failing_pair_is_reported(pack, monkeypatch):
     drawn = list(triples(2, 1, pack.working_size))
     blank = type(drawn[0].face)(np.zeros((4, 4, 3), np.uint8), *[None] * 4)
     broken = type(drawn[0])(blank, *[blank] * 3)
-    monkeypatch.setattr(evaluate, "triples", lambda *_: iter([broken, drawn[1]]))
+    monkeypatch.setattr(hair, "triples", lambda *_: iter([broken, drawn[1]]))
     steps = []
-    table = run(evaluate.hair(pack, pairs=2, seed=1, preset=QUICK), steps.append)
+    table = run(hair.hair(pack, pairs=2, seed=1, preset=QUICK), steps.append)
     assert table["scored"] == 1 and [f["pair"] for f in table["failures"]] == [0]
     assert any("Pair 1" in step.notice for step in steps)
-    monkeypatch.setattr(evaluate, "triples", lambda *_: iter([broken]))
-    with pytest.raises(evaluate.NothingScored, match="None of the 1 pairs"):
-        run(evaluate.hair(pack, pairs=1, seed=1, preset=QUICK))
+    monkeypatch.setattr(hair, "triples", lambda *_: iter([broken]))
+    with pytest.raises(NothingScored, match="None of the 1 pairs"):
+        run(hair.hair(pack, pairs=1, seed=1, preset=QUICK))
 
 
 @pytest.mark.parametrize("wrong", [{"pairs": 0}, {"seed": -1}, {"preset": "best"}])
 def test_bad_arguments_are_heard_at_once(pack, wrong):
     with pytest.raises(BadRequest):
-        run(evaluate.hair(pack, **{"pairs": 1, "seed": 0} | wrong))
+        run(hair.hair(pack, **{"pairs": 1, "seed": 0} | wrong))
+
+
+@pytest.mark.parametrize("evaluate", [words.text, pose.pose])
+@pytest.mark.parametrize("kind", ["face3d", None])
+def test_a_pack_without_the_worlds_regressor_is_refused_at_once(pack, monkeypatch, evaluate, kind):
+    networks = {k: v for k, v in pack.manifest.networks.items() if k != "regressor"}
+    if kind is not None:
+        networks["regressor"] = replace(pack.manifest.networks["regressor"], kind=kind)
+    monkeypatch.setattr(pack, "manifest", replace(pack.manifest, networks=networks))
+    monkeypatch.setattr(params, "sample", lambda *_: pytest.fail("something was drawn"))
+    with pytest.raises(BadRequest, match="has no regressor of the portrait world") as refused:
+        evaluate(pack, 1)
+    assert "studio" in refused.value.remedy
+
+
+def test_rows_of_the_rig_need_a_rig(pack, monkeypatch):
+    """Else every row would be scored as "optimize" under another name."""
+    networks = {k: v for k, v in pack.manifest.networks.items() if k != "rignet"}
+    monkeypatch.setattr(pack, "manifest", replace(pack.manifest, networks=networks))
+    with pytest.raises(BadRequest, match="RigNet"):
+        pose.pose(pack, 1, rows=("optimize", "full"))
+    pose.pose(pack, 1, rows=("optimize",))
+
+
+def test_pose_compares_on_the_packs_device():
+    """The meta device stands for a GPU: it refuses tensors of the CPU likewise."""
+    model = load("face_model", PACKS / "studio" / "face_model.safetensors")
+    theta = theta_of(model, torch.from_numpy(params.sample(1, 1))).map(lambda part: part.to("meta"))
+    model = model.to("meta")
+    case = pose.cases(1, 0, 32)[0]
+    session = SimpleNamespace(
+        measure=SimpleNamespace(model=model), theta=truth[0].map(lambda x: x.to("meta"))
+    )
+    for tau in TAU:
+        wanted = pose._asked(session, case, tau)
+        assert {part.device.type for part in vars(wanted).values()} == {"meta"}
 
 
 @pytest.mark.parametrize("fidelity", [True, False], ids=["with torch-fidelity", "without"])
@@ -133,7 +174,7 @@ def test_reconstruction_table(pack, tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     steps = []
-    table = run(evaluate.reconstruction(pack, tmp_path, preset=QUICK), steps.append)
+    table = run(reconstruction(pack, tmp_path, preset=QUICK), steps.append)
     json.dumps(table)
     assert (table["photos"], table["scored"]) == (3, 2)
     assert [f["photo"] for f in table["failures"]] == ["broken.jpg"]
@@ -145,7 +186,7 @@ def test_reconstruction_table(pack, tmp_path, monkeypatch):
     assert frechet.inception()[1] in table["notices"][0]  # whichever is missing where this runs
     for text in (tmp_path / "absent", tmp_path / "hub"):
         with pytest.raises(BadRequest, match="no photos"):
-            run(evaluate.reconstruction(pack, text))
+            run(reconstruction(pack, text))
 
 
 def test_frechet_distance_in_closed_form():

@@ -250,7 +250,7 @@ def test_evaluation(pack):
 @pytest.mark.slow
 def test_the_studio_packs_rig_turns_heads():
     """The shipped rig on a portrait of the world: turned by what was asked, still the same person."""
-    from barbershop_core.evaluation.triples import png
+    from barbershop_core.evaluation.tables import png
     from barbershop_core.world import params
     from barbershop_core.world.render import render
 

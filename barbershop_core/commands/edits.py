@@ -221,7 +221,7 @@ def evaluate(options, say) -> None:
         raise BadRequest(f"There is no folder {options.folder}.", "Give a folder of photos.")
 
     from .. import open_pack
-    from ..evaluation import hair as tables
+    from ..evaluation import hair, pose, reconstruction, words
 
     progress = Progress(say, options.quiet)
     pack = open_pack(options.pack, device=options.device, on_step=progress)
@@ -229,19 +229,15 @@ def evaluate(options, say) -> None:
     given["sheet"] = getattr(options, "sheet", None)
     more = {"seed": options.seed or 0} | {k: v for k, v in given.items() if v is not None}
     if options.kind == "hair":
-        steps = tables.hair(pack, pairs=options.pairs, **more)
+        steps = hair.hair(pack, pairs=options.pairs, **more)
     elif options.kind == "text":
-        from ..evaluation import words
-
         wanted = {"methods": options.methods, "prompts": options.prompts}
         steps = words.text(pack, portraits=options.portraits, **more, **wanted)
     elif options.kind == "pose":
-        from ..evaluation import pose as rigged
-
         rows = {"rows": options.rows} if options.rows else {}
-        steps = rigged.pose(pack, portraits=options.portraits, **more, **rows)
+        steps = pose.pose(pack, portraits=options.portraits, **more, **rows)
     else:
-        steps = tables.reconstruction(pack, options.folder, **more)
+        steps = reconstruction.reconstruction(pack, options.folder, **more)
     table = run(steps, progress)
     progress.end()
     for notice in table.get("notices", ()):

@@ -1,15 +1,13 @@
-"""Tables: hair transfer against rendered truth, and the article's table of reconstructions.
+"""Hair transfer scored against rendered truth: in the portrait world an edit has a right answer.
 
->>> table = run(evaluate.hair(open_pack("studio"), pairs=50, seed=0))
+>>> table = run(hair(open_pack("studio"), pairs=50, seed=0))
 >>> table["rows"]["ours"]["hair_iou"]
-
-Peers can only compare reconstructions; in the portrait world the edit itself has a right answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +17,24 @@ from PIL import Image
 
 from ..barbershop.transfer_presets import TransferPreset, transfer_preset
 from ..editing.regions import parse, region_index
-from ..errors import BadRequest, BarbershopError
+from ..errors import BarbershopError
 from ..networks.arcface import identity_embedding
 from ..photo import Portrait, paste_back
+from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
-from . import baselines, frechet, metrics
-from .triples import Triple, contact_sheet, png, triples
+from . import baselines, metrics
+from .tables import NothingScored, contact_sheet, means, png
+from .triples import Triple, triples
 
-HAIR_COLUMNS = ("hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds")
-RECONSTRUCTION_COLUMNS = ("rmse", "psnr", "ssim", "vgg", "lpips", "seconds")
-SPACES = ("W", "W+", "FS")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
+COLUMNS = ("hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds")
 SHEET_ROWS = 12
 
 
-class NothingScored(BarbershopError):
-    """Not one picture of an evaluation could be used."""
-
-
-# ---------------------------------------------------------------------------------------- transfer
-
-
 def hair(
-    studio,
+    pack: PackLike,
     pairs: int = 50,
     seed: int = 0,
     preset: str | TransferPreset = "fast",
@@ -51,34 +42,32 @@ def hair(
 ) -> Steps[dict[str, Any]]:
     """Score transfers on held-out triples of the portrait world against their rendered truth.
 
-    studio: a Studio or an open pack; codes are never taken from its cache, so that times are true.
-    pairs, seed: how many triples, and which (see `evaluation.triples`).  sheet: a PNG of the first dozen.
+    pairs, seed: how many triples, and which (see `evaluation.triples`).  sheet: path for a PNG of the first
+    dozen.  No cache is used, so that times are those of new photos.
 
     Returns {"pairs", "seed", "pack", "preset", "scored", "rows", "ceiling", "details", "failures"}; rows
     "ours", "w_plus" and "paste" (`evaluation.baselines`) hold means over the triples that all three could
-    do; "ceiling" is what the truth itself scores, so how far parser and identity net can be trusted:
+    do; "ceiling" is what the truth itself scores: how far parser and identity net can be trusted.
 
     - hair_iou: of the hair in the result's parse with the hair in the truth's label map, 0..1.
     - hair_de2000: CIEDE2000 of the mean Lab colours over the pixels that are hair in both.
     - face_psnr: dB over the pixels where the truth shows skin, brows, eyes, glasses, nose or mouth.
     - lpips: the pack's perceptual distance to the truth.  identity: cosine with the person, -1..1.
-    - seconds: of the whole transfer, nothing known beforehand.
+    - seconds: of the whole transfer, inversions included.
 
     Raises BadRequest for bad arguments, NothingScored where every triple failed.
     """
-    pack = getattr(studio, "pack", studio)
-    return _hair(
-        Studio(pack, cache=False),
-        pairs,
-        seed,
-        transfer_preset(preset),
-        triples(pairs, seed, pack.working_size),
-        sheet,
-    )
+    numbers, drawn = transfer_preset(preset), triples(pairs, seed, pack.working_size)
+    return _hair(Studio(pack, cache=False), pairs, seed, numbers, drawn, sheet)
 
 
 def _hair(
-    studio: Studio, pairs: int, seed: int, preset: TransferPreset, drawn, sheet
+    studio: Studio,
+    pairs: int,
+    seed: int,
+    preset: TransferPreset,
+    drawn: Iterable[Triple],
+    sheet: str | Path | None,
 ) -> Steps[dict[str, Any]]:
     details: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
@@ -106,7 +95,7 @@ def _hair(
         yield Step("pair", number, pairs, known, lambda image=made["ours"]: image)
     if not details:
         raise NothingScored(f"None of the {pairs} pairs could be scored: {failures[0]['why']}")
-    rows = {row: _means([d[row] for d in details], HAIR_COLUMNS) for row in ("ours", "w_plus", "paste")}
+    rows = {row: means([d[row] for d in details], COLUMNS) for row in ("ours", "w_plus", "paste")}
     return {
         "pairs": pairs,
         "seed": seed,
@@ -114,14 +103,16 @@ def _hair(
         "preset": preset.name,
         "scored": len(details),
         "rows": rows,
-        "ceiling": _means([d["ceiling"] for d in details], HAIR_COLUMNS),
+        "ceiling": means([d["ceiling"] for d in details], COLUMNS),
         "details": details,
         "failures": failures,
     }
 
 
-def _edit(studio: Studio, triple: Triple, preset) -> Steps[tuple[dict[str, np.ndarray], dict[str, float]]]:
-    """Every row's picture in the frame of the person's file, uint8 [R,R,3], and its seconds."""
+def _edit(
+    studio: Studio, triple: Triple, preset: TransferPreset
+) -> Steps[tuple[dict[str, np.ndarray], dict[str, float]]]:
+    """Each row's picture in the frame of the person's photo, uint8 [R,R,3], and its seconds."""
     face, shape, colour = (studio.read(png(r.image)) for r in (triple.face, triple.shape, triple.colour))
     made, seconds = {}, {}
     watch = StageTimer()
@@ -137,7 +128,7 @@ def _edit(studio: Studio, triple: Triple, preset) -> Steps[tuple[dict[str, np.nd
 
 
 def _back(portrait: Portrait, image: np.ndarray) -> np.ndarray:
-    """A whole crop in its photo; as it is where the crop is the photo."""
+    """A whole crop pasted into its photo; the crop itself where it is the photo."""
     if portrait.source.shape == image.shape and np.array_equal(portrait.source, portrait.at(len(image))):
         return image
     return paste_back(portrait, image, np.ones(image.shape[:2], np.float32))
@@ -146,7 +137,7 @@ def _back(portrait: Portrait, image: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def _score(studio: Studio, triple: Triple, image: np.ndarray) -> dict[str, float | None]:
     pack, truth = studio.pack, triple.truth.image
-    ours, right, person = (_tensor(picture, pack.device) for picture in (image, truth, triple.face.image))
+    ours, right, person = (from_uint8(picture, pack.device) for picture in (image, truth, triple.face.image))
     found = parse(pack.parser, ours)[0].cpu().numpy() == region_index("hair")
     a, b = (identity_embedding(pack.identity, picture) for picture in (person, ours))
     return {
@@ -156,133 +147,3 @@ def _score(studio: Studio, triple: Triple, image: np.ndarray) -> dict[str, float
         "lpips": float(pack.perceptual.lpips(ours, right)),
         "identity": float((a * b).sum()),
     }
-
-
-# ---------------------------------------------------------------------------------------- reconstruction
-
-
-def reconstruction(
-    studio,
-    folder: str | Path,
-    preset: str | TransferPreset = "fast",
-    seed: int = 0,
-    limit: int | None = None,
-    spaces: Sequence[str] = SPACES,
-    extractor: frechet.Extractor | None = None,
-) -> Steps[dict[str, Any]]:
-    """The article's table: how well the photos of a folder come back from their codes.
-
-    studio: a Studio or an open pack (its cache is not used).  folder: photos, taken in order of name, at
-    most ``limit``.  seed: kept in the table; nothing is drawn at random.  extractor: a network of one's
-    own for the Frechet distance (column fid_custom), instead of the published Inception.
-
-    Returns {"photos", "scored", "pack", "preset", "seed", "size", "rows", "failures", "notices"}; rows are
-    the latent spaces, columns the means over the photos at the pack's working size of
-
-    - rmse (pixels 0..1), psnr (dB), ssim, lpips (the pack's perceptual distance), seconds;
-    - vgg: |f(made) - f(photo)| / |f(photo)| of the perceptual net's features, mean of its five blocks;
-    - fid, and where the Inception network is not to be had: fid null, and fid_perceptual through the
-      pack's perceptual net (of no use beside published figures, but one row may be held against another).
-
-    A photo that fails is reported and left out.  Raises BadRequest where the folder holds no photos,
-    NothingScored where all of them failed.
-    """
-    folder = Path(folder)
-    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in PICTURES) if folder.is_dir() else []
-    if not files:
-        raise BadRequest(f"There are no photos in {folder}.", "Give a folder that holds JPEG or PNG files.")
-    studio = Studio(getattr(studio, "pack", studio), cache=False)
-    return _reconstruction(studio, files[:limit], transfer_preset(preset), seed, spaces, extractor)
-
-
-def _reconstruction(studio: Studio, files, preset, seed, spaces, extractor) -> Steps[dict[str, Any]]:
-    notices: list[str] = []
-    failures: list[dict[str, str]] = []
-    found: dict[str, list[dict[str, float]]] = {space: [] for space in spaces}
-    features: dict[str, list[torch.Tensor]] = {name: [] for name in ("photo", *spaces)}
-    column = "fid" if extractor is None else "fid_custom"
-    if extractor is None:
-        extractor, why = frechet.inception()
-        if extractor is None:
-            notices.append(why)
-            yield Step("photo", 0, len(files), notice=why)
-            extractor, column = frechet.perceptual_extractor(studio.pack.perceptual), "fid_perceptual"
-    for number, file in enumerate(files, 1):
-        try:
-            portrait = studio.read(file)
-            target = portrait.at(studio.pack.working_size)
-            scored, seen = {}, {"photo": extractor(_planes(target))}
-            for space in spaces:
-                watch = StageTimer()
-                code = yield from watch(studio.invert(portrait, space, preset))
-                image = studio.render(code)
-                scored[space] = _compare(studio.pack, image, target) | {"seconds": watch.seconds["total"]}
-                seen[space] = extractor(_planes(image))
-        except BarbershopError as error:
-            failures.append({"photo": file.name, "why": str(error)})
-            yield Step("photo", number, len(files), notice=f"{file.name}: {error}")
-            continue
-        for name, value in seen.items():
-            features[name].append(value)
-        for space, value in scored.items():
-            found[space].append(value)
-        last = scored[spaces[-1]]
-        yield Step("photo", number, len(files), {k: last[k] for k in ("psnr", "lpips")}, lambda i=image: i)
-    if not features["photo"]:
-        raise NothingScored(f"None of the {len(files)} photos could be scored: {failures[0]['why']}")
-    rows = {}
-    for space in spaces:
-        rows[space] = _means(found[space], RECONSTRUCTION_COLUMNS) | {"fid": None}
-        rows[space][column] = frechet.distance(torch.cat(features["photo"]), torch.cat(features[space]))
-    if len(features["photo"]) < 2:
-        notices.append("A Frechet distance needs two photos at least.")
-    return {
-        "photos": len(files),
-        "scored": len(features["photo"]),
-        "pack": studio.pack.name,
-        "preset": preset.name,
-        "seed": seed,
-        "size": studio.pack.working_size,
-        "rows": rows,
-        "failures": failures,
-        "notices": notices,
-    }
-
-
-@torch.no_grad()
-def _compare(pack, image: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-
-    a, b = (_planes(picture).float() / 255 for picture in (image, target))
-    ours, right = (_tensor(picture, pack.device) for picture in (image, target))
-    blocks = zip(pack.perceptual.features(ours), pack.perceptual.features(right))
-    vgg = [float((f - g).norm() / g.norm().clamp_min(1e-6)) for f, g in blocks]
-    return {
-        "rmse": float((a - b).square().mean().sqrt()),
-        "psnr": float(peak_signal_noise_ratio(a, b, data_range=1.0).clamp(max=100)),
-        "ssim": float(structural_similarity_index_measure(a, b, data_range=1.0)),
-        "vgg": float(np.mean(vgg)),
-        "lpips": float(pack.perceptual.lpips(ours, right)),
-    }
-
-
-# ---------------------------------------------------------------------------------------- both
-
-
-def _means(scores: Sequence[Mapping[str, float | None]], columns: Sequence[str]) -> dict[str, float | None]:
-    """Means of the known values of each column; ``None`` where none is known."""
-    means = {}
-    for name in columns:
-        known = [score[name] for score in scores if score[name] is not None]
-        means[name] = round(float(np.mean(known)), 4) if known else None
-    return means
-
-
-def _planes(picture: np.ndarray) -> torch.Tensor:
-    """uint8 [H,W,3] -> uint8 [1,3,H,W]."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
-
-
-def _tensor(picture: np.ndarray, device: torch.device) -> torch.Tensor:
-    """uint8 [H,W,3] -> float [1,3,H,W] in [-1,1]."""
-    return _planes(picture).to(device).float() / 127.5 - 1

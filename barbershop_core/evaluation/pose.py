@@ -7,7 +7,7 @@ renders what the portrait then looks like.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..editing.regions import parse, region_index, region_table
+from ..editing.regions import parse, region_index
 from ..errors import BadRequest, BarbershopError
 from ..face3d.theta import TAU, Theta
 from ..networks.arcface import identity_embedding
-from ..photo.pixels import to_uint8
+from ..photo.pixels import from_uint8, to_uint8
 from ..pie import repose as edit
 from ..pie.embedding import embed
 from ..pie.face_reader import face_reader
@@ -28,11 +28,14 @@ from ..pie.pie_presets import PiePreset, pie_preset
 from ..pie.rig_request import RigRequest
 from ..pie.session import RigSession
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..studio import Studio
 from ..world import params
 from ..world.morphable_head import theta_of
 from ..world.render import Rendering, render
-from .triples import LARGEST, contact_sheet, png
+from . import metrics
+from .tables import NothingScored, check_networks, contact_sheet, means, png
+from .triples import LARGEST, regions_of
 
 FIRST_SEED = 740_000
 """Training pools are drawn from seeds below 700,000 and from 900,000 on."""
@@ -113,7 +116,7 @@ def cases(count: int, seed: int, size: int) -> list[Case]:
 
 
 def pose(
-    studio,
+    pack: PackLike,
     portraits: int = 20,
     seed: int = 0,
     preset: str | PiePreset = "fast",
@@ -140,19 +143,33 @@ def pose(
     "ceiling" is what the truth's own pictures score: how far the judges can be trusted.  The regressor also
     takes part in the embedding; LPIPS, hair and identity do not depend on it.
 
-    Raises BadRequest for bad arguments.
+    Raises BadRequest for bad arguments and for packs without the portrait world's regressor, a face model or
+    (but for "optimize") RigNet.
     """
-    pack = getattr(studio, "pack", studio)
     numbers = pie_preset(preset)
     presets = {row: variant(numbers, row) for row in rows}
+    check_networks(pack, *_roles(rows))
     drawn = cases(portraits, seed, pack.working_size)
     return _pose(Studio(pack, cache=False), drawn, presets, seed, numbers, sheet)
 
 
-def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str, Any]]:
-    yield from studio.pack.download()
-    pack, reader = studio.pack, face_reader(studio.pack)
-    rig = pack.optional("rignet")
+def _roles(rows: Iterable[str]) -> tuple[str, ...]:
+    """Networks beyond the required ones: all rows but "optimize" need RigNet."""
+    return ("regressor", "face_model", *(["rignet"] if set(rows) - {"optimize"} else ()))
+
+
+def _pose(
+    studio: Studio,
+    drawn: Sequence[Case],
+    presets: Mapping[str, PiePreset],
+    seed: int,
+    preset: PiePreset,
+    sheet: str | Path | None,
+) -> Steps[dict[str, Any]]:
+    pack = studio.pack
+    yield from pack.download()
+    yield from pack.fetch(*_roles(presets))
+    reader, rig = face_reader(pack), pack.optional("rignet")
     details: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     shown: list[dict[str, np.ndarray]] = []
@@ -182,7 +199,7 @@ def _pose(studio: Studio, drawn, presets, seed, preset, sheet) -> Steps[dict[str
         if sheet is not None and shown:
             Image.fromarray(contact_sheet(shown)).save(sheet)
     if not details:
-        raise BarbershopError(f"None of the {len(drawn)} portraits could be scored: {failures[0]['why']}")
+        raise NothingScored(f"None of the {len(drawn)} portraits could be scored: {failures[0]['why']}")
     table = {row: _mean([d[row] for d in details]) for row in (*presets, "ceiling")}
     ceiling = table.pop("ceiling")
     return {
@@ -274,26 +291,20 @@ def _distances(reader, case: Case, seen: dict[str, Theta], own: Theta) -> dict[s
     return found
 
 
-def _tensor(picture: np.ndarray, like: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].to(like) / 127.5 - 1
-
-
 def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
-    table = torch.tensor(region_table("celebamask19"))
     distances, overlaps = [], []
     for tau, image in made.items():
         truth = case.truth[tau][1]
-        distances.append(float(pack.perceptual.lpips(image, _tensor(truth.image, image))))
-        hair = table[torch.from_numpy(truth.labels.astype(np.int64))] == region_index("hair")
-        ours = (parse(pack.parser, image)[0] == region_index("hair")).cpu()
-        overlaps.append(float((ours & hair).sum() / (ours | hair).sum().clamp_min(1)))
+        distances.append(float(pack.perceptual.lpips(image, from_uint8(truth.image, image.device))))
+        ours = parse(pack.parser, image)[0].cpu().numpy() == region_index("hair")
+        overlaps.append(metrics.iou(ours, regions_of(truth) == region_index("hair")) or 0.0)
     return {"lpips": float(np.mean(distances)), "hair_iou": float(np.mean(overlaps))}
 
 
 @torch.no_grad()
 def _ceiling(pack, reader, case: Case, image: torch.Tensor) -> dict[str, float]:
     """What the truth's own pictures score."""
-    made = {tau: _tensor(r.image, image) for tau, (_, r) in case.truth.items()}
+    made = {tau: from_uint8(r.image, image.device) for tau, (_, r) in case.truth.items()}
     who = identity_embedding(pack.identity, image)
     same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
     scores = _distances(reader, case, {tau: reader(x).theta for tau, x in made.items()}, reader(image).theta)
@@ -301,15 +312,12 @@ def _ceiling(pack, reader, case: Case, image: torch.Tensor) -> dict[str, float]:
 
 
 def _mean(scores: Sequence[dict[str, float]]) -> dict[str, float | None]:
-    mean: dict[str, float | None] = {}
-    for name in COLUMNS:
-        if name in ("expression", "light"):
-            missed, asked = (sum(s[f"{name} {kind}"] for s in scores) for kind in ("missed", "asked"))
-            mean[name] = round((missed / max(asked, 1e-9)) ** 0.5, 4)
-        else:
-            known = [s[name] for s in scores if s.get(name) is not None]
-            mean[name] = round(float(np.mean(known)), 4) if known else None
-    return mean
+    """Means of the columns; for expression and light the root of (sum of squares missed / sum asked)."""
+    found = means(scores, COLUMNS)
+    for name in ("expression", "light"):
+        missed, asked = (sum(s[f"{name} {kind}"] for s in scores) for kind in ("missed", "asked"))
+        found[name] = round((missed / max(asked, 1e-9)) ** 0.5, 4)
+    return found
 
 
 def _pictures(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from ..editing.regions import FACE, REGIONS, region_index, region_table
 from ..errors import BadRequest
@@ -15,9 +13,10 @@ from ..world import params
 from ..world.render import Rendering, render
 
 FIRST_SEED = 700_000
-"""Training pools are drawn from seeds below it and from 900,000 on."""
+"""Seeds of training pools lie below 700,000 or from 900,000 on."""
 
-LARGEST = 256  # px of a render; larger packs read it enlarged, as they would a small photo
+LARGEST = 256
+"""Pixels of a rendering; larger packs enlarge it, as they would a small photo."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Triple:
 
     @property
     def regions(self) -> np.ndarray:
-        """The truth's regions, uint8 [R,R], indices into ``barbershop.regions.REGIONS``."""
-        return np.asarray(region_table("celebamask19"), np.uint8)[self.truth.labels]
+        """The truth's regions, uint8 [R,R], indices into ``editing.regions.REGIONS``."""
+        return regions_of(self.truth)
 
     @property
     def hair(self) -> np.ndarray:
@@ -45,11 +44,9 @@ class Triple:
         return np.isin(self.regions, [REGIONS.index(name) for name in FACE])
 
 
-def png(picture: np.ndarray) -> bytes:
-    """uint8 [H,W,3] as a file."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
+def regions_of(rendering: Rendering) -> np.ndarray:
+    """A rendering's regions, uint8 [R,R], indices into ``editing.regions.REGIONS``."""
+    return np.asarray(region_table("celebamask19"), np.uint8)[rendering.labels]
 
 
 def edited(face: np.ndarray, shape: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -61,7 +58,7 @@ def edited(face: np.ndarray, shape: np.ndarray, colour: np.ndarray) -> np.ndarra
 
 
 def triples(count: int, seed: int, size: int) -> Iterator[Triple]:
-    """``count`` triples at ``size`` px (at most ``LARGEST``); a longer list begins with a shorter one's.
+    """``count`` triples at ``size`` px (at most ``LARGEST``); the first ones do not depend on ``count``.
 
     Raises BadRequest for a count below 1 or a negative seed.
     """
@@ -72,16 +69,3 @@ def triples(count: int, seed: int, size: int) -> Iterator[Triple]:
     drawn = params.sample(3 * count, FIRST_SEED + seed).reshape(count, 3, -1)
     side = min(size, LARGEST)
     return (Triple(*(render(p, side) for p in (a, b, c, edited(a, b, c)))) for a, b, c in drawn)
-
-
-def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], side: int = 160) -> np.ndarray:
-    """Pictures of several pairs under their names: rows of uint8 [H,W,3] -> uint8 [H,W,3]."""
-    names = list(rows[0])
-    sheet = Image.new("RGB", (side * len(names), 16 + side * len(rows)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for x, name in enumerate(names):
-        pen.text((x * side + 4, 2), name, fill="black")
-        for y, row in enumerate(rows):
-            picture = Image.fromarray(row[name]).resize((side, side), Image.Resampling.LANCZOS)
-            sheet.paste(picture, (x * side, 16 + y * side))
-    return np.asarray(sheet)

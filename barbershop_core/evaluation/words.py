@@ -19,7 +19,9 @@ from PIL import Image
 from ..barbershop.transfer_presets import TransferPreset
 from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
+from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
 from ..styleclip import ALPHA, BETA
@@ -27,7 +29,8 @@ from ..styleclip import resources as tools
 from ..styleclip.edit_text import METHODS
 from ..world import params
 from ..world.render import render
-from .triples import contact_sheet, png
+from .tables import check_networks, contact_sheet, means, png
+from .triples import LARGEST
 
 FIRST_SEED = 720_000
 """Training pools are drawn from seeds below 700,000 and from 900,000 on."""
@@ -72,7 +75,7 @@ WISHES = (
 
 
 def text(
-    studio,
+    pack: PackLike,
     portraits: int = 50,
     seed: int = 0,
     preset: str | TransferPreset = "fast",
@@ -82,16 +85,15 @@ def text(
 ) -> Steps[dict[str, Any]]:
     """Score every method on every prompt, each on ``portraits`` portraits that do not show it yet.
 
-    studio: a Studio or an open pack.  prompts: those of `WISHES` alone.  sheet: a PNG of the first portraits.
+    prompts: only these of `WISHES`.  sheet: path for a PNG of each prompt's first portrait.
     The mappers are scored on the prompts that have one.
 
     Returns {"rows": {method: means}, "prompts": {prompt: {method: means}}, "portraits", "seed", "pack",
     "useful"}; means are "right" (share), "leak", "identity" (cosine), "moved" (of the attribute's range of
     2), "clip" (rise of the cosine with the prompt), "seconds" (of the edit, the portrait being embedded);
     "ceiling" holds those of the rendered right answers.
-    Raises BadRequest for senseless numbers and packs without a regressor.
+    Raises BadRequest for bad arguments and for packs without the portrait world's regressor.
     """
-    pack = getattr(studio, "pack", studio)
     if portraits < 1 or seed < 0:
         raise BadRequest(f"{portraits} portraits with seed {seed} cannot be drawn.", "Give at least one.")
     unknown = [m for m in methods if m not in METHODS]
@@ -102,10 +104,7 @@ def text(
         raise BadRequest(
             "None of these prompts is scored.", f"Choose among: {', '.join(w.prompt for w in WISHES)}."
         )
-    if "regressor" not in pack.manifest.networks:
-        raise BadRequest(
-            f"The pack '{pack.name}' has no regressor to measure with.", "Use the pack 'studio'."
-        )
+    check_networks(pack, "regressor")
     return _text(pack, wishes, portraits, seed, preset, methods, sheet)
 
 
@@ -143,7 +142,7 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
         studio = Studio(pack, CodeCache(folder))
         for number, (wish, k) in enumerate(((w, k) for w in wishes for k in range(count)), 1):
             p = subjects(wish, count, seed)[k]
-            portrait = studio.read(png(render(p, min(pack.working_size, 256)).image))
+            portrait = studio.read(png(render(p, min(pack.working_size, LARGEST)).image))
             yield from studio.invert(portrait, "FS", preset)  # once for all methods, not counted
             pictures = {"portrait": portrait.at(pack.working_size)}
             for method in methods:
@@ -164,7 +163,7 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
                 if "clip" in result.scores:
                     row["clip"] = result.scores["clip"] - result.scores["clip_before"]
                 scored[wish.prompt][method].append(row)
-            granted = render(fulfilled(wish, p), min(pack.working_size, 256)).image
+            granted = render(fulfilled(wish, p), min(pack.working_size, LARGEST)).image
             truth[wish.prompt].append(measure(pack, wish, render(p, len(granted)).image, granted))
             if k == 0:
                 shown[wish.prompt] = pictures
@@ -189,9 +188,9 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
 
 
 @torch.no_grad()
-def measure(pack, wish: Wish, before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+def measure(pack: PackLike, wish: Wish, before: np.ndarray, after: np.ndarray) -> dict[str, float]:
     """What the regressor sees: "right" 0 or 1, "leak", "moved"; pictures uint8 [R,R,3]."""
-    both = torch.from_numpy(np.stack([before, after])).permute(0, 3, 1, 2).to(pack.device).float() / 127.5 - 1
+    both = from_uint8(np.stack([before, after]), pack.device)
     p = pack.optional("regressor")(both).p.clamp(-1, 1).cpu().numpy()
     change = p[1] - p[0]
     moved = wish.sign * float(change[params.INDEX[wish.attribute]])
@@ -201,12 +200,8 @@ def measure(pack, wish: Wish, before: np.ndarray, after: np.ndarray) -> dict[str
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
-    found = {}
-    for name in COLUMNS:
-        values = [row[name] for row in rows if name in row]
-        if values:
-            found[name] = round(float(np.mean(values)), 4)
-    return found
+    """Means of the columns that any row has."""
+    return {name: value for name, value in means(rows, COLUMNS).items() if value is not None}
 
 
 def _save_sheet(shown, methods, sheet) -> None:

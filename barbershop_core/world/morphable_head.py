@@ -61,8 +61,8 @@ def coefficients(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def light(p: Tensor) -> Tensor:
     """gamma [N,27] of portraits, colour by colour."""
-    rows = [shading.gamma(Portrait(row)).T.reshape(-1) for row in p.double().numpy()]
-    return torch.from_numpy(np.stack(rows)).to(p.dtype)
+    rows = [shading.gamma(Portrait(row)).T.reshape(-1) for row in p.double().cpu().numpy()]
+    return torch.from_numpy(np.stack(rows)).to(p)
 
 
 def build(samples: int = SAMPLES, seed: int = 77) -> Morphable:
@@ -97,8 +97,9 @@ def build(samples: int = SAMPLES, seed: int = 77) -> Morphable:
 
 
 def theta_of(model: Morphable, p: Tensor) -> Theta:
-    """Theta of portraits p [N,P] as they are rendered, FFHQ alignment included."""
-    theta, seen = _described(model, uniform(p), light(p))
+    """Theta, on the model's device, of portraits p [N,P] as they are rendered, FFHQ alignment included."""
+    device = model.mean.device
+    theta, seen = _described(model, uniform(p).to(device), light(p).to(device))
     return model.solve_translation(theta, seen, 1)
 
 

@@ -144,9 +144,7 @@ def test_pose_compares_on_the_packs_device():
     theta = theta_of(model, torch.from_numpy(params.sample(1, 1))).map(lambda part: part.to("meta"))
     model = model.to("meta")
     case = pose.cases(1, 0, 32)[0]
-    session = SimpleNamespace(
-        measure=SimpleNamespace(model=model), theta=truth[0].map(lambda x: x.to("meta"))
-    )
+    session = SimpleNamespace(reader=SimpleNamespace(model=model), theta=theta)
     for tau in TAU:
         wanted = pose._asked(session, case, tau)
         assert {part.device.type for part in vars(wanted).values()} == {"meta"}

@@ -150,6 +150,47 @@ def test_invert_writes_code_and_reconstruction(desk):
     assert json.loads(done.stdout)["losses"]
 
 
+@pytest.fixture(scope="module")
+def rigged(tmp_path_factory, desk) -> Path:
+    """The manifest of a small pack with a rig."""
+    from small_pack import write_small_pack
+    from small_rigged import add_rig
+
+    return add_rig(write_small_pack(tmp_path_factory.mktemp("rigged")))
+
+
+@pytest.mark.parametrize("sweep", ["yaw", "light"])
+def test_a_sweep_keeps_what_is_asked_for_beside_it(rigged, desk, tmp_path, monkeypatch, sweep):
+    from small_rigged import TINY_PIE
+
+    from barbershop_core.__main__ import parser
+    from barbershop_core.commands.rig import pose
+    from barbershop_core.pie import pie_presets, session
+
+    seen = []
+
+    def image(self, **asked):
+        seen.append(asked)
+        return np.full((64, 64, 3), len(seen), np.uint8)
+
+    monkeypatch.setenv("BARBERSHOP_CACHE", str(tmp_path))
+    monkeypatch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
+    monkeypatch.setattr(session.RigSession, "image", image)
+    wanted = "--pitch 5 --expression smile --strength 0.5 --quiet --frames 3 --device cpu --light warmth=1"
+    files = ["pose", desk / "me.png", "--pack", rigged, "-o", tmp_path / "sweep.gif", "--sweep", sweep]
+    pose(parser().parse_args([*map(str, files), *wanted.split()]), lambda words, end="": None)
+    assert len(seen) == 3 and (tmp_path / "sweep.gif").is_file()
+    for asked in seen:
+        assert (asked["pitch"], asked["expression"], asked["strength"]) == (5, "smile", 0.5)
+    if sweep == "yaw":
+        assert all(asked["light"] == {"warmth": 1} for asked in seen)
+
+
+def test_a_sweep_copies_from_no_photo(rigged, desk):
+    done = cli(desk, "pose", "me.png", "--pack", rigged, "--sweep", "yaw", "--like", "friend.png")
+    assert done.returncode == 2 and "--like" in done.stderr
+
+
 def test_doctor_and_download(desk):
     done = cli(desk, "doctor", "--json")
     assert done.returncode == 0, done.stderr

@@ -53,11 +53,17 @@ def pose(options, say) -> None:
 
 def _sweep(studio, progress, options, request: dict, path: Path) -> Path:
     from ..pie import animation
+    from ..pie.rig_request import POSE
 
+    if options.like or options.method == "optimize":
+        raise BadRequest(
+            "A sweep is made by the rig of one photo.", "Leave out --like and --method optimize."
+        )
     kind = "mp4" if path.suffix == ".mp4" else "gif"
     portrait = studio.read(options.face, face=options.face_index)
-    session = run(studio.rig(portrait, preset=request["preset"]), progress)
-    frames = run(session.sweep(options.sweep, options.frames), progress)
+    session = run(studio.rig(portrait, preset=request["preset"], seed=request["seed"]), progress)
+    wanted = {name: request[name] for name in POSE}
+    frames = run(session.sweep(options.sweep, options.frames, **wanted), progress)
     made = run(animation.encode(frames, kind), progress)
     for notice in made["notices"]:
         progress.note(notice)

@@ -1,10 +1,10 @@
-"""An open pack: a manifest whose files are found, verified and turned into networks when first used.
+"""An open pack: a manifest whose files are found, verified and opened as networks on first use.
 
 >>> pack = open_pack("studio")          # or "ffhq", "auto", or the path of a pack.toml
->>> pack.generator.synthesis(w_plus)    # opens the generator now
+>>> pack.generator.synthesis(w_plus)    # the generator is opened here
 
-Nothing is read, and nothing touches the network, before it is needed.  The rest of the program never
-asks which pack it runs: sizes, label tables and working resolution are read from here.
+Nothing is read or downloaded before it is needed.  The rest of the program does not ask which pack it
+runs: sizes, label tables and the working resolution come from here.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from . import networks
 from .editing.regions import Parser
-from .errors import BadRequest, PackError, UnsafePickle, WeightCorrupt, WeightError, WeightMissing
-from .progress import Step, Steps, run
-from .weights import hub, local
-from .weights.manifest import Manifest, Network, read_manifest
+from .errors import BadRequest, PackError, WeightCorrupt, WeightMissing
+from .inversion import prior
+from .inversion.prior import PNorm
+from .networks import perceptual
+from .networks.perceptual import Perceptual
+from .progress import Step
+from .weights import checkpoint, local
+from .weights.files import PackFiles
+from .weights.manifest import Manifest, read_manifest
 from .weights.verify import digest
 
-if TYPE_CHECKING:
-    from .inversion.prior import PNorm
-
-ROLES = ("generator", "parser", "identity", "encoder", "perceptual", "pnorm", "lending", "landmarker")
+T = TypeVar("T")
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -52,7 +54,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 
 def choose_pack(name: str | None = None, device: str = "auto") -> tuple[str, str]:
-    """The pack that ``name`` (or ``BARBERSHOP_PACK``, or "auto") means, and why, as a sentence."""
+    """The pack that ``name`` (or ``BARBERSHOP_PACK``, or "auto") means, and a phrase that says why."""
     asked = name or os.environ.get("BARBERSHOP_PACK") or "auto"
     if asked != "auto":
         return asked, "asked for" if name else "set by BARBERSHOP_PACK"
@@ -75,8 +77,8 @@ def open_pack(
 ) -> Pack:
     """Open a pack by name ("studio", "ffhq", "auto") or by its manifest's path.
 
-    None means ``BARBERSHOP_PACK``, else "auto": "ffhq" where there is a GPU and the Hub can be reached,
-    else "studio".  on_step: called with the steps of downloads that a first use sets off.
+    None means ``BARBERSHOP_PACK``, else "auto": "ffhq" if there is a GPU and its weights are here or the
+    Hub can be reached, else "studio".  on_step: called with the steps of downloads that start on first use.
     Raises PackError, BadRequest.
     """
     name = None if name_or_manifest_path is None else str(name_or_manifest_path)
@@ -84,12 +86,12 @@ def open_pack(
     return Pack(read_manifest(chosen), pick_device(device), on_step, why)
 
 
-class Pack:
-    """See the module.  Opening of networks is safe under threads; each is opened once.
+class Pack(PackFiles):
+    """The files of a manifest and the networks in them, each opened once; safe to use from several threads.
 
-    name, size: of the manifest; size is the generator's native resolution in pixels.
-    working_size: the resolution at which to synthesise on this device (the skip chain stops there).
-    device: where the networks are.  notices: sentences for the person, which grow as things turn out.
+    name, size: the manifest's; size is the generator's native resolution in pixels.
+    working_size: the resolution to synthesise at on this device (the skip chain stops there).
+    device: where the networks are.  why: a phrase that says why this pack was chosen.
     """
 
     def __init__(
@@ -99,13 +101,11 @@ class Pack:
         on_step: Callable[[Step], None] | None = None,
         why: str = "",
     ):
-        self.manifest, self.device, self.on_step, self.why = manifest, device, on_step, why
-        self.name, self.size = manifest.name, manifest.size
-        self.notices: list[str] = []
+        super().__init__(manifest, on_step)
+        self.device, self.why, self.name, self.size = device, why, manifest.name, manifest.size
         self._open: dict[str, Any] = {}
-        self._locks = {role: threading.RLock() for role in (*ROLES, *manifest.networks, "fingerprint")}
-        self._found: dict[str, local.Found] = {}
-        self._missed: set[str] = set()  # what was wanted and could not be had is not asked for again
+        for made in ("pnorm", "fingerprint"):  # without a file of their own
+            self._locks.setdefault(made, threading.RLock())
         self.working_size = self.size
         if device.type == "cpu" and manifest.cpu_size:
             self.working_size = min(self.size, manifest.cpu_size)
@@ -119,232 +119,137 @@ class Pack:
     @property
     def generator(self) -> nn.Module:
         """StyleGAN2 (networks.stylegan2)."""
-        return self._once("generator", self._network)
+        return self._required("generator", self._network)
 
     @property
     def parser(self) -> Parser:
         """The face parser with its label table."""
-        return self._once("parser", self._open_parser)
+        return self._required("parser", self._open_parser)
 
     @property
     def identity(self) -> nn.Module:
         """ArcFace layout: [B,3,112,112] in [-1,1] -> unit [B,D]."""
-        return self._once("identity", self._network)
+        return self._required("identity", self._network)
+
+    @property
+    def perceptual(self) -> Perceptual:
+        """The perceptual losses."""
+        return self._required("perceptual", self._open_perceptual)
 
     @property
     def encoder(self) -> nn.Module | None:
-        """e4e layout: image [-1,1] -> w_plus; None where the pack does without and it is not at hand."""
-        return self._once("encoder", self._network)
+        """e4e layout: image in [-1,1] -> w_plus; None if the pack has none or its file is not here."""
+        return self.optional("encoder")
 
     def optional(self, role: str) -> nn.Module | None:
-        """The network of a role that packs may lack, opened as its kind says; None where it is not at
-        hand."""
-        if role not in self.manifest.networks:
-            return None
-        return self._once(role, self._network)
-
-    def fetch(self, *roles: str) -> Steps[None]:
-        """Fetch networks that only one kind of edit needs, when it is asked for.  Roles that a pack does not
-        list are passed over.  Raises WeightMissing, WeightCorrupt."""
-        for role in roles:
-            network = self.manifest.networks.get(role)
-            if network is None or role in self._found:
-                continue
-            self._found[role] = yield from hub.fetch(network, self.manifest.folder)
-            self._missed.discard(role)
-
-    @property
-    def perceptual(self) -> Any:
-        """The perceptual losses (networks.perceptual.Perceptual)."""
-        return self._once("perceptual", self._open_perceptual)
+        """The network of a role; None if the pack does not list it or its file is not here."""
+        return self._once(role, self._network) if role in self.manifest.networks else None
 
     @property
     def pnorm(self) -> PNorm:
-        """Statistics of W on the pack's device; computed from the generator where there is no file."""
-        return self._once("pnorm", self._open_pnorm)
+        """Statistics of W on the pack's device; computed from the generator if there is no file."""
+        return self._required("pnorm", self._open_pnorm)
 
     @property
-    def lending(self) -> torch.Tensor | None:
-        """[D,D], on the pack's device: what of a move in W is hair (`pose.lend`); None where not known."""
+    def lending(self) -> Tensor | None:
+        """[D,D] on the pack's device: projects a move in W onto its hair part; None if there is no file."""
         return self._once("lending", self._open_lending)
 
     @property
     def landmarker(self) -> Path | None:
         """The MediaPipe Face Landmarker file: ``BARBERSHOP_LANDMARKER``, else the pack's, else None."""
         own = os.environ.get("BARBERSHOP_LANDMARKER")
-        if own:
-            if not Path(own).expanduser().is_file():
-                raise WeightMissing(
-                    f"BARBERSHOP_LANDMARKER names {own}, which is no file.", "Correct or unset it."
-                )
-            return Path(own).expanduser()
-        return self._once("landmarker", self._file)
+        if not own:
+            return self.file("landmarker")
+        path = Path(own).expanduser()
+        if not path.is_file():
+            raise WeightMissing(
+                f"BARBERSHOP_LANDMARKER is {own}, which is not a file.", "Correct or unset it."
+            )
+        return path
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that name the manifest and the generator in use; part of cache keys."""
-        return self._once("fingerprint", self._make_fingerprint)
-
-    # ------------------------------------------------------------------------- files
-
-    def download(self, level: str = "wanted") -> Steps[None]:
-        """Fetch ahead what would be fetched at first use (see manifest.NEEDS for ``level``).
-
-        Yields nothing where everything is here already.  Raises WeightMissing, WeightCorrupt.
-        """
-        given = ["landmarker"] if os.environ.get("BARBERSHOP_LANDMARKER") else []
-        known = {*self._found, *self._open, *self._missed, *given}
-        found = yield from hub.download_pack(self.manifest, level, without=known)
-        for role, file in found.items():
-            if file is not None:
-                self._found.setdefault(role, file)
-            elif self.manifest.networks[role].need == "wanted":
-                self._missed.add(role)
-
-    def file(self, role: str) -> Path | None:
-        """The verified file of a role, fetched if need be; None where the pack does without it."""
-        with self._locks.get(role) or nullcontext():
-            return self._file(role)
-
-    def _file(self, role: str) -> Path | None:
-        found = self._find(role, ())
-        return None if found is None else found.path
-
-    def _find(self, role: str, skip) -> local.Found | None:
-        """The file of a role that is none of ``skip``, fetched only as its need allows."""
-        network = self.manifest.networks.get(role)
-        if network is None:
-            return None
-        if role in self._found and self._found[role].source not in skip:
-            return self._found[role]
-        if network.need == "required":
-            found = run(hub.fetch(network, self.manifest.folder, skip), self.on_step)
-        else:
-            found = local.locate(network, self.manifest.folder, skip)
-            if found is None and network.need == "wanted" and role not in self._missed:
-                found = self._try_fetch(network, skip)
-        if found is not None:
-            self._found[role] = found
-        return found
-
-    def _try_fetch(self, network: Network, skip) -> local.Found | None:
-        try:
-            return run(hub.fetch(network, self.manifest.folder, skip), self.on_step)
-        except WeightError as error:
-            self._missed.add(network.role)
-            self._notice(f"Done without: {error.what}")
-            return None
+        """16 hex digits that identify the manifest and the generator's file; part of cache keys."""
+        return self._required("fingerprint", self._make_fingerprint)
 
     # ------------------------------------------------------------------------- opening
 
-    def _once(self, key: str, make: Callable[[str], Any]) -> Any:
-        with self._locks[key]:
-            if key not in self._open:
-                value = make(key)
-                need = getattr(self.manifest.networks.get(key), "need", "required")
-                if value is None and need in ("ahead", "optional"):
-                    return None  # it may turn up later; looking costs nothing
-                self._open[key] = value
-            return self._open[key]
+    def _once(self, role: str, make: Callable[[str], T | None]) -> T | None:
+        """``make(role)``, remembered unless it is None: the file may turn up later."""
+        if role not in self._locks:  # not listed
+            return None
+        with self._locks[role]:
+            if role not in self._open:
+                value = make(role)
+                if value is None:
+                    return None
+                self._open[role] = value
+            return self._open[role]
 
-    def _load(self, role: str, build: Callable[[local.Found], Any]) -> Any:
-        """``build`` of the first source whose contents prove right, too."""
-        network, skip, reasons = self.manifest.networks[role], [], []
-        while True:
-            try:
-                found = self._find(role, skip)
-            except WeightError as error:
-                if not reasons:
-                    raise
-                raise WeightCorrupt(f"{'; '.join(reasons)}; {error.what}", error.remedy) from error
-            if found is None:
-                return None
-            try:
-                return build(found)
-            except (WeightCorrupt, UnsafePickle) as error:
-                if network.need == "required" and len(skip) + 1 == len(network.sources):
-                    raise type(error)(f"{found.path}: {error.what}", error.remedy) from error
-                reasons.append(f"{found.source.where} ({found.source.file}): {error.what}")
-                self._notice(f"Another source of the {role} is used: {reasons[-1]}")
-                skip.append(found.source)
-                self._found.pop(role, None)
+    def _required(self, role: str, make: Callable[[str], T | None]) -> T:
+        value = self._once(role, make)
+        if value is None:
+            raise PackError(f"The pack '{self.name}' has no {role}.", f"Add one to {self.manifest.path}.")
+        return value
 
     def _network(self, role: str) -> nn.Module | None:
-        from . import networks
-
-        if role not in self.manifest.networks:
-            if role == "encoder":
-                return None
-            raise PackError(f"The pack '{self.name}' has no {role}.", f"Add one to {self.manifest.path}.")
         kind = self.manifest.networks[role].kind
-        net = self._load(role, lambda found: networks.load(kind, found.path).to(self.device))
+        net = self.load(role, lambda path: networks.load(kind, path))
         if net is None:
-            self._notice(
-                f"The {role} of '{self.name}' is not here and is done without; "
+            self.notice(
+                f"The pack '{self.name}' works without its {role}, which is not on this machine; "
                 f"'python -m barbershop_core download --pack {self.name} --all' fetches it."
             )
-        return net
+            return None
+        return net.to(self.device)
 
-    def _open_parser(self, role: str) -> Parser:
+    def _open_parser(self, role: str) -> Parser | None:
         net = self._network(role)
-        network, source = self.manifest.networks[role], self._found[role].source
+        if net is None:
+            return None
+        network, source = self.manifest.networks[role], self.find(role).source
         return Parser(net, source.input_size or network.input_size or 512, source.table or network.table)
 
-    def _open_perceptual(self, role: str) -> Any:
-        from .networks import perceptual
-        from .weights import checkpoint
+    def _open_perceptual(self, role: str) -> Perceptual | None:
+        net = self.load(role, lambda path: perceptual.from_state(checkpoint.read(path)))
+        return None if net is None else net.to(self.device)
 
-        def build(found: local.Found) -> Any:
-            return perceptual.from_state(checkpoint.read(found.path)).to(self.device)
-
-        return self._load(role, build)
-
-    def _open_pnorm(self, role: str) -> pnorm.PNorm:
-        from .inversion.prior import PNorm, from_arrays
-        from .weights import checkpoint
-
-        statistics = None
-        if role in self.manifest.networks:
-            statistics = self._load(role, lambda found: from_arrays(checkpoint.read(found.path)))
+    def _open_pnorm(self, role: str) -> PNorm:
+        statistics = self.load(role, lambda path: prior.from_arrays(checkpoint.read(path)))
         if statistics is None:
             statistics = PNorm.fit(_mapping_samples(self.generator))
         return statistics.to(self.device)
 
-    def _open_lending(self, role: str) -> torch.Tensor | None:
-        from .weights import checkpoint
-
-        def build(found: local.Found) -> torch.Tensor:
-            matrix = checkpoint.read(found.path).get("matrix")
+    def _open_lending(self, role: str) -> Tensor | None:
+        def build(path: Path) -> Tensor:
+            matrix = checkpoint.read(path).get("matrix")
             width = self.generator.style_dim
             if matrix is None or tuple(matrix.shape) != (width, width):
                 raise WeightCorrupt(
-                    f"{found.path} holds no matrix [{width},{width}].",
+                    f"{path} holds no matrix [{width},{width}].",
                     "Make it again with barbershop_core.training.studio_pack.",
                 )
             return matrix.float().to(self.device)
 
-        return self._load(role, build) if role in self.manifest.networks else None
+        return self.load(role, build)
 
     def _make_fingerprint(self, _: str) -> str:
+        # Opened before its file is hashed: if the contents are wrong, another source takes its place.
+        self._required("generator", self._network)
         described = repr([asdict(n) for n in self.manifest.networks.values()])
-        assert self.generator is not None  # opened first: its contents may turn out wrong and be replaced
-        weights = digest(self._found["generator"].path, "sha256", local.remembered())
+        weights = digest(self.file("generator"), "sha256", local.remembered())
         return hashlib.sha256(f"{self.name}\n{described}\n{weights}".encode()).hexdigest()[:16]
-
-    def _notice(self, text: str) -> None:
-        if text not in self.notices:
-            self.notices.append(text)
 
 
 @torch.no_grad()
-def _mapping_samples(generator: nn.Module, count: int = 100_000, seed: int = 0) -> torch.Tensor:
+def _mapping_samples(generator: nn.Module, count: int = 100_000, seed: int = 0) -> Tensor:
     """w [count,D] of seeded z, on the CPU."""
     noise = torch.Generator().manual_seed(seed)
     device = next(generator.parameters()).device
-    z_dim = getattr(generator, "z_dim", generator.style_dim)
     return torch.cat(
         [
-            generator.mapping(torch.randn(4000, z_dim, generator=noise).to(device)).float().cpu()
+            generator.mapping(torch.randn(4000, generator.z_dim, generator=noise).to(device)).float().cpu()
             for _ in range(count // 4000)
         ]
     )

@@ -12,7 +12,7 @@ from barbershop_core.commands import doctor
 from barbershop_core.errors import PackError
 from barbershop_core.progress import run
 from barbershop_core.weights import hub, local
-from barbershop_core.weights.manifest import Network, Source, read_manifest
+from barbershop_core.weights.manifest import Network, Source
 
 
 @pytest.fixture
@@ -69,11 +69,11 @@ def test_hub_pack_before_and_after_download(server, tmp_path):
     before = by_role(doctor.report(str(path), device="cpu"))["generator"]
     assert (before["state"], before["source"], before["fallbacks"]) == ("missing", "gone/net", 1)
     assert not server.requests
-    found = run(hub.download_pack(read_manifest(path)))
+    found = run(hub.fetch(network, tmp_path))
     after = by_role(doctor.report(str(path), device="cpu"))["generator"]
     assert (after["state"], after["where"], after["checked"]) == ("here", "cache", "sha256")
     assert (after["source"], after["licence"], after["bytes"]) == ("them/net", "CC BY 4.0", len(payload))
-    assert after["path"] == str(found["generator"].path)
+    assert after["path"] == str(found.path)
 
 
 def test_shipped_ffhq_on_a_cpu(server):

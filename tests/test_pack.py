@@ -1,11 +1,13 @@
 """Opening packs: lazily, once, from verified files, with fallbacks; the 1024 px path from a served Hub."""
 
+import inspect
 import os
 import subprocess
 import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from small_pack import DIM, write_small_pack
 
 from barbershop_core.editing.regions import parse
 from barbershop_core.errors import BadRequest, PackError, WeightCorrupt, WeightMissing
-from barbershop_core.pack import choose_pack, open_pack, pick_device
+from barbershop_core.pack import Pack, choose_pack, open_pack, pick_device
 from barbershop_core.progress import run
 from barbershop_core.weights.manifest import Source, read_manifest, write_manifest_hashes
 
@@ -130,6 +132,20 @@ def test_fingerprint_names_the_weights(tmp_path, alone):
     text = b.read_text()
     b.write_text("\n".join(line for line in text.splitlines() if not line.startswith("sha256")))
     assert open_pack(b, device="cpu").fingerprint != prints[2]
+
+
+def test_fingerprint_does_not_rest_on_an_assertion(small, alone):
+    """``python -O`` drops assertions, and whatever they would have opened."""
+    code = f"from barbershop_core.pack import open_pack; print(open_pack({str(small)!r}, 'cpu').fingerprint)"
+    said = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert said.stdout.strip() == open_pack(small, device="cpu").fingerprint, said.stderr
+
+
+def test_annotations_name_what_exists():
+    for member in vars(Pack).values():
+        function = member.fget if isinstance(member, property) else member
+        if inspect.isfunction(function):
+            get_type_hints(function)
 
 
 def test_landmarker_from_the_environment(small, alone, monkeypatch, tmp_path):

@@ -30,7 +30,7 @@ from huggingface_hub.utils import tqdm as hub_bar
 from ..errors import WeightCorrupt, WeightMissing
 from ..progress import Step, Steps
 from .local import Found, Reason, cache_dir, discard_cached, endpoint, offline, remembered, revisions, search
-from .manifest import Manifest, Network, Source
+from .manifest import Network, Source
 from .verify import check
 
 _POLL = 0.1  # seconds between looks at a running download
@@ -285,29 +285,3 @@ def _reason(error: BaseException) -> str:
     if "Consistency check failed" in str(error):
         return "the download broke off"
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-# ----------------------------------------------------------------------------- a whole pack
-
-
-def download_pack(
-    manifest: Manifest, level: str = "ahead", without: Iterable[str] = ()
-) -> Steps[dict[str, Found | None]]:
-    """Fetch everything that ``manifest`` needs at least as much as ``level`` (manifest.NEEDS).
-
-    without: roles to leave out.
-    Returns what was found by role, None for what could not be had.  Raises WeightMissing or WeightCorrupt for
-    a required network; what is merely wanted is left out with a notice.
-    """
-    found = {}
-    for network in manifest.needed(level):
-        if network.role in set(without):
-            continue
-        try:
-            found[network.role] = yield from fetch(network, manifest.folder)
-        except (WeightMissing, WeightCorrupt) as error:
-            if network.need == "required":
-                raise
-            found[network.role] = None
-            yield Step(f"download {network.role}", 0, 0, notice=str(error))
-    return found

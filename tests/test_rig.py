@@ -65,15 +65,15 @@ def test_training_teaches_and_resumes(pack, tmp_path):
 
     checkpoint = tmp_path / "rig.pt"
     rig, scores = run(train_rig.train(pack, checkpoint, schedule), count)
-    assert stages["look at samples"] > 0 and "rig held out" in stages and rig.sizes == SIZES
+    assert stages["draw samples"] > 0 and "rig held out" in stages and rig.sizes == SIZES
     assert {"yaw deg", "expression", "light", "light identity"} <= set(scores)
     stages.clear()
     again, _ = run(train_rig.train(pack, checkpoint, replace(schedule, minutes=0.081)), count)
-    assert "look at samples" not in stages
-    before = torch.load(checkpoint, weights_only=True)
+    assert "draw samples" not in stages
+    index = torch.load(checkpoint, weights_only=True)["state"]["index"]
     run(train_rig.train(pack, checkpoint, replace(schedule, samples=50)), count)
-    assert stages["look at samples"] > 0  # another schedule: begun anew
-    assert before["index"] > 10
+    assert stages["draw samples"] > 0  # another schedule: begun anew
+    assert index > 10
     with pytest.raises(BadRequest):
         run(train_rig.train(pack, checkpoint, replace(schedule, minutes=0)))
 
@@ -90,7 +90,7 @@ def test_training_learns_a_linear_world(pack, tmp_path):
     state = train_rig._Training(pack, face_reader(pack), known.rows(index[40:]), known.rows(index[:40]), s)
     state.s = replace(s, picture_every=10**6)
     for k in range(60):
-        state.read_step(k / 60)
+        state.dfr_step(k / 60)
     before = state.quick_scores()["pose r2"]
     for k in range(1, 180):
         state.rig_step(k, k / 180)
@@ -241,3 +241,26 @@ def test_refinement_draws_nearer(pack, tmp_path):
     assert resumed["photometric"] == pytest.approx(scores["photometric"], rel=1e-3)
     with pytest.raises(BadRequest):
         mofa.refine(pack, tmp_path / "mofa.pt", replace(schedule, minutes=0.0))
+
+
+@pytest.mark.parametrize("other", ["schedule", "regressor"])
+def test_refinement_resumes_only_its_own_checkpoint(pack, tmp_path, other):
+    from barbershop_core.training import mofa
+
+    schedule = mofa.Schedule(minutes=0.005, samples=4, held_out=4, batch=2, side=24)
+    checkpoint = tmp_path / "mofa.pt"
+
+    def refine(pack, schedule) -> list[str]:
+        stages = []
+        run(mofa.refine(pack, checkpoint, schedule), lambda step: stages.append(step.stage))
+        return stages
+
+    assert "refine" in refine(pack, schedule)
+    assert "refine" not in refine(pack, schedule)  # the minutes are spent
+    if other == "schedule":
+        schedule = replace(schedule, keep=0.5)
+    else:
+        pack = open_pack(write_small_rig(tmp_path), device="cpu")
+        with torch.no_grad():
+            pack.optional("regressor").hidden.bias.add_(0.1)
+    assert "refine" in refine(pack, schedule)

@@ -48,7 +48,7 @@ def embed(
     """Embed a portrait [1,3,R,R] in [-1,1].
 
     rig: without one the terms that need it are left out.  start: a code [1,L,D] to begin from.
-    Yields "look at samples", "embed W", "embed W+".
+    Yields "draw samples", "embed W", "embed W+".
     """
     target = energy.target_of(pack, reader, image)
     bank = None

@@ -87,7 +87,7 @@ def draw_samples(
             image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
             found.append(reader(image))
             pictures.append(resize(image, side) if image.shape[-1] > side else image)
-        yield Step("look at samples", min(len(found) * batch, count), count)
+        yield Step("draw samples", min(len(found) * batch, count), count)
     return SampleBank(w_plus, concatenate(found), torch.cat(pictures))
 
 

@@ -1,6 +1,6 @@
-"""What a rig's training compares, as one vector: theta, landmarks and all else that the regressor tells.
+"""What a rig's training compares, as one vector: theta, landmarks and what else the regressor reads.
 
-F, StyleRig's differentiable face reconstruction (section 4.1), reads it from a code.
+F, StyleRig's differentiable face reconstruction (DFR, section 4.1), predicts it from a code.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from ..pie.sample_bank import SampleBank
 
 
 class FaceReconstruction(nn.Module):
-    """F (DFR): a code [B,L,D] -> standardized description [B,K], linear beside two hidden layers."""
+    """F: standardized rows of a code [B,L,D] -> standardized description [B,K].
+
+    A linear layer plus a network with two hidden layers.
+    """
 
     def __init__(self, inputs: int, outputs: int, hidden: int = 256):
         super().__init__()
-        self.straight = nn.Linear(inputs, outputs)
-        self.bend = nn.Sequential(
+        self.linear = nn.Linear(inputs, outputs)
+        self.mlp = nn.Sequential(
             nn.Linear(inputs, hidden),
             nn.ELU(),
             nn.Dropout(0.1),
@@ -30,11 +33,15 @@ class FaceReconstruction(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         flat = rows.flatten(1)
-        return self.straight(flat) + self.bend(flat)
+        return self.linear(flat) + self.mlp(flat)
 
 
 class Description:
-    """What is compared, as one standardized vector: theta without translation, landmarks, the rest."""
+    """A reading as one standardized vector [B,K].
+
+    bank: the samples whose mean and spread standardize.  theta, landmarks, rest: slices of the vector.
+    tau, others: indices of each tau's numbers, and of all other theta but the translation.
+    """
 
     def __init__(self, bank: SampleBank):
         self.sizes = bank.reading.theta.sizes
@@ -62,6 +69,6 @@ class Description:
         return (self._raw(reading) - self.mean) / self.std
 
     def thetas(self, description: Tensor) -> Theta:
-        """theta again."""
+        """Undoes :meth:`__call__` for theta."""
         raw = description[:, self.theta] * self.std[self.theta] + self.mean[self.theta]
         return from_flat(raw, self.sizes)

@@ -2,24 +2,23 @@
 
 StyleRig (Tewari et al. 2020), without labels, on samples of the generator:
 
-1. A *bank* of samples is drawn and looked at by the pack's regressor (MoFA): theta of each.
+1. Samples are drawn, and the pack's regressor reads theta of each (`pie.sample_bank`).
 2. The *differentiable face reconstruction* F (section 4.1) learns theta from the code alone.
 3. *RigNet* (section 4.2) is trained for each tau by cycle consistency (section 4.3).  Of two samples w, v:
-   RigNet(w, theta_w) = w; F(RigNet(w, theta_v)) shows theta_v^tau (editing) and keeps theta_w^(not tau)
-   (consistency).  The article compares renderings of the mixed thetas; on the studio's CPU theta and
-   landmarks themselves, standardized, are compared in most steps, and every ``picture_every``-th step runs
-   the whole cycle: generator, regressor, rendering.
-4. The offset's length in the P-norm space (II2S) is kept small: of all codes with theta_v^tau the nearest
-   is wanted, or hair and background, of which theta knows nothing, would move too.
+   RigNet(w, theta_w) = w; F(RigNet(w, theta_v)) has theta_v^tau (editing) and theta_w^(not tau)
+   (consistency).  The article compares renderings of the mixed thetas.  Ours compares theta and landmarks,
+   standardized, because that is much faster on a CPU; every ``picture_every``-th step compares renderings,
+   and theta as the regressor reads it in the generated picture.
+4. The offset is penalized by its length in the P-norm space (II2S): of all codes with theta_v^tau the
+   nearest is wanted, or hair and background, which theta does not describe, would change too.
 
-Resumable: bank, F and RigNet lie in a checkpoint; ``minutes`` counts those of earlier runs.
+Resumable: samples, F and RigNet are kept in a checkpoint; ``minutes`` includes those of earlier runs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,19 +27,28 @@ from torch import Tensor, nn
 
 from ..errors import BadRequest
 from ..face3d.theta import TAU
+from ..networks.arcface import identity_embedding
 from ..networks.rignet import RigNet
-from ..pie.face_reader import FaceReader, face_reader, landmark_distance, photometric
+from ..pie.face_reader import FaceReader, FaceReading, face_reader, landmark_distance, photometric
 from ..pie.sample_bank import SampleBank, concatenate, draw_samples
 from ..progress import Step, Steps
+from ..protocols import PackLike
+from . import checkpoints
 from .rig_description import Description, FaceReconstruction
+
+SAVED_EVERY = 90.0
+"""Seconds between checkpoints."""
+SIDE = 32
+"""px at which renderings are compared."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """minutes: of the whole training.  samples: in the bank, and beside it held out.
-    share_dfr: of the time, for F.  batch: codes a step; picture_batch: in the steps with pictures.
-    Weights: edit, consistency, reconstruction, landmarks, rest (what else the regressor tells), prior
-    (P-norm length), rendered (photometric).
+    """minutes: of the whole training.  samples, held_out: generated portraits to train on and to score.
+    share_dfr: share of the time that trains F.  batch: codes per step.
+    picture_every, picture_batch: how often a step generates pictures, and how many.  lr: highest rate.
+    Weights: edit, consistency, reconstruction, landmarks, rest (what else the regressor reads), prior
+    (P-norm length), rendered (renderings).
     """
 
     minutes: float = 15.0
@@ -61,25 +69,32 @@ class Schedule:
     seed: int = 0
 
 
-def train(pack, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tuple[RigNet, dict]]:
+def train(pack: PackLike, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tuple[RigNet, dict]]:
     """Train the pack's rig.
 
-    Yields steps ("look at samples", "read codes", "rig", "rig held out"); returns RigNet in eval mode and
-    its held-out figures.  Raises errors.FaceModelMissing where the pack cannot see theta.
+    checkpoint: written during training, and resumed if it is of the same schedule (but for ``minutes``) and
+        the same networks.
+
+    Yields the stages "draw samples", "face reconstruction", "rig", "rig held out"; returns RigNet in eval
+    mode and its held-out figures.  Raises errors.FaceModelMissing if the pack cannot read theta.
     """
     s = schedule or Schedule()
     if s.minutes <= 0:
-        raise BadRequest("The training needs some minutes.", "Give --minutes above 0; 15 are usual.")
+        raise BadRequest("The training needs a positive time.", "Give --minutes above 0; 15 are usual.")
     return _train(pack, face_reader(pack), checkpoint, s)
 
 
-def _train(pack, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[RigNet, dict]]:
+def _train(pack: PackLike, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[RigNet, dict]]:
     torch.manual_seed(s.seed)
-    saved = _read(checkpoint, pack, s)
+    identity = {
+        "schedule": asdict(replace(s, minutes=0.0)),
+        "networks": checkpoints.digest(pack.generator, reader.net, reader.model),
+    }
+    saved = checkpoints.load(checkpoint, identity)
     if saved is None:
         bank = yield from draw_samples(pack, reader, s.samples + s.held_out, s.seed)
         saved = {"bank": bank.state_dict(), "elapsed": 0.0, "index": 0}
-        _write(checkpoint, saved, pack, s)
+        checkpoints.save(checkpoint, saved, identity)
     bank = SampleBank.from_state(saved["bank"])
     held, known = bank.rows(torch.arange(s.held_out)), bank.rows(torch.arange(s.held_out, len(bank)))
     state = _Training(pack, reader, known, held, s)
@@ -90,18 +105,17 @@ def _train(pack, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tup
     while elapsed < total or index == 0:
         elapsed = time.monotonic() - began
         done = min(elapsed / total, 1.0)
-        first = done < s.share_dfr
-        losses = (
-            state.read_step(done / s.share_dfr)
-            if first
-            else state.rig_step(index, (done - s.share_dfr) / (1 - s.share_dfr))
-        )
+        if done < s.share_dfr:
+            stage, losses = "face reconstruction", state.dfr_step(done / s.share_dfr)
+        else:
+            stage, losses = "rig", state.rig_step(index, (done - s.share_dfr) / (1 - s.share_dfr))
         index += 1
         means = {k: 0.98 * means.get(k, v) + 0.02 * v for k, v in losses.items()}
         if index % 100 == 0:
-            yield Step("read codes" if first else "rig", int(elapsed), int(total), means)
-        if time.monotonic() - last > 90 or elapsed >= total:
-            _write(checkpoint, {**saved, **state.state_dict(), "elapsed": elapsed, "index": index}, pack, s)
+            yield Step(stage, int(elapsed), int(total), means)
+        if time.monotonic() - last > SAVED_EVERY or elapsed >= total:
+            saved |= {**state.state_dict(), "elapsed": elapsed, "index": index}
+            checkpoints.save(checkpoint, saved, identity)
             last = time.monotonic()
             if elapsed < total:
                 yield Step("rig held out", int(elapsed), int(total), state.quick_scores())
@@ -112,7 +126,7 @@ def _train(pack, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tup
 class _Training:
     """F, RigNet and their optimizers."""
 
-    def __init__(self, pack, reader: FaceReader, known: SampleBank, held: SampleBank, s: Schedule):
+    def __init__(self, pack: PackLike, reader: FaceReader, known: SampleBank, held: SampleBank, s: Schedule):
         self.pack, self.reader, self.known, self.held, self.s = pack, reader, known, held, s
         g, self.describe = pack.generator, Description(known)
         self.wanted, self.held_wanted = self.describe(known.reading), self.describe(held.reading)
@@ -126,7 +140,7 @@ class _Training:
             net.std.copy_(known.reading.theta.tau(name).std(0).clamp_min(1e-3))
         rows = self.rows(known.w_plus)
         cov = torch.cov(rows.flatten(0, 1).T) + 1e-3 * torch.eye(rows.shape[2])
-        self.metric = torch.linalg.inv(torch.linalg.cholesky(cov)).T  # offsets to units of W's spread
+        self.whitening = torch.linalg.inv(torch.linalg.cholesky(cov)).T
         self.dfr = FaceReconstruction(rows[0].numel(), self.wanted.shape[1])
         self._start_dfr(rows)
         self.optimizers = {
@@ -136,18 +150,19 @@ class _Training:
         self.rng = torch.Generator().manual_seed(s.seed + 1)
 
     def rows(self, w_plus: Tensor) -> Tensor:
+        """Standardized rows of codes [B,L,D]."""
         return (w_plus - self.rig.w_mean) / self.rig.w_std
 
     @torch.no_grad()
     def _start_dfr(self, rows: Tensor) -> None:
-        """The straight part by ridge regression: most of theta is linear in W."""
+        """Start from ridge regression: most of theta is linear in W."""
         x = torch.cat([rows.flatten(1), torch.ones(len(rows), 1)], 1)
         gram = x.T @ x + 30.0 * torch.eye(x.shape[1])
         answer = torch.linalg.solve(gram, x.T @ self.wanted)
-        self.dfr.straight.weight.copy_(answer[:-1].T)
-        self.dfr.straight.bias.copy_(answer[-1])
-        self.dfr.bend[-1].weight.zero_()
-        self.dfr.bend[-1].bias.zero_()
+        self.dfr.linear.weight.copy_(answer[:-1].T)
+        self.dfr.linear.bias.copy_(answer[-1])
+        self.dfr.mlp[-1].weight.zero_()
+        self.dfr.mlp[-1].bias.zero_()
 
     def _rate(self, name: str, done: float) -> None:
         for group in self.optimizers[name].param_groups:
@@ -156,7 +171,7 @@ class _Training:
     def _draw(self, count: int) -> Tensor:
         return torch.randint(len(self.known), (count,), generator=self.rng)
 
-    def read_step(self, done: float) -> dict[str, float]:
+    def dfr_step(self, done: float) -> dict[str, float]:
         """One step of F."""
         self._rate("dfr", done)
         rows = self._draw(4 * self.s.batch)
@@ -173,7 +188,7 @@ class _Training:
         optimizer.step()
 
     def rig_step(self, index: int, done: float) -> dict[str, float]:
-        """One step of RigNet, all tau; with pictures now and then."""
+        """One step of RigNet: of each tau by codes, or of one tau by pictures."""
         self._rate("rig", done)
         self.dfr.eval().requires_grad_(False)
         names = tuple(self.rig.tau)
@@ -188,16 +203,17 @@ class _Training:
         return {key + (" (pictures)" if pictures else ""): float(v.detach()) for key, v in terms.items()}
 
     def _cycle(self, name: str, w: Tensor, v: Tensor, pictures: bool) -> dict[str, Tensor]:
-        s, describe = self.s, self.describe
-        code, theta = self.known.w_plus[w], self.known.reading.theta
-        if not pictures:  # embedded photos' rows have a noise of their own
+        """The weighted losses of moving samples w by theta_v^tau."""
+        s, describe, known = self.s, self.describe, self.known
+        code, theta = known.w_plus[w], known.reading.theta
+        if not pictures:  # the rows of embedded photos are noisy
             strength = 0.15 * torch.rand(len(w), 1, 1, generator=self.rng)
             code = code + strength * torch.randn(code.shape, generator=self.rng) * self.rig.w_std
-        own = self.dfr(self.rows(code)) if not pictures else self.wanted[w]
+        own = self.wanted[w] if pictures else self.dfr(self.rows(code))
         tau, others = describe.tau[name], describe.others[name]
         kept = self.rig(code, name, describe.thetas(own).tau(name))
         moved = self.rig(code, name, theta.tau(name)[v])
-        offset = (moved - code) / self.rig.w_std @ self.metric
+        offset = (moved - code) / self.rig.w_std @ self.whitening
         terms = {
             "reconstruction": s.reconstruction * ((kept - code) / self.rig.w_std).square().mean(),
             "prior": s.prior * offset.square().sum(2).mean(),
@@ -206,36 +222,33 @@ class _Training:
             image = self.pack.generator.synthesis(moved, resolution=self.pack.working_size)
             reading = self.reader(image)
             found = describe(reading)
-            mixed = theta[w].with_tau(name, theta.tau(name)[v])
-            drawn = theta[v].with_tau(name, reading.theta.tau(name))
-            rendered = photometric(self.reader, self.known.images[v], drawn, 32).mean()
-            # translation follows the head: FFHQ alignment moves it, theta's own is not asked for
-            mixed = (
-                self.reader.model.solve_translation(mixed, reading.landmarks, 1) if name == "pose" else mixed
-            )
-            rendered = rendered + photometric(self.reader, image, mixed, 32).mean()
-            rendered = (
-                rendered + landmark_distance(self.reader, self.known.reading.landmarks[v], drawn).mean()
-            )
-            terms["rendered"] = s.rendered * rendered
+            terms["rendered"] = s.rendered * self._rendered(name, w, v, image, reading)
         else:
             found = self.dfr(self.rows(moved))
         terms["edit"] = s.edit * F.smooth_l1_loss(found[:, tau], self.wanted[v][:, tau])
         terms["consistency"] = s.consistency * F.smooth_l1_loss(found[:, others], own[:, others])
-        rest = (
-            F.smooth_l1_loss(found[:, describe.rest], own[:, describe.rest])
-            if own.shape[1] > describe.rest.start
-            else offset.new_zeros(())
-        )
-        terms["rest"] = s.rest * rest
+        if own.shape[1] > describe.rest.start:
+            terms["rest"] = s.rest * F.smooth_l1_loss(found[:, describe.rest], own[:, describe.rest])
         if name == "light":  # the only tau that moves no landmark
             marks = F.smooth_l1_loss(found[:, describe.landmarks], own[:, describe.landmarks])
             terms["landmarks"] = s.landmarks * marks
         return terms
 
+    def _rendered(self, name: str, w: Tensor, v: Tensor, image: Tensor, reading: FaceReading) -> Tensor:
+        """StyleRig's cycle on pictures: v's picture against [theta_v^(not tau), tau of the edited picture],
+        and the edited picture against [theta_w^(not tau), theta_v^tau]."""
+        known, theta = self.known, self.known.reading.theta
+        of_v = theta[v].with_tau(name, reading.theta.tau(name))
+        of_w = theta[w].with_tau(name, theta.tau(name)[v])
+        if name == "pose":  # FFHQ alignment shifts a turned head
+            of_w = self.reader.model.solve_translation(of_w, reading.landmarks, 1)
+        loss = photometric(self.reader, known.images[v], of_v, SIDE).mean()
+        loss = loss + photometric(self.reader, image, of_w, SIDE).mean()
+        return loss + landmark_distance(self.reader, known.reading.landmarks[v], of_v).mean()
+
     @torch.no_grad()
     def quick_scores(self) -> dict[str, float]:
-        """Held-out R2 of F on codes, and how much of tau arrives as F reads it."""
+        """Held-out R2 of F on theta, and of the tau that F reads in moved codes."""
         self.dfr.eval()
         read = self.dfr(self.rows(self.held.w_plus))
         count = self.describe.theta.stop
@@ -263,16 +276,14 @@ class _Training:
 
 
 def held_out(
-    pack, reader: FaceReader, rig: RigNet, held: SampleBank, count: int = 96
+    pack: PackLike, reader: FaceReader, rig: RigNet, held: SampleBank, count: int = 96
 ) -> Steps[dict[str, float]]:
-    """Held-out figures in pictures: each sample gets another's tau.
+    """Figures on held-out samples, each of which gets the tau of another one.
 
-    "yaw deg", "pitch deg", "roll deg": mean error of the head as the regressor sees it in the picture.
-    "expression", "light": error of tau over the change asked, root of the ratio of mean squares.
-    "<tau> others": change of all other theta in units of its spread.  "<tau> identity": cosine.
+    "yaw deg", "pitch deg", "roll deg": mean error of the angles that the regressor reads in the picture.
+    "expression", "light": error of tau relative to the change requested, root of the ratio of mean squares.
+    "<tau> others": change of all other theta, in units of its spread.  "<tau> identity": cosine.
     """
-    from ..networks.arcface import identity_embedding
-
     count = min(count, len(held))
     held = held.rows(torch.arange(count))
     other = torch.roll(torch.arange(count), 1)
@@ -305,28 +316,3 @@ def held_out(
         scores[f"{name} identity"] = float((torch.cat(faces) * before).sum(1).mean())
         yield Step("rig held out", number, len(rig.tau), scores)
     return scores
-
-
-def _identity(pack, s: Schedule) -> dict:
-    """What a checkpoint belongs to: the schedule but for its time, the generator and the regressor."""
-    numbers = {k: v for k, v in asdict(s).items() if k != "minutes"}
-    digest = hashlib.sha256()
-    for net in (pack.generator, pack.optional("regressor")):
-        for value in net.state_dict().values():
-            digest.update(value.cpu().contiguous().numpy().tobytes())
-    return {"networks": digest.hexdigest(), "schedule": numbers}
-
-
-def _write(checkpoint: Path, saved: dict, pack, s: Schedule) -> None:
-    part = checkpoint.with_suffix(".part")
-    torch.save({**saved, **_identity(pack, s)}, part)
-    part.replace(checkpoint)
-
-
-def _read(checkpoint: Path, pack, s: Schedule) -> dict | None:
-    """A checkpoint of the same pack and schedule; of another one it is left alone and begun anew."""
-    if not checkpoint.is_file():
-        return None
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    same = all(saved.get(k) == v for k, v in _identity(pack, s).items())
-    return saved if same else None

@@ -151,9 +151,9 @@ class Pack(PackFiles):
         return self._required("pnorm", self._open_pnorm)
 
     @property
-    def lending(self) -> Tensor | None:
+    def hair_projection(self) -> Tensor | None:
         """[D,D] on the pack's device: projects a move in W onto its hair part; None if there is no file."""
-        return self._once("lending", self._open_lending)
+        return self._once("hair_projection", self._open_hair_projection)
 
     @property
     def landmarker(self) -> Path | None:
@@ -221,7 +221,7 @@ class Pack(PackFiles):
             statistics = PNorm.fit(_mapping_samples(self.generator))
         return statistics.to(self.device)
 
-    def _open_lending(self, role: str) -> Tensor | None:
+    def _open_hair_projection(self, role: str) -> Tensor | None:
         def build(path: Path) -> Tensor:
             matrix = checkpoint.read(path).get("matrix")
             width = self.generator.style_dim

@@ -123,7 +123,7 @@ def test_lending_by_a_learnt_matrix(small_pack, scene, monkeypatch):
     g = small_pack.generator
     reference = g.spread(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(9))))
     axes = torch.linalg.qr(torch.randn(g.style_dim, 3, generator=torch.Generator().manual_seed(4)))[0]
-    monkeypatch.setattr(type(small_pack), "lending", property(lambda pack: axes @ axes.T))
+    monkeypatch.setattr(type(small_pack), "hair_projection", property(lambda pack: axes @ axes.T))
     moved = run(lend(small_pack, person, reference, labels, TINY))
     first = small_pack.generator.feature_index
     step, wanted = (moved - person)[0, :first], (reference - person)[:, :first].mean(1)

@@ -176,7 +176,7 @@ def _carry(
     dressed = regions == {"hair"} and preset.pose_steps > 0
     # Where the pack knows hair apart from the rest of a code, lent hair fits the person's head better than
     # the reference's own does after a similarity, whichever way the two look.
-    known = dressed and pack.lending is not None
+    known = dressed and pack.hair_projection is not None
     turned = bool(regions) and (known or is_turned(labels, person.labels, preset))
     if turned or dressed:
         if dressed:

@@ -102,13 +102,13 @@ def lend(pack, person: Tensor, reference: Tensor, labels: Tensor, preset) -> Ste
         |c - (p_reference - p_person)|^2 + |J c|^2 / preset.lend
 
     that is, what is known of the reference unless the face contradicts it.  Where the pack has learnt
-    which part of a move in W is hair (``pack.lending``), that part is taken instead and nothing is
+    which part of a move in W is hair (``pack.hair_projection``), that part is taken instead and nothing is
     measured.  Moves the rows that make F; the others stay the person's.  Returns [1,L,D].
     """
     first = pack.generator.feature_index
     rest = person[:, first:]
-    if pack.lending is not None:
-        move = (reference[:, :first].mean(1) - person[:, :first].mean(1)) @ pack.lending
+    if pack.hair_projection is not None:
+        move = (reference[:, :first].mean(1) - person[:, :first].mean(1)) @ pack.hair_projection
         yield Step("align", 1, 1)
         return torch.cat([person[:, :first] + move[:, None], rest], 1)
     space = lending_space(pack, person[:, :first], reference[:, :first])

@@ -22,8 +22,7 @@ from ..networks.stylegan2 import Generator
 from ..progress import Step, run
 from ..weights.manifest import write_manifest_hashes
 from ..weights.save import save_half
-from . import hair_projection as lending
-from . import pool, report, train_generator, train_nets
+from . import hair_projection, pool, report, train_generator, train_nets
 
 if TYPE_CHECKING:
     from ..pack import Pack
@@ -92,8 +91,8 @@ def _generator(place: Place) -> Iterator[Step]:
     g = load_generator(place.checkpoint("generator"))
     save_half(g.state_dict() | {"latent_avg": g.w_mean}, place.out / "generator.safetensors")
     save_half(dict(pnorm(g).state_dict()), place.out / "pnorm.safetensors")
-    matrix, explained = lending.lending(g)
-    save_half({"matrix": matrix}, place.out / "lending.safetensors")
+    matrix, explained = hair_projection.fit(g)
+    save_half({"matrix": matrix}, place.out / "hair_projection.safetensors")
     return report.generator_scores(g, place.pool) | {"hair's moves explained": explained}
 
 

@@ -19,6 +19,7 @@ from barbershop_core.styleclip.directions import from_state, image_directions
 from barbershop_core.training import directions_table as precompute
 from barbershop_core.training import train_mapper
 from barbershop_core.world import captions, params
+from barbershop_core.world.claims import claims
 
 QUICK = replace(train_mapper.FAST, steps=4, batch=2)
 
@@ -128,18 +129,18 @@ def test_captions_are_true_and_cover_the_world():
     assert len(texts) == 80 and fits.shape == (80, 60)
     assert (fits[np.arange(60), np.arange(60)] > 0.01).all()
     assert ((fits >= 0) & (fits <= 1)).all()
-    said = " ".join(" ".join((*c.nouns, *c.adjectives, *c.verbs, *c.hair)) for c in captions.claims())
+    said = " ".join(" ".join((*c.nouns, *c.adjectives, *c.verbs, *c.hair)) for c in claims())
     for word in ("glasses", "no glasses", "not smiling", "curlier", "grey", "clean-shaven", "to the left"):
         assert word in said
     moved = set()
     base = {name: np.zeros(2) for name in params.NAMES}
     for name in params.NAMES:
         changed = base | {name: np.array([0.0, 0.9])}
-        if any(np.ptp(c.truth(changed)) > 0.05 for c in captions.claims()):
+        if any(np.ptp(c.truth(changed)) > 0.05 for c in claims()):
             moved.add(name)
     assert set(params.NAMES) - moved <= {"sweep", "wave_length"}  # these show with a fringe, with curls
     bald = {**base, "glasses": np.array([0.59, 0.61])}
-    worn = next(c for c in captions.claims() if "glasses" in c.nouns)
+    worn = next(c for c in claims() if "glasses" in c.nouns)
     assert worn.truth(bald).tolist() == [0.0, 1.0]
 
 

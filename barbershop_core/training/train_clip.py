@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..networks.clip import Clip, build
 from ..progress import Step
 from ..world import captions, params
+from ..world.claims import claims
 from . import pool, timebox
 from .augment import degrade
 from .train_generator import to_tensor
@@ -109,7 +110,7 @@ def scores(clip: Clip, p: np.ndarray, images: np.ndarray, seed: int = 0) -> dict
     hit = good.gather(1, order)
     found = {f"retrieval@{n}": hit[:, :n].any(1).float().mean().item() for n in (1, 5)}
     by_attribute: dict[str, list[float]] = {}
-    for k, claim in enumerate(captions.claims()):
+    for k, claim in enumerate(claims()):
         yes, no = truth[k] > 0.7, truth[k] < 0.3
         if min(yes.sum(), no.sum()) < 8:
             continue

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -55,21 +54,16 @@ class StageTimer:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 3)
 
 
-def memory_errors(function: Callable[..., Steps[T]]) -> Callable[..., Steps[T]]:
-    """Decorates a generator function: running out of memory becomes errors.OutOfMemory."""
-
-    @functools.wraps(function)
-    def guarded(*arguments, **options):
-        try:
-            return (yield from function(*arguments, **options))
-        except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            if not out_of_memory(error):
-                raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        raise OutOfMemory("There is not enough memory for this.")
-
-    return guarded
+def memory_errors(steps: Steps[T]) -> Steps[T]:
+    """The same steps; running out of memory raises errors.OutOfMemory."""
+    try:
+        return (yield from steps)
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not out_of_memory(error):
+            raise
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    raise OutOfMemory("There is not enough memory for this.")
 
 
 def out_of_memory(error: BaseException) -> bool:

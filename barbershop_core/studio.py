@@ -1,43 +1,60 @@
 """The facade: everything that can be done with an open pack.
 
-What takes long is a generator of steps (:mod:`.progress`) that returns its result; arguments are
-checked when it is called, so a mistake in them is heard before any work.
+What takes long is a generator of steps (:mod:`.progress`) that returns its result; its arguments are checked
+when it is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from . import photo
-from .barbershop import transfer as edit
-from .barbershop.transfer_presets import TransferPreset, transfer_preset
-from .editing.regions import parse, region_index
+from .barbershop import options as hair
+from .editing.reading import regions_of, shows_a_face
 from .editing.result import Result
 from .errors import NoFaceFound
-from .inversion import embed
-from .inversion.cache import CodeCache, cache_key
-from .inversion.codes import Code, space_name
-from .inversion.inversion_presets import InversionPreset
+from .inversion import options as inversion
+from .inversion.cache import CodeCache
+from .inversion.codes import Code
+from .jobs import operation_named
+from .options import PRESET, SEED
 from .photo import Portrait
 from .photo.pixels import to_uint8
-from .progress import Step, Steps
-from .stages import memory_errors
+from .pie import options as rig
+from .progress import Steps
+from .protocols import PackLike
+from .styleclip import options as words
+
+if TYPE_CHECKING:
+    from .pie.session import RigSession
+    from .styleclip.sliders import Sliders
 
 
 class Studio:
     """An open pack with its cache of codes.
 
-    pack: of :func:`barbershop_core.open_pack`.  cache: where codes are kept; ``None`` is the platform's
-    folder (:func:`.cache.default_folder`), ``False`` keeps nothing.
+    pack: of :func:`barbershop_core.open_pack`.  cache: where codes are kept; None is the platform's folder
+    (:func:`.inversion.cache.default_folder`), False keeps nothing.
     """
 
-    def __init__(self, pack, cache: CodeCache | Literal[False] | None = None):
+    def __init__(self, pack: PackLike, cache: CodeCache | Literal[False] | None = None):
         self.pack = pack
-        self.cache = CodeCache() if cache is None else (cache if cache is not False else None)
+        self.cache = CodeCache() if cache is None else cache or None
+
+    def start(
+        self,
+        operation: str,
+        photos: Mapping[str, Portrait | None],
+        options: Mapping[str, Any],
+        previous: Result | None = None,
+        paste: bool = True,
+    ) -> Steps[Any]:
+        """Steps of an operation of :data:`.jobs.OPERATIONS`.  Raises BadRequest."""
+        return operation_named(operation).start(self.pack, self.cache, photos, options, previous, paste)
 
     # ------------------------------------------------------------------------------ photos
 
@@ -45,76 +62,42 @@ class Studio:
         """A portrait from a path, bytes, a PIL image or uint8 array, aligned to the pack's size.
 
         face: which of several, from the largest (0); by default the largest that can be used.
-        Raises errors.PhotoError and its kinds, each with what to do.
+        Raises errors.PhotoError and its kinds, each with a remedy.
         """
-        size = self.pack.working_size
+        size, landmarker = self.pack.working_size, self.pack.landmarker
         try:
-            return photo.read(source, size, self.pack.landmarker, face)
+            return photo.read(source, size, landmarker, face)
         except NoFaceFound as error:
-            # The landmark finder knows photographs.  A square that the pack's own parser sees a face in is
-            # a portrait of its world.
+            # The landmarker was trained on photographs.  A square in which the pack's own parser finds a face
+            # is a rendered portrait.
             try:
-                portrait = photo.read(source, size, self.pack.landmarker, face, trust_square=True)
+                portrait = photo.read(source, size, landmarker, face, trust_square=True)
             except NoFaceFound:
                 raise error from None
-            if not self.shows_a_face(portrait):
+            if not shows_a_face(self.pack, portrait):
                 raise error from None
             return portrait
 
     def parse(self, portrait: Portrait) -> np.ndarray:
-        """The portrait's regions: uint8 [R,R], indices into ``barbershop.regions.REGIONS``."""
-        image = portrait.tensor(self.pack.working_size, self.pack.device)
-        return parse(self.pack.parser, image)[0].to("cpu", torch.uint8).numpy()
+        """The portrait's regions: uint8 [R,R], indices into ``editing.regions.REGIONS``."""
+        return regions_of(self.pack, portrait)
 
-    def shows_a_face(self, portrait: Portrait) -> bool:
-        """Whether the pack's parser finds skin, nose and mouth in it."""
-        labels = self.parse(portrait)
-        share = {name: float((labels == region_index(name)).mean()) for name in ("skin", "nose", "mouth")}
-        return share["skin"] > 0.06 and share["nose"] > 0.003 and share["mouth"] > 0.002
+    # ------------------------------------------------------------------------------ inversion
+
+    def invert(
+        self, portrait: Portrait, space: str = inversion.SPACE.default, preset: Any = PRESET.default
+    ) -> Steps[Code]:
+        """The portrait's code.
+
+        space: "W", "W+" or "FS".  preset: "fast", "paper", "released", or an InversionPreset.
+        """
+        return self.start("invert", {"face": portrait}, {"space": space, "preset": preset})
 
     def render(self, code: Code) -> np.ndarray:
         """The image of a code, uint8 [R,R,3]."""
         with torch.no_grad():
             image = code.to(self.pack.device).synthesis(self.pack.generator, self.pack.working_size)
         return to_uint8(image)[0].numpy()
-
-    # ------------------------------------------------------------------------------ inversion
-
-    def invert(
-        self, portrait: Portrait, space: str = "FS", preset: str | InversionPreset | TransferPreset = "fast"
-    ) -> Steps[Code]:
-        """The portrait's code.
-
-        space: "W", "W+" or "FS".  preset: "fast", "paper", "released", or numbers of one's own.
-        Raises BadRequest for unknown ones.
-        """
-        numbers = preset if isinstance(preset, InversionPreset) else transfer_preset(preset).inversion
-        return self._invert_one(portrait, space_name(space), numbers)
-
-    @memory_errors
-    def _invert_one(self, portrait: Portrait, space: str, preset: InversionPreset) -> Steps[Code]:
-        yield from self.pack.download()  # nothing to do where everything is here
-        codes = yield from self.codes([portrait], space, preset)
-        return codes[0]
-
-    def codes(self, portraits: list[Portrait], space: str, preset: InversionPreset) -> Steps[list[Code]]:
-        """Codes from the cache, the missing ones embedded.  space: "W", "W+" or "FS"."""
-        found: dict[str, Code] = {}
-        stage = {"W": "embed W", "W+": "embed W+", "FS": "embed F/S"}[space]
-        for portrait in portraits:
-            if portrait.digest in found:
-                continue
-            key = cache_key(portrait.digest, self.pack.fingerprint, space, (preset, self.pack.working_size))
-            code = self.cache.get(key, self.pack.device) if self.cache is not None else None
-            if code is None:
-                images = portrait.tensor(self.pack.working_size, self.pack.device)
-                code = (yield from embed(self.pack, images, space, preset))[0]
-                if self.cache is not None:
-                    self.cache.put(key, code)
-            else:
-                yield Step(stage, 1, 1, notice="")
-            found[portrait.digest] = code
-        return [found[portrait.digest] for portrait in portraits]
 
     # ------------------------------------------------------------------------------ hair and face
 
@@ -124,15 +107,47 @@ class Studio:
         hair_shape: Portrait | None = None,
         hair_color: Portrait | None = None,
         regions: Mapping[str, Portrait] | None = None,
-        **options,
+        mask: np.ndarray | None = None,
+        mode: str = hair.MODE.default,
+        smooth: float = hair.SMOOTH.default,
+        preset: Any = PRESET.default,
+        seed: int = SEED.default,
+        paste: bool = True,
+        previous: Result | None = None,
     ) -> Steps[Result]:
-        """The person of ``face`` with hair or other regions of other photos (Barbershop): see
-        :func:`.barbershop.edit.transfer` for options and errors."""
-        return edit.transfer(self, face, hair_shape, hair_color, regions, **options)
+        """The person of ``face`` with hair or other regions of other photos (Barbershop).
 
-    def swap_face(self, face: Portrait, into: Portrait, **options) -> Steps[Result]:
-        """The face of ``face`` in the photo ``into``: see :func:`.barbershop.edit.swap_face`."""
-        return edit.swap_face(self, face, into, **options)
+        hair_shape, hair_color: either may be absent; then the hair keeps the person's own.
+        regions: region -> portrait, any number of sources; shape and colour both (of skin-coloured parts the
+            shape only).  "face" stands for all parts of a face.
+        mask: a painted target mask, uint8 [H,W] region indices or [H,W,3] region colours, used instead of the
+            automatic one.
+        mode: "realistic" or "fidelity", see :mod:`.barbershop.target_mask`.  smooth: 0..40, px at 256 px.
+        preset: "fast", "paper", "released", or a TransferPreset.  seed: kept in the recipe.
+        paste: also return the whole photo.  previous: start from this result of the same ``face``.
+
+        Raises BadRequest where an argument makes no sense.
+        """
+        photos, roles = _region_photos(regions)
+        photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color}
+        options = {"regions": roles, "mask": mask, "mode": mode, "smooth": smooth}
+        return self.start("transfer", photos, options | {"preset": preset, "seed": seed}, previous, paste)
+
+    def swap_face(
+        self,
+        face: Portrait,
+        into: Portrait,
+        mode: str = hair.MODE.default,
+        smooth: float = hair.SMOOTH.default,
+        preset: Any = PRESET.default,
+        seed: int = SEED.default,
+        paste: bool = True,
+        previous: Result | None = None,
+    ) -> Steps[Result]:
+        """The face of ``face`` in the photo ``into``, whose hair, pose, light and skin tone stay; options as
+        of :meth:`transfer`."""
+        options = {"mode": mode, "smooth": smooth, "preset": preset, "seed": seed}
+        return self.start("swap_face", {"face": face, "into": into}, options, previous, paste)
 
     def target_mask(
         self,
@@ -140,37 +155,89 @@ class Studio:
         hair_shape: Portrait | None = None,
         hair_color: Portrait | None = None,
         regions: Mapping[str, Portrait] | None = None,
-        **options,
+        mode: str = hair.MODE.default,
+        smooth: float = hair.SMOOTH.default,
+        preset: Any = PRESET.default,
+        seed: int = SEED.default,
+        previous: Result | None = None,
     ) -> Steps[np.ndarray]:
-        """Only a transfer's automatic target mask, to repaint: see :func:`.barbershop.edit.target_mask`."""
-        return edit.target_mask(self, face, hair_shape, hair_color, regions, **options)
+        """Only a transfer's automatic target mask, uint8 [R,R] region indices, to repaint."""
+        photos, roles = _region_photos(regions)
+        photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color}
+        options = {"regions": roles, "mode": mode, "smooth": smooth, "preset": preset, "seed": seed}
+        return self.start("target_mask", photos, options, previous)
 
     # ------------------------------------------------------------------------------ words
 
     def edit_text(
-        self, portrait: Portrait, prompt: str, method: str = "directions", **options
+        self,
+        portrait: Portrait,
+        prompt: str = words.PROMPT.default,
+        method: str = words.METHOD.default,
+        previous: Result | None = None,
+        paste: bool = True,
+        **options: Any,
     ) -> Steps[Result]:
-        """Edit by words (StyleCLIP): see :func:`.styleclip.edit.edit_text` for options and errors."""
-        from .styleclip import edit_text as by_words
+        """Edit by words (StyleCLIP).
 
-        return by_words.edit_text(self, portrait, prompt, method, **options)
+        prompt: what the portrait should show ("curly hair"); for "mapper" the name of a mapper or its file.
+        method: "directions" (at once), "optimize" (seconds to minutes) or "mapper" (at once).
+        options: neutral, alpha, beta, strength, identity, route, edits, preset, seed, see
+            :mod:`.styleclip.options`.
 
-    def direction_sliders(self, portrait: Portrait, previous: Result | None = None, **options) -> Steps[Any]:
-        """Global directions under sliders: see :func:`.styleclip.edit.direction_sliders`."""
-        from .styleclip import edit_text as by_words
+        Raises BadRequest for empty prompts, unknown methods and mappers, numbers out of range.
+        """
+        options |= {"prompt": prompt, "method": method}
+        return self.start("edit_text", {"face": portrait}, options, previous, paste)
 
-        return by_words.direction_sliders(self, portrait, previous, **options)
+    def direction_sliders(
+        self, portrait: Portrait, previous: Result | None = None, **options: Any
+    ) -> Steps[Sliders]:
+        """Global directions with sliders.  options: route, preset, seed."""
+        return self.start("direction_sliders", {"face": portrait}, options, previous)
 
     # ------------------------------------------------------------------------------ rig
 
-    def repose(self, portrait: Portrait, **options) -> Steps[Result]:
-        """Turn the head, change expression or light (PIE): see :func:`.pie.edit.repose`."""
-        from .pie import repose as by_rig
+    def repose(
+        self,
+        portrait: Portrait,
+        yaw: float = rig.YAW.default,
+        pitch: float = rig.PITCH.default,
+        roll: float = rig.ROLL.default,
+        like: Portrait | None = None,
+        previous: Result | None = None,
+        paste: bool = True,
+        **options: Any,
+    ) -> Steps[Result]:
+        """Turn the head, change expression or light (PIE).
 
-        return by_rig.repose(self, portrait, **options)
+        yaw, pitch, roll: degrees to turn by: to the picture's right, up, clockwise.
+        like: another portrait to copy pose, expression or light from.
+        options: expression (a name with ``strength``, or amounts by the face model's controls), strength,
+            light (azimuth, elevation, strength, warmth), copy, method, preset, seed, see :mod:`.pie.options`.
 
-    def rig(self, portrait: Portrait, preset="fast", previous: Result | None = None, **options) -> Steps[Any]:
-        """The portrait embedded for the rig, under sliders: see :func:`.pie.edit.rig`."""
-        from .pie import repose as by_rig
+        Raises BadRequest where an argument makes no sense, errors.FaceModelMissing where the pack has no 3D
+        face, NoFaceFound where ``like`` shows none.
+        """
+        options |= {"yaw": yaw, "pitch": pitch, "roll": roll}
+        return self.start("repose", {"face": portrait, "like": like}, options, previous, paste)
 
-        return by_rig.rig(self, portrait, preset, previous, **options)
+    def rig(
+        self,
+        portrait: Portrait,
+        preset: Any = PRESET.default,
+        previous: Result | None = None,
+        seed: int = SEED.default,
+    ) -> Steps[RigSession]:
+        """Embed a portrait for the rig, once for any number of edits."""
+        return self.start("rig", {"face": portrait}, {"preset": preset, "seed": seed}, previous)
+
+
+def _region_photos(
+    regions: Mapping[str, Portrait] | None,
+) -> tuple[dict[str, Portrait | None], dict[str, str] | None]:
+    """Photos by role and the role of each region."""
+    if not regions:
+        return {}, None
+    roles = {str(region): f"region {region}" for region in regions}
+    return {f"region {region}": portrait for region, portrait in regions.items()}, roles

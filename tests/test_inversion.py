@@ -10,8 +10,10 @@ import torch
 from small_studio import SIDE
 
 from barbershop_core.errors import BadRequest
-from barbershop_core.inversion import FAST, PAPER, RELEASED, embed, project
+from barbershop_core.inversion.embed import embed
+from barbershop_core.inversion.inversion_presets import FAST, PAPER, RELEASED
 from barbershop_core.inversion.minimise import Plateau, minimise, ramp_down
+from barbershop_core.inversion.project import project
 from barbershop_core.progress import run
 
 MEAN = replace(RELEASED, start="mean", lr=0.05, feature_lr=0.05, style_lr=0.05, p_norm=0.0)

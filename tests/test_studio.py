@@ -138,7 +138,6 @@ def test_paste_is_optional_and_scores_are_complete(studio):
 
 
 def test_memory_that_runs_out_is_a_sentence():
-    @memory_errors
     def steps(error):
         yield 1
         raise error
@@ -146,18 +145,17 @@ def test_memory_that_runs_out_is_a_sentence():
     wording = "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: not enough memory"
     for error in (torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError(wording)):
         with pytest.raises(errors.OutOfMemory, match="smaller pack"):
-            run(steps(error))
+            run(memory_errors(steps(error)))
     with pytest.raises(RuntimeError, match="a bug"):
-        run(steps(RuntimeError("a bug")))
+        run(memory_errors(steps(RuntimeError("a bug"))))
 
 
 def test_real_exhaustion_is_recognised():
-    @memory_errors
     def steps():
         yield torch.empty(1 << 50)  # PyTorch's own error in its own words
 
     with pytest.raises(errors.OutOfMemory):
-        run(steps())
+        run(memory_errors(steps()))
 
 
 def test_previews_are_lazy_pictures(studio):

@@ -1,13 +1,13 @@
-"""Edits one after the other: each goes on from the code and the picture that the last one left.
+"""Edits one after the other: each starts from the code and the picture that the one before left.
 
-What is pasted into is always the person's own photo, so the masks of all edits are joined; the recipe
-keeps every step (`recipe.steps`).
+Results are pasted into the person's own photo, so the masks of all edits are joined; the recipe keeps every
+step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,62 +17,63 @@ from torch import Tensor
 
 from .. import photo
 from ..errors import BadRequest
-from ..inversion import embed
+from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
+from ..inversion.embed import embed
 from ..inversion.inversion_presets import InversionPreset
+from ..inversion.invert import codes_of
 from ..networks.arcface import identity_embedding
-from ..photo import Portrait
 from ..photo.paste import change_mask, feathered
-from ..photo.pixels import to_uint8
+from ..photo.pixels import from_uint8, to_uint8
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..stages import StageTimer
 from . import recipe
 from .composite import keep_pixels
+from .request import Request
 from .result import Result
 
-FOREIGN = 21.0
-"""dB: a person whose code is this far from the photo lies outside of what the pack has learnt."""
+OUT_OF_DOMAIN = 21.0
+"""dB: below this reconstruction, a portrait is unlike what the pack was trained on."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where an edit begins.
+    """Where an edit starts.
 
-    portrait: the person, in whose photo the result goes.  image: [1,3,R,R] in [-1,1], the crop so far.
-    code: of that crop.  generated: [1,3,R,R], the code's own image, clamped.
-    previous: the result gone on from.
+    request: what was asked for.  image: [1,3,R,R] in [-1,1], the crop so far.  code: of that crop.
+    generated: [1,3,R,R], the code's own image, clamped.  timer: seconds and losses of the stages so far.
     """
 
-    portrait: Portrait
+    request: Request
     image: Tensor
     code: Code
     generated: Tensor
-    previous: Result | None
+    timer: StageTimer = field(default_factory=StageTimer)
 
 
-def check(previous: Any, pack) -> None:
-    """Raises BadRequest where ``previous`` is no result of this pack."""
+def check(previous: Any, pack: PackLike) -> None:
+    """Raises BadRequest unless ``previous`` is None or a result of this pack."""
     if previous is None:
         return
     if not isinstance(previous, Result):
-        raise BadRequest("What was given as the previous edit is no result.", "Give what an edit returned.")
+        raise BadRequest(
+            "What was given as the previous edit is not a result.", "Give what an edit returned."
+        )
     code, g = previous.code, pack.generator
     if previous.image.width != pack.working_size or code.w_plus.shape[1:] != (g.n_latent, g.style_dim):
-        raise BadRequest(
-            "The previous edit was made with another pack.", "Go on with the pack it was made with."
-        )
+        raise BadRequest("The previous edit was made with another pack.", "Use the pack it was made with.")
 
 
-def picture(previous: Result, pack) -> Tensor:
+def picture(previous: Result, pack: PackLike) -> Tensor:
     """The crop that a result shows, [1,3,R,R] in [-1,1] on the pack's device."""
-    pixels = np.asarray(previous.image.convert("RGB"))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(pack.device).float() / 127.5 - 1
+    return from_uint8(np.asarray(previous.image.convert("RGB")), pack.device)
 
 
-def plain_code(pack, previous: Result, preset: InversionPreset) -> Steps[Code]:
+def plain_code(pack: PackLike, previous: Result, preset: InversionPreset) -> Steps[Code]:
     """A result's code as F and rows of W+ alone.
 
-    Where an edit in StyleSpace shifted styles beyond what W+ can say, the picture is embedded anew.
+    Where an edit in StyleSpace shifted styles in a way that W+ cannot express, the picture is embedded anew.
     """
     code = previous.code.to(pack.device)
     if code.shift is not None:
@@ -84,37 +85,28 @@ def plain_code(pack, previous: Result, preset: InversionPreset) -> Steps[Code]:
 
 
 def begin(
-    studio, portrait: Portrait, previous: Result | None, preset: InversionPreset, plain: bool = False
+    pack: PackLike, cache: CodeCache | None, request: Request, preset: InversionPreset, timer: StageTimer
 ) -> Steps[Start]:
-    """The person's F/S code: of the photo, or as ``previous`` left it (then at once).
-
-    plain: the code is to be F and W+ alone, see `plain_code`.
-    """
-    pack = studio.pack
+    """The person's F/S code: of the photo, or as the previous edit left it."""
     yield from pack.download()
-    if previous is None:
-        image = portrait.tensor(pack.working_size, pack.device)
-        code = (yield from studio.codes([portrait], "FS", preset))[0]
+    if request.previous is None:
+        image = request.portrait.tensor(pack.working_size, pack.device)
+        code = (yield from codes_of(pack, cache, [request.portrait], "FS", preset))[0]
     else:
-        image, code = picture(previous, pack), previous.code.to(pack.device)
-        if plain or code.space != "FS":
-            code = yield from plain_code(pack, previous, preset)
+        image, code = picture(request.previous, pack), request.previous.code.to(pack.device)
+        if code.space != "FS":
+            code = yield from plain_code(pack, request.previous, preset)
     with torch.no_grad():
         generated = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-    return Start(portrait, image, code, generated, previous)
-
-
-def with_earlier(changed: np.ndarray, previous: Result | None) -> np.ndarray:
-    """A mask of changes [R,R] joined with that of the edits before."""
-    earlier = None if previous is None else previous.masks.get("changed")
-    return changed if earlier is None else np.maximum(changed, earlier)
+    return Start(request, image, code, generated, timer)
 
 
 @torch.no_grad()
 def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
-    """The crop with the generator's picture [1,3,R,R] where it differs from before, and where that is.
+    """The crop with the generator's picture [1,3,R,R] where it changed, and where that is.
 
-    changed: float32 [R,R] in 0..1, instead of the difference.  Returns [1,3,R,R] in [-1,1] and the mask.
+    changed: float32 [R,R] in 0..1; None finds it from the difference between the generator's picture before
+        and after.  Returns [1,3,R,R] in [-1,1] and the mask.
     """
     if changed is None:
         before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
@@ -124,52 +116,56 @@ def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tu
 
 
 def finish(
-    pack,
+    pack: PackLike,
     start: Start,
     code: Code,
-    operation: str,
-    settings: Mapping[str, Any],
-    preset: str,
-    seed: int,
-    watch: StageTimer,
     scores: Mapping[str, Any] | None = None,
     notices: tuple[str, ...] = (),
-    paste: bool = True,
     changed: np.ndarray | None = None,
-    inputs: Mapping[str, Portrait] | None = None,
 ) -> Steps[Result]:
-    """An edited code as a result: kept pixels, pasting, scores, recipe.
+    """The result of an edit that changed the code: kept pixels, pasting, scores, recipe.
 
-    changed: float32 [R,R] in 0..1, where the generator's picture counts; None finds it from the difference
-        between the code's picture before and after.  inputs: other portraits by role, for the recipe.
-    Yields the stage "paste back".
+    scores: beside the ones every result has.  changed: see :func:`compose`.  Yields the stage "paste back".
     """
-    with watch.stage("render"), torch.no_grad():
+    request, timer = start.request, start.timer
+    with timer.stage("render"), torch.no_grad():
         made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
         image, changed = compose(start, made, changed)
-    pixels, changed = to_uint8(image)[0].numpy(), with_earlier(changed, start.previous)
-    pasted = None
-    if paste:
-        with watch.stage("paste back"):
-            pasted = Image.fromarray(photo.paste_back(start.portrait, pixels, changed))
-    yield Step("paste back", 1, 1, preview=lambda: pixels)
-    with watch.stage("scores"), torch.no_grad():
-        a, b = (identity_embedding(pack.identity, x) for x in (start.image, image))
-        identity = round(float((a * b).sum()), 4)
-    digests = {"face": start.portrait.digest} | {k: p.digest for k, p in (inputs or {}).items()}
-    earlier = None if start.previous is None else start.previous.recipe
-    written = recipe.make(operation, dict(settings), digests, pack, preset, seed, earlier)
+    pixels = to_uint8(image)[0].numpy()
+    pasted, changed = yield from paste_back(request, pixels, changed, timer)
+    with timer.stage("scores"):
+        found = {"identity": similarity(pack, start.image, image), **(scores or {})}
     return Result(
         Image.fromarray(pixels),
         pasted,
         code.to("cpu"),
         {"changed": changed},
-        {"identity": identity, **(scores or {}), "losses": watch.losses, "seconds": watch.seconds},
-        written,
-        (*start.portrait.notices, *notices),
+        {**found, "losses": timer.losses, "seconds": timer.seconds},
+        recipe.make(request, pack),
+        (*request.portrait.notices, *notices),
     )
 
 
-def with_request(result: Result, request: Mapping[str, Any]) -> Result:
-    """The result whose recipe also says, under "request", how to ask for it again."""
-    return replace(result, recipe={**result.recipe, "request": dict(request)})
+def paste_back(
+    request: Request, pixels: np.ndarray, changed: np.ndarray, timer: StageTimer
+) -> Steps[tuple[Image.Image | None, np.ndarray]]:
+    """The whole photo with the edited crop, None where it is not wanted; and the mask of this and all
+    earlier changes.
+
+    pixels: uint8 [R,R,3].  changed: float32 [R,R] in 0..1.  Yields the stage "paste back".
+    """
+    earlier = None if request.previous is None else request.previous.masks.get("changed")
+    changed = changed if earlier is None else np.maximum(changed, earlier)
+    pasted = None
+    if request.paste:
+        with timer.stage("paste back"):
+            pasted = Image.fromarray(photo.paste_back(request.portrait, pixels, changed))
+        yield Step("paste back", 1, 1, preview=lambda: pixels)
+    return pasted, changed
+
+
+@torch.no_grad()
+def similarity(pack: PackLike, one: Tensor, two: Tensor) -> float:
+    """Cosine of the recognition network's embeddings of two pictures [1,3,R,R] in [-1,1]."""
+    a, b = (identity_embedding(pack.identity, image) for image in (one, two))
+    return round(float((a * b).sum()), 4)

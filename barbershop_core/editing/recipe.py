@@ -1,15 +1,19 @@
-"""How a picture was made, kept inside of its PNG.
+"""How a picture was made, stored in its PNG.
 
-The recipe is JSON in a compressed-free iTXt chunk named "barbershop": operation, settings, pack and
-its fingerprint, preset, seed, versions, and digests of the photos that went in.  It holds no names of
-files or people; who repeats it brings the same photos.
+A recipe is JSON in an uncompressed iTXt chunk named "barbershop": the operation, its options, digests of the
+photos, the pack and its fingerprint, and versions.  It holds no names of files or people; whoever repeats it
+brings the same photos.  Recipes of format 1 are read as well.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,75 +21,101 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import BadRequest
+from ..protocols import PackLike
+from .request import Request
 
 KEY = "barbershop"
-FORMAT = 1
+FORMAT = 2
 
 
-def make(
-    operation: str,
-    settings: dict[str, Any],
-    inputs: dict[str, str],
-    pack,
-    preset: str,
-    seed: int,
-    previous: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """A recipe.
+def make(request: Request, pack: PackLike) -> dict[str, Any]:
+    """The recipe of a request.
 
-    operation: "transfer", "swap_face", ...; settings: what the operation was called with, plain JSON;
-    inputs: role -> digest of the portrait.  previous: the recipe of the result that this edit went on from;
-    its steps are kept under "chain", the first one first.
+    Keys: "format", "operation", "options", "photos" (role -> "digest" and "face", its number), "pack",
+    "versions"; and "chain", the recipes of earlier edits, oldest first, where there are any.
     """
     from .. import __version__
 
-    try:
-        torch_version = version("torch")
-    except PackageNotFoundError:  # a build without metadata
-        import torch
-
-        torch_version = torch.__version__
-    chain = steps(previous) if previous else []
+    chain = [] if request.previous is None else steps(request.previous.recipe)
+    device = str(getattr(pack.device, "type", pack.device))
     return {
         "format": FORMAT,
         **({"chain": chain} if chain else {}),
-        "operation": operation,
-        "settings": settings,
-        "inputs": inputs,
+        "operation": request.operation,
+        "options": {name: _plain(name, value) for name, value in request.options.items()},
+        "photos": {role: {"digest": p.digest, "face": p.index} for role, p in request.photos.items()},
         "pack": {"name": pack.name, "fingerprint": pack.fingerprint, "size": pack.working_size},
-        "preset": preset,
-        "seed": seed,
         "versions": {
             "barbershop": __version__,
-            "torch": torch_version,
+            "torch": version("torch"),
             "python": platform.python_version(),
-            "device": str(getattr(pack.device, "type", pack.device)),
+            "device": device,
         },
     }
 
 
-def steps(recipe: dict[str, Any]) -> list[dict[str, Any]]:
-    """The recipes of every edit that a result went through, the first one first."""
+def steps(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The recipe of each edit that led to a result, oldest first."""
     return [*recipe.get("chain", []), {k: v for k, v in recipe.items() if k != "chain"}]
 
 
-def save_png(path: str | Path, image: np.ndarray | Image.Image, recipe: dict[str, Any]) -> Path:
-    """Write uint8 [H,W,3] as a PNG that carries ``recipe``."""
-    path = Path(path)
+def options_of(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's options as :func:`barbershop_core.jobs.start` takes them.  Raises BadRequest."""
+    options = dict(step["options"])
+    if options.get("mask") is not None:
+        try:
+            picture = Image.open(io.BytesIO(base64.b64decode(options["mask"])))
+            options["mask"] = np.asarray(picture.convert("L"))
+        except (OSError, ValueError) as error:
+            raise BadRequest(
+                "The mask in the recipe is damaged.", "Give the PNG as it was downloaded."
+            ) from error
+    return options
+
+
+def _plain(name: str, value: Any) -> Any:
+    """An option's value as JSON: a preset by its name, a mask as a PNG in base64."""
+    if name == "preset":
+        return getattr(value, "name", value)
+    if isinstance(value, np.ndarray):
+        return base64.b64encode(png_bytes(value)).decode()
+    if is_dataclass(value):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return {key: _plain("", entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain("", entry) for entry in value]
+    return value
+
+
+# --- PNG --------------------------------------------------------------------------------------
+
+
+def png_bytes(image: np.ndarray | Image.Image, recipe: Mapping[str, Any] | None = None) -> bytes:
+    """A picture (uint8 [H,W] or [H,W,3]) as a PNG that carries ``recipe``."""
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(KEY, json.dumps(recipe, sort_keys=True, ensure_ascii=False))
+    if recipe is not None:
+        info.add_itxt(KEY, json.dumps(recipe, sort_keys=True, ensure_ascii=False))
     picture = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))
-    picture.save(path, format="PNG", pnginfo=info)
+    data = io.BytesIO()
+    picture.save(data, format="PNG", pnginfo=info)
+    return data.getvalue()
+
+
+def save_png(path: str | Path, image: np.ndarray | Image.Image, recipe: Mapping[str, Any]) -> Path:
+    """Write a picture as a PNG that carries ``recipe``; returns its path."""
+    path = Path(path)
+    path.write_bytes(png_bytes(image, recipe))
     return path
 
 
 def read_png(path: str | Path) -> dict[str, Any]:
-    """The recipe inside of a PNG.  Raises BadRequest where there is none that can be read."""
+    """The recipe in a PNG.  Raises BadRequest where there is none that can be read."""
     path = Path(path)
-    remedy = "Give a PNG that this program has written, unchanged by another one."
+    remedy = "Give a PNG that this program wrote and no other program changed."
     try:
         with Image.open(path) as picture:
-            picture.load()  # text behind the pixels is only known then
+            picture.load()  # text after the pixels is only read now
             text = getattr(picture, "text", {}).get(KEY)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadRequest(f"'{path.name}' cannot be read as a picture.", remedy) from error
@@ -95,6 +125,37 @@ def read_png(path: str | Path) -> dict[str, Any]:
         recipe = json.loads(text)
     except ValueError as error:
         raise BadRequest(f"The recipe in '{path.name}' is damaged.", remedy) from error
-    if not isinstance(recipe, dict) or recipe.get("format") != FORMAT or "operation" not in recipe:
+    known = isinstance(recipe, dict) and recipe.get("format") in (1, FORMAT) and "operation" in recipe
+    if not known:
         raise BadRequest(f"The recipe in '{path.name}' is of another version.", remedy)
-    return recipe
+    return recipe if recipe["format"] == FORMAT else _upgraded(recipe)
+
+
+# --- format 1 ---------------------------------------------------------------------------------
+
+_OPERATIONS = {"text": "edit_text", "pose": "repose"}
+
+
+def _upgraded(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe of format 1 as one of format 2."""
+    *earlier, last = [_upgraded_step(step) for step in steps(recipe)]
+    return {**last, **({"chain": earlier} if earlier else {})}
+
+
+def _upgraded_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    """One step.  Where format 1 stored the request that made it, that is complete; a step from Python only
+    has settings and digests."""
+    operation = _OPERATIONS.get(step["operation"], step["operation"])
+    options = {**step["settings"], "preset": step["preset"], "seed": step["seed"]}
+    photos = {role: {"digest": digest, "face": None} for role, digest in step["inputs"].items()}
+    if request := step.get("request"):
+        options = {k: v for k, v in request.items() if k not in ("task", "photos")}
+        photos = request["photos"]
+    elif operation == "swap_face":
+        photos = {"face": photos["swapped"], "into": photos["face"]}
+    elif operation == "transfer":
+        if options["mask"] is not None:
+            raise BadRequest("The recipe holds no copy of the mask that was painted.", "Paint it again.")
+        options["regions"] = {r: f"region {r}" for r in options["regions"]} or None
+    kept = {k: step[k] for k in ("pack", "versions")}
+    return {"format": FORMAT, "operation": operation, "options": options, "photos": photos, **kept}

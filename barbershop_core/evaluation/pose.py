@@ -16,15 +16,18 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..editing import chain
 from ..editing.regions import parse, region_index
+from ..editing.request import Request
 from ..errors import BadRequest, BarbershopError
 from ..face3d.theta import TAU, Theta
+from ..inversion.codes import Code
 from ..networks.arcface import identity_embedding
 from ..photo.pixels import from_uint8, to_uint8
-from ..pie import repose as edit
 from ..pie.embedding import embed
 from ..pie.face_reader import face_reader
 from ..pie.pie_presets import PiePreset, pie_preset
+from ..pie.repose import session_of
 from ..pie.rig_request import RigRequest
 from ..pie.session import RigSession
 from ..progress import Step, Steps
@@ -183,7 +186,10 @@ def _pose(
                 began = time.perf_counter()
                 embedded = yield from embed(pack, reader, net, image, numbers, seed)
                 seconds = time.perf_counter() - began
-                session = edit.session_of(studio, portrait, image, embedded, reader, net, numbers, seed)
+                request = Request("rig", {"face": portrait}, {"preset": numbers, "seed": seed})
+                code = Code("W+", embedded.w_plus)
+                start = chain.Start(request, image, code, embedded.image)
+                session = session_of(pack, start, embedded, reader, net, numbers)
                 made = yield from _edits(session, case)
                 scores[row] = _score(session, case, made) | {"seconds": seconds}
                 if row == "full" and len(shown) < SHEET_ROWS:
@@ -228,7 +234,7 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
             wanted = request.theta(session.reader.model, session.theta)
             w_plus = yield from optimize.edit(session, wanted, (tau,))
         with torch.no_grad():
-            made[tau] = session._synthesis(w_plus)
+            made[tau] = session.synthesis(w_plus)
     return made
 
 
@@ -267,7 +273,7 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     }
     if session.rig is not None:
         w = session.embedded.w_plus
-        kept = [session._synthesis(session.rig(w, tau, own.tau(tau))) for tau in session.rig.tau]
+        kept = [session.synthesis(session.rig(w, tau, own.tau(tau))) for tau in session.rig.tau]
         distances = [pack.perceptual.lpips(image, session.embedded.image) for image in kept]
         scores["stays"] = float(torch.cat(distances).mean())
     return scores

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ..errors import BadRequest
 from ..face3d import harmonics
+from .options import AZIMUTH, ELEVATION, LAMP, LIGHT_PARTS, WARMTH
 
-RANGES = {"azimuth": (-75.0, 75.0), "elevation": (-15.0, 75.0), "strength": (0.5, 1.5), "warmth": (-1.5, 1.5)}
+RANGES = {part.name: (part.low, part.high) for part in LIGHT_PARTS}
 KEY, SPREAD = 0.62, 0.26  # irradiance of the lamp at strength 1, and its change beside the fill's
 AMBIENT, DIMMING, FILL = 0.64, 0.22, 0.22
 TINT = (0.06, 0.006, -0.06)  # of red, green and blue at warmth 1
@@ -25,10 +26,10 @@ class Light:
     strength: of the lamp over the fill, 1 for a portrait's usual light.  warmth: -1 cool to 1 warm.
     """
 
-    azimuth: float = 0.0
-    elevation: float = 25.0
-    strength: float = 1.0
-    warmth: float = 0.0
+    azimuth: float = AZIMUTH.default
+    elevation: float = ELEVATION.default
+    strength: float = LAMP.default
+    warmth: float = WARMTH.default
 
     def __post_init__(self):
         for field in fields(self):

@@ -1,145 +1,93 @@
-"""The facade's edits by the rig: what `Studio.repose` and `Studio.rig` do.
+"""Edits by the rig (PIE): the operations repose and rig.
 
-Arguments are checked when called; the work is a generator of steps.
+Each checks its request when called and returns a generator of steps.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import torch
 
 from ..editing import chain
+from ..editing.reading import shows_a_face
+from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest, NoFaceFound
 from ..face3d.theta import TAU, tau_name
-from ..inversion.cache import cache_key
+from ..inversion.cache import CodeCache, cache_key
 from ..inversion.codes import Code
-from ..photo import Portrait
-from ..photo.pixels import to_uint8
+from ..networks.rignet import RigNet
 from ..progress import Steps
-from ..stages import StageTimer, memory_errors
+from ..protocols import PackLike
+from ..stages import StageTimer
 from . import energy
-from . import pie_presets as presets
 from .embedding import Embedded, embed
-from .face_reader import face_reader
-from .rig_request import POSE, Light, asked
+from .face_reader import FaceReader, face_reader
+from .options import POSE
+from .pie_presets import PiePreset, pie_preset
+from .rig_request import RigRequest
 from .session import RigSession
 
-METHODS = ("rig", "optimize")
-DEFAULTS: dict[str, Any] = {**POSE, "copy": None, "method": None, "preset": "fast", "seed": 0}
-"""Settings of a request (`barbershop_core.jobs`) and of a recipe."""
 
+def repose(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Result]:
+    """Turn the head, change the expression or the light.
 
-def start(
-    studio, portraits: Mapping[str, Portrait], settings: Mapping[str, Any], previous: Result | None
-) -> Steps[Result]:
-    """A request of `barbershop_core.jobs`: settings as in ``DEFAULTS``, photos "face" and "like"."""
-    given = {k: v if settings.get(k) is None else settings[k] for k, v in DEFAULTS.items()}
-    given["copy"] = tuple(given["copy"] or TAU)
-    return repose(studio, portraits["face"], like=portraits.get("like"), previous=previous, **given)
+    Photos: "like", another portrait to copy from.  Options: see :data:`.options.REPOSE`; ``copy`` says what
+    to take from "like": "pose", "expression", "light" (default all).
 
-
-def repose(
-    studio,
-    portrait: Portrait,
-    yaw: float = 0.0,
-    pitch: float = 0.0,
-    roll: float = 0.0,
-    expression: str | Mapping[str, float] | None = None,
-    strength: float = 1.0,
-    light: Light = None,
-    like: Portrait | None = None,
-    copy: tuple[str, ...] = tuple(TAU),
-    preset: str | presets.PiePreset = "fast",
-    previous: Result | None = None,
-    method: str | None = None,
-    seed: int = 0,
-    paste: bool = True,
-) -> Steps[Result]:
-    """Turn the head, change the expression or the light (PIE).
-
-    yaw, pitch, roll: degrees to turn by: to the picture's right, up, clockwise.
-    expression: a name (`expressions.NAMES`) with strength 0..1.5, or amounts by the face model's controls.
-    light: azimuth and elevation in degrees, strength, warmth (`light.Light`).
-    like, copy: another portrait, and what to take from it: "pose", "expression", "light".
-    method: "rig" (RigNet), "optimize" (latent optimization against theta), or None: the rig where the pack
-        has one.  previous: go on from this result instead of from the photo.
-
-    Raises BadRequest where an argument makes no sense, errors.FaceModelMissing where the pack has no 3D face,
-    NoFaceFound where ``like`` shows none.
+    Raises BadRequest where an option makes no sense, errors.FaceModelMissing where the pack has no 3D face,
+    NoFaceFound where "like" shows none.
     """
-    numbers = presets.pie_preset(preset)
-    if not isinstance(portrait, Portrait) or not isinstance(like, (Portrait, type(None))):
-        raise BadRequest("What was given is no portrait.", "Read the photo first: studio.read(path).")
-    names = tuple(tau_name(name) for name in ((copy,) if isinstance(copy, str) else copy))
-    if method is not None and method not in METHODS:
-        raise BadRequest(f"There is no method '{method}'.", f"Choose one of: {', '.join(METHODS)}.")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise BadRequest(f"The seed {seed!r} is no whole number.", "Give one, such as 0.")
-    request = asked(yaw, pitch, roll, expression, strength, light)
-    if like is None and not request.taus:
+    options, like = request.options, request.photos.get("like")
+    pie_preset(options["preset"])
+    asked = RigRequest.of(**{option.name: options[option.name] for option in POSE})
+    copy = options["copy"]
+    if copy is None:
+        copy = TAU
+    copied = tuple(tau_name(name) for name in ((copy,) if isinstance(copy, str) else copy))
+    if like is None and not asked.taus:
         raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
-    if like is not None and not names:
+    if like is not None and not copied:
         raise BadRequest("Nothing is to be copied.", "Choose pose, expression or light.")
-    chain.check(previous, studio.pack)
-    face_reader(studio.pack)  # says at once that there is no face model
-    settings = {
-        "yaw": yaw,
-        "pitch": pitch,
-        "roll": roll,
-        "strength": strength,
-        "copy": list(names) if like else None,
-        "expression": dict(expression) if isinstance(expression, Mapping) else expression,
-        "light": None if request.light is None else asdict(request.light),
-    }
-    return _repose(studio, portrait, request, settings, like, names, numbers, previous, method, seed, paste)
+    face_reader(pack)  # raises at once where there is no face model
+    request = replace(request, options={**options, "copy": None if like is None else list(copied)})
+    return _repose(pack, cache, request, asked, copied)
 
 
-@memory_errors
 def _repose(
-    studio, portrait, request, settings, like, names, preset, previous, method, seed, paste
+    pack: PackLike, cache: CodeCache | None, request: Request, asked: RigRequest, copied: tuple[str, ...]
 ) -> Steps[Result]:
-    if like is not None and like.face is None and not studio.shows_a_face(like):
+    like = request.photos.get("like")
+    if like is not None and like.face is None and not shows_a_face(pack, like):
         raise NoFaceFound("The photo to copy from shows no face.")
-    session = yield from _rig(studio, portrait, preset, previous, seed)
+    session = yield from _rig(pack, cache, request)
     if like is not None:
-        seen = session.reader(like.tensor(studio.pack.working_size, studio.pack.device))
-        request = replace(request, like=seen.theta, copied=names)
-    if method == "rig" and session.rig is None:
-        session.moved(request)  # raises the sentence
-    inputs = {} if like is None else {"like": like}
-    return (yield from session.finish(request, settings, method, inputs, paste=paste))
+        reading = session.reader(like.tensor(pack.working_size, pack.device))
+        asked = replace(asked, like=reading.theta, copied=copied)
+    return (yield from session.finish(request, asked))
 
 
-def rig(
-    studio,
-    portrait: Portrait,
-    preset: str | presets.PiePreset = "fast",
-    previous: Result | None = None,
-    seed: int = 0,
-) -> Steps[RigSession]:
-    """Embed a portrait for the rig (PIE), once for any number of edits; see `repose` for errors."""
-    numbers = presets.pie_preset(preset)
-    if not isinstance(portrait, Portrait):
-        raise BadRequest("What was given is no portrait.", "Read the photo first: studio.read(path).")
-    chain.check(previous, studio.pack)
-    face_reader(studio.pack)
-    return _rig(studio, portrait, numbers, previous, seed)
+def rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[RigSession]:
+    """Embed a portrait for the rig, once for any number of edits.
+
+    Options: see :data:`.options.RIG`.  Raises errors.FaceModelMissing where the pack has no 3D face.
+    """
+    pie_preset(request.options["preset"])
+    face_reader(pack)
+    return _rig(pack, cache, request)
 
 
-@memory_errors
-def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
-    """The energy's minimum for the portrait, or as ``previous`` left it; from the cache where it is known."""
-    pack = studio.pack
+def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[RigSession]:
+    """The code that minimizes the energy for the portrait, or for the previous edit's picture; from the cache
+    where it is known."""
     yield from pack.download()
-    reader, net, watch = face_reader(pack), pack.optional("rignet"), StageTimer()
-    image = portrait.tensor(pack.working_size, pack.device)
-    digest, begin = portrait.digest, None
+    preset, seed, previous = pie_preset(request.options["preset"]), request.options["seed"], request.previous
+    reader, net, timer = face_reader(pack), pack.optional("rignet"), StageTimer()
+    image = request.portrait.tensor(pack.working_size, pack.device)
+    digest, begin = request.portrait.digest, None
     if previous is not None:
         image = chain.picture(previous, pack)
         digest = hashlib.sha256(np.asarray(previous.image).tobytes()).hexdigest()
@@ -147,46 +95,41 @@ def _rig(studio, portrait, preset, previous, seed) -> Steps[RigSession]:
     key = cache_key(
         digest, pack.fingerprint, "PIE", (asdict(preset), pack.working_size, seed, net is not None)
     )
-    code = studio.cache.get(key, pack.device) if studio.cache is not None else None
+    code = None if cache is None else cache.get(key, pack.device)
     if code is None:
-        embedded = yield from watch(embed(pack, reader, net, image, preset, seed, begin))
-        if studio.cache is not None:
-            studio.cache.put(key, Code("W+", embedded.w_plus))
+        embedded = yield from timer(embed(pack, reader, net, image, preset, seed, begin))
+        if cache is not None:
+            cache.put(key, Code("W+", embedded.w_plus))
     else:
         with torch.no_grad():
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
         embedded = Embedded(code.w_plus, made, energy.target_of(pack, reader, image))
-    return session_of(studio, portrait, image, embedded, reader, net, preset, seed, previous, watch)
+    start = chain.Start(request, image, Code("W+", embedded.w_plus), embedded.image, timer)
+    return session_of(pack, start, embedded, reader, net, preset)
 
 
 def session_of(
-    studio, portrait, image, embedded: Embedded, reader, net, preset, seed=0, previous=None, watch=None
+    pack: PackLike,
+    start: chain.Start,
+    embedded: Embedded,
+    reader: FaceReader,
+    net: RigNet | None,
+    preset: PiePreset,
 ) -> RigSession:
-    """An embedded portrait under the rig."""
+    """An embedded portrait with the pack's rig, None where it has none."""
     with torch.no_grad():
         theta = reader(embedded.image).theta
-    where = chain.Start(portrait, image, Code("W+", embedded.w_plus), embedded.image, previous)
-    notices = _notices(studio.pack, embedded, net)
-    return RigSession(
-        studio, where, embedded, theta, reader, net, preset, seed, watch or StageTimer(), notices
-    )
+    return RigSession(pack, start, embedded, theta, reader, net, preset, _notices(pack, embedded, net))
 
 
-def _notices(pack, embedded: Embedded, net) -> tuple[str, ...]:
+def _notices(pack: PackLike, embedded: Embedded, net: RigNet | None) -> tuple[str, ...]:
     notices = []
     error = (embedded.image - embedded.target.image).square().mean() / 4
-    if -10 * float(error.log10()) < chain.FOREIGN:
+    if -10 * float(error.log10()) < chain.OUT_OF_DOMAIN:
         notices.append(
-            f"This photo lies outside of what the pack '{pack.name}' has learnt: the moved portrait looks "
+            f"This photo is unlike what the pack '{pack.name}' was trained on: the moved portrait will look "
             "less like it."
         )
     if net is None:
-        notices.append(
-            f"The pack '{pack.name}' has no trained rig, so each edit is a latent optimization of its own."
-        )
+        notices.append(f"The pack '{pack.name}' has no trained rig, so each edit is a latent optimization.")
     return tuple(notices)
-
-
-def preview(session: RigSession) -> np.ndarray:
-    """The embedded portrait, uint8 [R,R,3]."""
-    return to_uint8(session.embedded.image)[0].numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,39 +10,31 @@ import torch
 
 from ..errors import BadRequest
 from ..face3d.theta import TAU, Theta, rotation_from_angles
+from ..options import checked
 from . import expressions
-from .light import Light as Lamp
-from .light import read
-
-ANGLES = {"yaw": 50.0, "pitch": 30.0, "roll": 20.0}
-"""Degrees to either side that may be asked for."""
-Light = Lamp | Mapping[str, float] | None
-"""A light as it may be given."""
-POSE: Mapping[str, Any] = {
-    "yaw": 0.0,
-    "pitch": 0.0,
-    "roll": 0.0,
-    "expression": None,
-    "strength": 1.0,
-    "light": None,
-}
-"""What :func:`asked` takes, as it is when nothing is asked for."""
+from .light import Light, read
+from .options import ANGLES, EXPRESSIONS, POSE
 
 
 @dataclass(frozen=True)
 class RigRequest:
-    """A checked request: degrees to turn by, expression, light; or another photo's theta and what to copy."""
+    """A checked request.
+
+    angles: yaw, pitch, roll, degrees to turn by.
+    expression: a name with ``strength``, or amounts by control.
+    copied, like: names of tau to copy from another photo's theta.
+    """
 
     angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
     expression: str | Mapping[str, float] | None = None
     strength: float = 1.0
-    light: Lamp | None = None
+    light: Light | None = None
     copied: tuple[str, ...] = ()
     like: Theta | None = None
 
     @property
     def taus(self) -> tuple[str, ...]:
-        """What is moved, in the order in which it is."""
+        """Names of tau that change, in the order in which they are applied."""
         moved = {
             "pose": any(self.angles),
             "expression": bool(self.expression),
@@ -52,7 +43,7 @@ class RigRequest:
         return tuple(name for name in TAU if moved[name] or name in self.copied)
 
     def theta(self, model, own: Theta) -> Theta:
-        """What the portrait's theta shall be.  Raises BadRequest."""
+        """The theta asked for, from the portrait's own.  Raises BadRequest."""
         wanted = own.mixed(self.like, self.copied) if self.like is not None else own
         if any(self.angles):
             turned = wanted.angles() + torch.tensor([self.angles]).to(wanted.rotation)
@@ -64,35 +55,16 @@ class RigRequest:
             wanted = replace(wanted, light=model.to_light(sh))
         return wanted
 
-
-def asked(
-    yaw: float = 0.0,
-    pitch: float = 0.0,
-    roll: float = 0.0,
-    expression: str | Mapping[str, float] | None = None,
-    strength: float = 1.0,
-    light: Light = None,
-) -> RigRequest:
-    """A checked request; `POSE` holds the same names.
-
-    yaw, pitch, roll: degrees to turn by (see `ANGLES`).  expression: a name of `expressions.NAMES`, or
-    amounts by control; strength 0..1.5.  light: azimuth, elevation, strength, warmth, see `light.Light`.
-    Raises BadRequest.
-    """
-    for name, value in (("yaw", yaw), ("pitch", pitch), ("roll", roll)):
-        most = ANGLES[name]
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or abs(value) > most:
+    @classmethod
+    def of(cls, **pose: Any) -> RigRequest:
+        """A request from the options of :data:`.options.POSE`.  Raises BadRequest."""
+        values = checked(POSE, pose)
+        expression = values["expression"]
+        if not isinstance(expression, (str, Mapping, type(None))) or (
+            isinstance(expression, str) and expression and expression.strip().lower() not in EXPRESSIONS
+        ):
             raise BadRequest(
-                f"A head cannot be turned by a {name} of {value} degrees here.",
-                f"Give -{most:g} to {most:g} degrees.",
+                f"There is no expression '{expression}'.", f"Choose one of: {', '.join(EXPRESSIONS)}."
             )
-    if not isinstance(expression, (str, Mapping, type(None))):
-        raise BadRequest(
-            f"'{expression}' is no expression.", f"Choose one of: {', '.join(expressions.NAMES)}."
-        )
-    if isinstance(expression, str) and expression.strip().lower() not in expressions.NAMES:
-        raise BadRequest(
-            f"There is no expression '{expression}'.", f"Choose one of: {', '.join(expressions.NAMES)}."
-        )
-    return RigRequest((float(yaw), float(pitch), float(roll)), expression or None, strength, read(light))
+        angles = tuple(float(values[angle.name]) for angle in ANGLES)
+        return cls(angles, expression or None, values["strength"], read(values["light"]))

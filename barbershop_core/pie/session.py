@@ -1,10 +1,13 @@
-"""A portrait embedded in the rig: each move of a slider is one call of RigNet and one synthesis."""
+"""A portrait embedded for the rig.
+
+A move of a slider calls RigNet and the generator four times: once, and then for each of three corrections.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,20 +16,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..editing import chain
+from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest
 from ..face3d.theta import Theta
 from ..inversion.codes import Code
 from ..networks.rignet import RigNet
+from ..options import checked
 from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
-from ..stages import StageTimer
-from . import expressions, light
-from . import theta_optimization as optimize
+from ..protocols import PackLike
+from . import expressions, light, theta_optimization
 from .embedding import Embedded
 from .face_reader import FaceReader
+from .options import ANGLES, REPOSE, YAW
 from .pie_presets import PiePreset
-from .rig_request import ANGLES, POSE, Light, RigRequest, asked
+from .rig_request import RigRequest
 
 REACH, FARTHEST = 2.6, 6.0
 """Spreads of theta^tau over generated portraits beyond which nothing is wanted, as the generator has not
@@ -39,27 +44,20 @@ SWEEPS = ("yaw", "light")
 
 @dataclass(eq=False)
 class RigSession:
-    """An embedded portrait.
+    """A portrait embedded for the rig.
 
-    studio; start: where the edit begins (`chain.Start`).  embedded: its code and the photo's theta.
-    theta: of the code's own picture, which edits start from.  rig: RigNet, None where the pack has none.
-    watch: seconds by stage.  notices: sentences for the person.
+    start: where edits begin.  embedded: its code and the photo's theta.  theta: of the code's own picture,
+    which edits start from.  rig: RigNet, None where the pack has none.  notices: sentences for the person.
     """
 
-    studio: Any
+    pack: PackLike
     start: chain.Start
     embedded: Embedded
     theta: Theta
     reader: FaceReader
     rig: RigNet | None
     preset: PiePreset
-    seed: int = 0
-    watch: StageTimer = field(default_factory=StageTimer)
     notices: tuple[str, ...] = ()
-
-    @property
-    def pack(self):
-        return self.studio.pack
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -78,16 +76,21 @@ class RigSession:
 
     # ------------------------------------------------------------------------------ pictures
 
+    @property
+    def preview(self) -> np.ndarray:
+        """The embedded portrait, uint8 [R,R,3]."""
+        return to_uint8(self.embedded.image)[0].numpy()
+
     def image(self, **pose: Any) -> np.ndarray:
         """The portrait moved, uint8 [R,R,3], at once.
 
-        pose: yaw, pitch, roll, expression, strength, light as :func:`.request.asked` takes them; none of them
-        gives the embedded portrait.  Raises BadRequest.
+        pose: yaw, pitch, roll, expression, strength, light, see :data:`.options.POSE`; without any, the
+        embedded portrait.  Raises BadRequest.
         """
         with torch.no_grad():
-            return to_uint8(self._synthesis(self.moved(asked(**pose))))[0].numpy()
+            return to_uint8(self.synthesis(self.moved(RigRequest.of(**pose))))[0].numpy()
 
-    def _synthesis(self, w_plus: Tensor) -> Tensor:
+    def synthesis(self, w_plus: Tensor) -> Tensor:
         return self.pack.generator.synthesis(w_plus, resolution=self.pack.working_size).clamp(-1, 1)
 
     @torch.no_grad()
@@ -98,10 +101,7 @@ class RigSession:
         asked for.  So the edited picture is looked at, and what it lacks is asked for on top, `LOOKS` times.
         """
         if self.rig is None:
-            raise BadRequest(
-                f"The pack '{self.pack.name}' has no trained rig for live sliders.",
-                f"Train one: python -m barbershop_core rig train --pack {self.pack.name}",
-            )
+            raise self._no_rig()
         w, names = self.embedded.w_plus, [name for name in request.taus if name in self.rig.tau]
         if not names:
             return w
@@ -109,7 +109,7 @@ class RigSession:
         wanted = {name: self._within(name, theta.tau(name)) for name in names}
         moves = {name: value - self.theta.tau(name) for name, value in wanted.items()}
         for _ in range(LOOKS):
-            seen = self.reader(self._synthesis(self._rigged(w, moves))).theta
+            seen = self.reader(self.synthesis(self._rigged(w, moves))).theta
             moves = {name: move + 0.8 * (wanted[name] - seen.tau(name)) for name, move in moves.items()}
         return self._rigged(w, moves)
 
@@ -159,7 +159,7 @@ class RigSession:
         for k in range(frames):
             swing = math.sin(2 * math.pi * k / frames)
             if name == "yaw":  # about the camera's axis, as far as faces turn in the world
-                moved = {"yaw": float(np.clip(25.0 * swing - middle, -ANGLES["yaw"], ANGLES["yaw"]))}
+                moved = {"yaw": float(np.clip(25.0 * swing - middle, YAW.low, YAW.high))}
             else:
                 moved = {"light": replace(base, azimuth=60.0 * swing, elevation=25.0, strength=1.2)}
             made.append(self.image(**{**pose, **moved}))
@@ -168,78 +168,56 @@ class RigSession:
 
     # ------------------------------------------------------------------------------ results
 
-    def result(self, paste: bool = True, **pose: Any) -> Steps[Result]:
-        """What the sliders show as a result in the photo; ``pose`` as in `image`."""
-        request, settings = asked(**pose), {**POSE, **pose}
-        settings["light"] = _plain(settings["light"])
-        if isinstance(settings["expression"], Mapping):
-            settings["expression"] = dict(settings["expression"])
-        return self.finish(request, settings, paste=paste)
+    def result(self, method: str | None = None, **pose: Any) -> Steps[Result]:
+        """The portrait moved, as a result in the photo.
 
-    def finish(
-        self,
-        request: RigRequest,
-        settings: Mapping[str, Any],
-        method: str | None = None,
-        inputs=None,
-        notices: tuple[str, ...] = (),
-        paste: bool = True,
-    ) -> Steps[Result]:
-        """A checked request as a result.
-
-        method: "rig", "optimize", or None for the rig where there is one.
+        pose: as in :meth:`image`.  method: "rig", "optimize", or None for the rig where there is one.
         """
-        if not request.taus:
-            raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
-        method = method or ("rig" if self.rig is not None else "optimize")
-        return self._finish(request, dict(settings) | {"method": method}, inputs, notices, paste)
+        asked, opened = RigRequest.of(**pose), self.start.request
+        options = {**opened.options, **pose, "method": method}
+        request = replace(opened, operation="repose", options=checked(REPOSE, options))
+        return self.finish(request, asked)
 
-    def _finish(self, request: RigRequest, settings, inputs, notices, paste) -> Steps[Result]:
+    def finish(self, request: Request, asked: RigRequest) -> Steps[Result]:
+        """The result of a request of repose; ``asked``: what it asks of the rig.  Raises BadRequest."""
+        if not asked.taus:
+            raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
+        method = request.options["method"] or ("rig" if self.rig is not None else "optimize")
+        if method == "rig" and self.rig is None:
+            raise self._no_rig()
+        return self._finish(replace(request, options={**request.options, "method": method}), asked)
+
+    def _finish(self, request: Request, asked: RigRequest) -> Steps[Result]:
+        timer, wanted = self.start.timer, asked.theta(self.reader.model, self.theta)
         before = self.theta.angles()[0]
-        if settings["method"] == "rig":
-            with self.watch.stage("rig"):
-                w_plus = self.moved(request)
+        if request.options["method"] == "rig":
+            with timer.stage("rig"):
+                w_plus = self.moved(asked)
             yield Step("rig", 1, 1)
         else:
-            wanted = request.theta(self.reader.model, self.theta)
-            w_plus = yield from self.watch(optimize.edit(self, wanted, request.taus))
+            w_plus = yield from timer(theta_optimization.edit(self, wanted, asked.taus))
         with torch.no_grad():
-            seen = self.reader(self._synthesis(w_plus)).theta
-        wanted = request.theta(self.reader.model, self.theta)
-        scores: dict[str, Any] = {"turned": dict(zip(ANGLES, (seen.angles()[0] - before).tolist()))}
-        scores["turned"] = {k: round(v, 2) for k, v in scores["turned"].items()}
-        for name in request.taus:
+            found = self.reader(self.synthesis(w_plus)).theta
+        turned = zip(ANGLES, (found.angles()[0] - before).tolist())
+        scores: dict[str, Any] = {"turned": {angle.name: round(value, 2) for angle, value in turned}}
+        for name in asked.taus:
             if name != "pose":
-                asked_for = (wanted.tau(name) - self.theta.tau(name)).norm().clamp_min(1e-6)
-                scores[f"{name} error"] = round(
-                    float((wanted.tau(name) - seen.tau(name)).norm() / asked_for), 4
+                change = (wanted.tau(name) - self.theta.tau(name)).norm().clamp_min(1e-6)
+                error = (wanted.tau(name) - found.tau(name)).norm() / change
+                scores[f"{name} error"] = round(float(error), 4)
+        notices, everywhere = self.notices, None
+        if "pose" in asked.taus:
+            everywhere = np.ones((self.pack.working_size,) * 2, np.float32)
+            if float((wanted.angles()[0] - found.angles()[0])[:2].abs().max()) > 8:
+                notices += (
+                    "The head could not be turned all the way: the pack was not trained on such poses.",
                 )
-        far = (wanted.angles()[0] - seen.angles()[0]).abs()
-        if "pose" in request.taus and float(far[:2].max()) > 8:
-            notices = (
-                *notices,
-                "The head could not be turned all the way: the pack has not learnt such poses.",
-            )
-        everywhere = np.ones((self.pack.working_size,) * 2, np.float32) if "pose" in request.taus else None
+        start = replace(self.start, request=request)
         code = Code("W+", w_plus)
-        return (
-            yield from chain.finish(
-                self.pack,
-                self.start,
-                code,
-                "pose",
-                settings,
-                self.preset.name,
-                self.seed,
-                self.watch,
-                scores,
-                (*self.notices, *notices),
-                paste,
-                everywhere,
-                inputs,
-            )
+        return (yield from chain.finish(self.pack, start, code, scores, notices, everywhere))
+
+    def _no_rig(self) -> BadRequest:
+        return BadRequest(
+            f"The pack '{self.pack.name}' has no trained rig for live sliders.",
+            f"Train one: python -m barbershop_core rig train --pack {self.pack.name}",
         )
-
-
-def _plain(value: Light) -> dict[str, float] | None:
-    return None if value is None else dict(vars(value)) if isinstance(value, light.Light) else dict(value)

@@ -1,27 +1,29 @@
-"""Global directions under sliders: everything but the slider's own work is done once (section 6)."""
+"""Global directions with sliders: everything but the slider's own work is done once (section 6)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..editing import chain
+from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest
 from ..networks.clip import Clip
+from ..options import checked
 from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..stages import StageTimer
 from . import prompts
 from .directions import Table, boundary, channel_weights
+from .options import ALPHA, BETA, EDIT_TEXT
 from .stylespace import StyleSynthesis
 
-ALPHA, BETA = 10.0, 1.0
-"""Largest strength, in both directions, and largest threshold."""
 Edit = tuple[int, float, float]
 """Index of a direction, alpha, beta."""
 
@@ -36,27 +38,18 @@ class Direction:
     notices: tuple[str, ...] = ()
 
 
-def check(alpha: float, beta: float) -> None:
-    """Raises BadRequest where a strength or threshold is out of range."""
-    for name, value, low, high in (("alpha", alpha, -ALPHA, ALPHA), ("beta", beta, 0.0, BETA)):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not low <= value <= high:
-            raise BadRequest(f"{name} = {value} is out of range.", f"Give a number from {low:g} to {high:g}.")
-
-
 class Sliders:
-    """A portrait with directions, each under its own sliders alpha and beta.
+    """A portrait with directions, each with its own alpha and beta.
 
-    route: "W+" changes every layer and carries F along; "F" only the layers beyond F.
+    start: the portrait; the route of its request is "W+" (every layer changes, F moves along) or "F" (only
+    the layers after F change).  clip, table: see :mod:`.resources`.
     """
 
-    def __init__(
-        self, studio, start: chain.Start, clip: Clip, table: Table, route: str, preset: str, seed: int
-    ):
-        self.pack, self.start, self.clip, self.table = studio.pack, start, clip, table
-        self.route, self.preset, self.seed = route, preset, seed
+    def __init__(self, pack: PackLike, start: chain.Start, clip: Clip, table: Table):
+        self.pack, self.start, self.clip, self.table = pack, start, clip, table
+        self.route: str = start.request.options["route"]
         self.directions: list[Direction] = []
-        self._synthesis = StyleSynthesis(self.pack.generator, start.code, self.pack.working_size)
+        self._synthesis = StyleSynthesis(pack.generator, start.code, pack.working_size)
         self._boundaries: dict[tuple[int, float], tuple[Tensor, int]] = {}
 
     def add(self, target: str, neutral: str = prompts.NEUTRAL) -> int:
@@ -106,46 +99,35 @@ class Sliders:
             )
         return said
 
-    def result(
-        self, edits: Sequence[Edit], watch: StageTimer | None = None, paste: bool = True
-    ) -> Steps[Result]:
-        """The edits as a result."""
-        watch = watch or StageTimer()
-        with watch.stage("directions"):
+    def result(self, edits: Sequence[Edit], timer: StageTimer | None = None) -> Steps[Result]:
+        """The edits as a result.  timer: of the stages before."""
+        timer = timer or StageTimer()
+        with timer.stage("directions"):
             code = self._synthesis.shifted(self._shift(edits))
-        told = [
-            {
-                "target": self.directions[i].target,
-                "neutral": self.directions[i].neutral,
-                "alpha": a,
-                "beta": b,
-            }
-            for i, a, b in edits
-        ]
-        settings = {"method": "directions", "route": self.route, "edits": told}
-        channels = {self.directions[i].target: self.moved(i, b) for i, _, b in edits}
         yield Step("directions", 1, 1)
-        return (
-            yield from chain.finish(
-                self.pack,
-                self.start,
-                code,
-                "text",
-                settings,
-                self.preset,
-                self.seed,
-                watch,
-                {"channels": channels},
-                tuple(self.remarks(edits)),
-                paste,
-            )
-        )
+        start = replace(self.start, request=self._request(edits), timer=timer)
+        channels = {self.directions[i].target: self.moved(i, beta) for i, _, beta in edits}
+        notices = tuple(self.remarks(edits))
+        return (yield from chain.finish(self.pack, start, code, {"channels": channels}, notices))
+
+    def _request(self, edits: Sequence[Edit]) -> Request:
+        """The edits as a request of edit_text, for the recipe."""
+        opened = self.start.request
+        if opened.operation == "edit_text":
+            return opened
+        told = [
+            {"target": d.target, "neutral": d.neutral, "alpha": alpha, "beta": beta}
+            for d, alpha, beta in ((self.directions[i], alpha, beta) for i, alpha, beta in edits)
+        ]
+        options = checked(EDIT_TEXT, {**opened.options, "method": "directions", "edits": told})
+        return replace(opened, operation="edit_text", options=options)
 
     def _shift(self, edits: Sequence[Edit]) -> Tensor:
         """The change of S of stacked edits, [1,M]."""
         total = torch.zeros_like(self.table.std)
         for index, alpha, beta in edits:
-            check(alpha, beta)
+            ALPHA.check(alpha)
+            BETA.check(beta)
             if not 0 <= index < len(self.directions):
                 raise BadRequest(f"There is no direction number {index}.", "Add it first.")
             total = total + float(alpha) * self._change(index, beta)[0]

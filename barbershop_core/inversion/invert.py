@@ -1,0 +1,62 @@
+"""Codes of portraits, from the cache where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..photo import Portrait
+from ..progress import Step, Steps
+from ..protocols import PackLike
+from .cache import CodeCache, cache_key
+from .codes import Code, space_name
+from .embed import embed
+from .inversion_presets import InversionPreset, inversion_preset
+
+if TYPE_CHECKING:
+    from ..editing.request import Request
+
+
+def invert(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Code]:
+    """The operation invert: the code of the photo "face".
+
+    Options: see :data:`.options.INVERT`.  Raises BadRequest for an unknown space or preset.
+    """
+    space, preset = space_name(request.options["space"]), inversion_preset(request.options["preset"])
+    return _invert(pack, cache, request.portrait, space, preset)
+
+
+def _invert(
+    pack: PackLike, cache: CodeCache | None, portrait: Portrait, space: str, preset: InversionPreset
+) -> Steps[Code]:
+    yield from pack.download()
+    return (yield from codes_of(pack, cache, [portrait], space, preset))[0]
+
+
+def codes_of(
+    pack: PackLike,
+    cache: CodeCache | None,
+    portraits: Sequence[Portrait],
+    space: str,
+    preset: InversionPreset,
+) -> Steps[list[Code]]:
+    """The code of each portrait; what the cache does not hold is embedded.
+
+    space: "W", "W+" or "FS".  cache: None keeps nothing.
+    """
+    found: dict[str, Code] = {}
+    stage = {"W": "embed W", "W+": "embed W+", "FS": "embed F/S"}[space]
+    for portrait in portraits:
+        if portrait.digest in found:
+            continue
+        key = cache_key(portrait.digest, pack.fingerprint, space, (preset, pack.working_size))
+        code = None if cache is None else cache.get(key, pack.device)
+        if code is None:
+            images = portrait.tensor(pack.working_size, pack.device)
+            code = (yield from embed(pack, images, space, preset))[0]
+            if cache is not None:
+                cache.put(key, code)
+        else:
+            yield Step(stage, 1, 1)
+        found[portrait.digest] = code
+    return [found[portrait.digest] for portrait in portraits]

@@ -1,0 +1,74 @@
+"""Settings of an operation, in one place for page, command line, API and Python.
+
+Each method lists its own in ``<method>/options.py``.  Importing them loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import BadRequest
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting.
+
+    kind: type of its values: str, float, int, or ``object`` where the operation itself checks them.
+    choices: the allowed values of a str.  low, high: the allowed range of a number.
+    unit: of the range, for messages.  optional: whether None is allowed.
+    """
+
+    name: str
+    default: Any
+    help: str
+    kind: type = object
+    choices: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = ""
+    optional: bool = False
+
+    def check(self, value: Any) -> Any:
+        """``value``, where it is allowed.  Raises BadRequest otherwise."""
+        if value is None and self.optional:
+            return value
+        if self.choices:
+            if value not in self.choices:
+                raise BadRequest(
+                    f"There is no {self.name} '{value}'.", f"Choose one of: {', '.join(self.choices)}."
+                )
+        elif self.kind is int:
+            whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
+            if not whole or not self.low <= value <= self.high:
+                raise BadRequest(f"The {self.name} {value!r} is not a whole number.", "Give one, such as 0.")
+            return int(value)
+        elif self.kind is float:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not self.low <= value <= self.high:
+                raise BadRequest(
+                    f"{self.name} = {value} is out of range.",
+                    f"Give {self.low:g} to {self.high:g}{self.unit and ' '}{self.unit}.",
+                )
+        return value
+
+
+PRESET_NAMES = ("fast", "released", "paper")
+PRESET = Option("preset", "fast", "fast, or the numbers of the released code or of the paper")
+"""Checked by the method, which also takes a preset's dataclass."""
+SEED = Option("seed", 0, "random seed", int, low=0)
+
+
+def checked(options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option with the value given for it, or its default; None counts as not given.
+
+    Raises BadRequest for names that are not among the options and values that are not allowed.
+    """
+    listed = {option.name: option for option in options}
+    if unknown := sorted(set(given) - set(listed)):
+        raise BadRequest(f"There is no option '{unknown[0]}'.", f"Choose from: {', '.join(listed)}.")
+    values = {name: o.default if given.get(name) is None else given[name] for name, o in listed.items()}
+    return {name: listed[name].check(value) for name, value in values.items()}

@@ -1,0 +1,35 @@
+"""Options of edits by words."""
+
+from __future__ import annotations
+
+from ..options import PRESET, SEED, Option
+
+METHOD = Option(
+    "method",
+    "directions",
+    "directions (at once), optimize (slower, for several attributes) or mapper (trained for one prompt)",
+    str,
+    ("directions", "optimize", "mapper"),
+)
+PROMPT = Option("prompt", "", 'what the portrait should show, such as "curly hair"; or the name of a mapper')
+NEUTRAL = Option("neutral", "", 'what the prompt is an alternative to, such as "hair" (default: face)')
+ALPHA = Option("alpha", 3.0, "strength of a direction", float, low=-10, high=10)
+BETA = Option("beta", 0.15, "threshold of a direction: higher moves fewer channels", float, low=0, high=1)
+STRENGTH = Option("strength", 1.0, "strength of a mapper; 1 is as trained", float, low=-3, high=3)
+IDENTITY = Option(
+    "identity",
+    None,
+    "weight of staying the same person in optimize (default: the preset's)",
+    float,
+    low=0,
+    high=1,
+    optional=True,
+)
+IDENTITY_OF_PRESET = {"fast": 1.0, "released": 0.005, "paper": 0.005}
+ROUTE = Option(
+    "route", "W+", "W+ may change shapes; F keeps the detail map and changes colours only", str, ("W+", "F")
+)
+EDITS = Option("edits", None, "directions to stack: target, neutral, alpha and beta of each", optional=True)
+
+EDIT_TEXT = (PROMPT, METHOD, NEUTRAL, ALPHA, BETA, STRENGTH, IDENTITY, ROUTE, EDITS, PRESET, SEED)
+DIRECTION_SLIDERS = (ROUTE, PRESET, SEED)

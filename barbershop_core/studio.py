@@ -43,7 +43,7 @@ class Studio:
 
     def __init__(self, pack: PackLike, cache: CodeCache | Literal[False] | None = None):
         self.pack = pack
-        self.cache = CodeCache() if cache is None else cache or None
+        self.cache = CodeCache() if cache is None else None if cache is False else cache
 
     def start(
         self,

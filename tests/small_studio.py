@@ -8,27 +8,29 @@ import numpy as np
 from PIL import Image
 
 from barbershop_core import photo
-from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.barbershop import transfer_presets
+from barbershop_core.inversion import inversion_presets
+from barbershop_core.styleclip import latent_optimization
 
 SIDE = 64
 TINY = replace(
-    presets.FAST,
+    transfer_presets.FAST,
     name="tiny",
     pose_steps=2,
     align_steps=2,
     blend_steps=2,
     side=64,
-    inversion=replace(presets.FAST.inversion, w_plus_steps=2, fs_steps=2),
+    inversion=replace(transfer_presets.FAST.inversion, w_plus_steps=2, fs_steps=2),
 )
 PUBLISHED_TINY = replace(
-    presets.RELEASED,
+    transfer_presets.RELEASED,
     name="published tiny",
     mask_steps=2,
     align_steps=2,
     align_style_steps=2,
     blend_steps=2,
     side=64,
-    inversion=replace(presets.RELEASED.inversion, w_plus_steps=2, fs_steps=2),
+    inversion=replace(transfer_presets.RELEASED.inversion, w_plus_steps=2, fs_steps=2),
 )
 
 
@@ -41,3 +43,11 @@ def picture(seed: int, side: int = SIDE) -> Image.Image:
 
 def portrait(seed: int) -> photo.Portrait:
     return photo.read(picture(seed), SIDE, None)
+
+
+def fast_is_tiny(monkeypatch) -> None:
+    """Let the preset "fast" mean a few steps, for embedding, transfer and latent optimization."""
+    monkeypatch.setitem(transfer_presets.PRESETS, "fast", replace(TINY, name="fast"))
+    monkeypatch.setitem(inversion_presets.PRESETS, "fast", replace(TINY.inversion, name="fast"))
+    optimize = latent_optimization.FAST
+    monkeypatch.setitem(latent_optimization.PRESETS, "fast", replace(optimize, steps=3))

@@ -177,8 +177,7 @@ def test_expected_time_is_the_measured_one(modules, tmp_path):
 
 
 def test_stored_times_come_from_the_examples():
-    from barbershop_core.evaluation.examples import times
-    from barbershop_core.jobs import passes
+    from barbershop_core.evaluation.examples import passes, times
 
     assert passes("fast") * 5 < passes("paper") < passes("released") <= 3 * 1350 + 160 + 3 * 240 + 400
     rows = [{"hair_shape": "a", "hair_color": "b", "scores": {"seconds": {"total": s}}} for s in (10.0, 20.0)]

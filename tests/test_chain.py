@@ -8,20 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, TINY, picture, portrait
+from small_studio import SIDE, TINY, fast_is_tiny, picture, portrait
 
 from barbershop_core import Studio, errors, jobs, run
-from barbershop_core.barbershop import transfer as edit
-from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.barbershop import transfer
 from barbershop_core.editing import chain, recipe
 from barbershop_core.editing.regions import region_index
+from barbershop_core.editing.request import Request
 from barbershop_core.inversion.codes import Code
 from barbershop_core.inversion.codes import load as load_code
+from barbershop_core.stages import StageTimer
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    monkeypatch.setitem(presets.PRESETS, "fast", replace(TINY, name="fast"))
+    fast_is_tiny(monkeypatch)
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ def test_the_second_edit_begins_where_the_first_ended(studio):
     alone = run(studio.transfer(hair_color=portrait(3), **wanted))
     assert not torch.equal(second.code.feature, alone.code.feature)
     assert (second.masks["changed"] >= first.masks["changed"]).all()
-    start = run(chain.begin(studio, portrait(1), first, TINY.inversion))
+    request = Request("edit_text", {"face": portrait(1)}, {}, previous=first)
+    start = run(chain.begin(studio.pack, None, request, TINY.inversion, StageTimer()))
     assert torch.equal(start.code.feature, first.code.feature)
     shown = np.asarray(first.image).astype(np.float32)
     np.testing.assert_allclose(start.image[0].permute(1, 2, 0).numpy() * 127.5 + 127.5, shown, atol=1e-3)
@@ -50,17 +52,18 @@ def test_the_second_edit_begins_where_the_first_ended(studio):
 
 def test_own_photo_is_another_picture_than_the_edited_person(studio):
     first = run(studio.transfer(face=portrait(1), hair_color=portrait(2), preset=TINY))
-    sources = edit.Sources({"face": portrait(1), "hair_color": portrait(1)}, {}, {"hair": "hair_color"})
-    references, assignment = run(edit.read(studio, sources, TINY, first))
+    sources = transfer.Sources({"face": portrait(1), "hair_color": portrait(1)}, {}, {"hair": "hair_color"})
+    request = Request("transfer", sources.roles, {}, previous=first)
+    references, assignment = run(transfer.read(studio.pack, None, request, sources, TINY))
     assert len(references) == 2 and assignment.appearance == {"hair": 1}
     assert torch.equal(references[0].code.w_plus, first.code.w_plus)
 
 
 def test_recipe_of_a_chain_repeats_it_to_the_same_image(studio, small_pack, photos):
-    request = {"face": photos["me"], "hair_shape": photos["friend"], "seed": 3}
-    one = run(jobs.start(studio, "transfer", request))
-    request = {"face": photos["other"], "into": photos["me"], "previous": one.result}
-    two = run(jobs.start(studio, "swap", request))
+    given = {"face": photos["me"], "hair_shape": photos["friend"]}
+    one = run(jobs.start(studio, "transfer", given, {"seed": 3})).value
+    given = {"face": photos["other"], "into": photos["me"]}
+    two = run(jobs.start(studio, "swap_face", given, previous=one)).value
     written = json.loads(json.dumps(two.recipe))
     assert [step["operation"] for step in recipe.steps(written)] == ["transfer", "swap_face"]
     assert "chain" not in recipe.steps(written)[0]
@@ -69,25 +72,25 @@ def test_recipe_of_a_chain_repeats_it_to_the_same_image(studio, small_pack, phot
             Studio(small_pack, cache=False), written, [photos["other"], photos["friend"], photos["me"]]
         )
     )
-    assert np.array_equal(np.asarray(again.result.image), np.asarray(two.result.image))
-    assert np.array_equal(np.asarray(again.result.pasted), np.asarray(two.result.pasted))
-    assert again.recipe == two.recipe
+    assert np.array_equal(np.asarray(again.value.image), np.asarray(two.image))
+    assert np.array_equal(np.asarray(again.value.pasted), np.asarray(two.pasted))
+    assert again.value.recipe == two.recipe
 
 
 def test_recipes_of_the_api_can_be_repeated_too(studio):
     first = run(studio.transfer(face=portrait(1), hair_shape=portrait(2), regions={"nose": portrait(3)}))
     second = run(studio.swap_face(face=portrait(2), into=portrait(1), previous=first))
     again = run(jobs.replay(studio, second.recipe, [picture(1), picture(2), picture(3)]))
-    assert np.array_equal(np.asarray(again.result.image), np.asarray(second.image))
+    assert np.array_equal(np.asarray(again.value.image), np.asarray(second.image))
 
 
 def test_missing_photos_are_named(studio, photos):
-    done = run(jobs.start(studio, "transfer", {"face": photos["me"], "hair_color": photos["friend"]}))
+    done = run(jobs.start(studio, "transfer", {"face": photos["me"], "hair_color": photos["friend"]})).value
     with pytest.raises(errors.BadRequest, match="Hair colour photo"):
         run(jobs.replay(studio, done.recipe, [photos["me"], photos["other"]]))
-    with pytest.raises(errors.BadRequest, match="no result"):
+    with pytest.raises(errors.BadRequest, match="not a result"):
         studio.transfer(face=portrait(1), hair_color=portrait(2), previous="new.png")
-    small = replace(done.result, code=Code("W+", torch.zeros(1, 3, 5)))
+    small = replace(done, code=Code("W+", torch.zeros(1, 3, 5)))
     with pytest.raises(errors.BadRequest, match="another pack"):
         studio.transfer(face=portrait(1), hair_color=portrait(2), previous=small)
 

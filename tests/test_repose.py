@@ -17,7 +17,7 @@ from barbershop_core import jobs, open_pack, run
 from barbershop_core.errors import BadRequest, FaceModelMissing, NoFaceFound
 from barbershop_core.inversion.cache import CodeCache
 from barbershop_core.pie import pie_presets as presets
-from barbershop_core.pie.rig_request import asked
+from barbershop_core.pie import repose
 from barbershop_core.pie.session import SWEEPS
 from barbershop_core.studio import Studio
 
@@ -47,8 +47,8 @@ def session(studio):
 def test_result(studio):
     result = run(studio.repose(portrait(1), yaw=10.0, expression="smile", light={"azimuth": 30}, preset=TINY))
     assert result.image.size == (SIDE, SIDE) and result.pasted.size == (SIDE, SIDE)
-    assert result.recipe["operation"] == "pose" and result.recipe["settings"]["method"] == "rig"
-    assert result.recipe["settings"]["light"]["azimuth"] == 30
+    assert result.recipe["operation"] == "repose" and result.recipe["options"]["method"] == "rig"
+    assert result.recipe["options"]["light"] == {"azimuth": 30}
     assert {"turned", "identity", "expression error", "light error", "seconds"} <= set(result.scores)
     json.dumps(result.recipe), json.dumps(result.scores)
     assert result.masks["changed"].min() == 1  # a turned head changes everything
@@ -93,9 +93,9 @@ def test_sweep(session, name):
 def test_copy_from_another(studio, monkeypatch):
     with pytest.raises(NoFaceFound, match="copy from"):
         run(studio.repose(portrait(1), like=portrait(2), preset=TINY))
-    monkeypatch.setattr(Studio, "shows_a_face", lambda self, portrait: True)
+    monkeypatch.setattr(repose, "shows_a_face", lambda pack, portrait: True)
     result = run(studio.repose(portrait(1), like=portrait(2), copy=("light",), preset=TINY))
-    assert result.recipe["settings"]["copy"] == ["light"] and set(result.recipe["inputs"]) == {"face", "like"}
+    assert result.recipe["options"]["copy"] == ["light"] and set(result.recipe["photos"]) == {"face", "like"}
     assert "light error" in result.scores and "expression error" not in result.scores
 
 
@@ -103,8 +103,8 @@ def test_in_a_chain(studio):
     """After an edit the embedding starts from its picture; the photo stays what is pasted into."""
     first = run(studio.repose(portrait(1), yaw=8.0, preset=TINY))
     second = run(studio.repose(portrait(1), expression="open mouth", preset=TINY, previous=first))
-    assert [step["settings"]["expression"] for step in second.recipe["chain"]] == [None]
-    assert second.recipe["settings"]["expression"] == "open mouth"
+    assert [step["options"]["expression"] for step in second.recipe["chain"]] == [None]
+    assert second.recipe["options"]["expression"] == "open mouth"
     hair = run(studio.transfer(portrait(1), hair_shape=portrait(3), previous=second, preset="fast"))
     assert len(hair.recipe["chain"]) == 2
 
@@ -122,7 +122,7 @@ def test_without_a_rig(tmp_path):
     studio = Studio(open_pack(write_small_rig(tmp_path, rig=False), device="cpu"), cache=False)
     stages: list = []
     result = run(studio.repose(portrait(1), yaw=9.0, preset=TINY), lambda s: stages.append(s.stage))
-    assert "optimize pose" in stages and result.recipe["settings"]["method"] == "optimize"
+    assert "optimize pose" in stages and result.recipe["options"]["method"] == "optimize"
     assert any("no trained rig" in notice for notice in result.notices)
     with pytest.raises(BadRequest, match="rig train --pack small"):
         run(studio.repose(portrait(1), yaw=9.0, method="rig", preset=TINY))
@@ -179,11 +179,11 @@ def test_request_and_repeat(studio, tmp_path, monkeypatch):
     monkeypatch.setitem(presets.PRESETS, "fast", replace(TINY, name="fast"))
     path = tmp_path / "me.png"
     picture(6).save(path)
-    request = {"face": str(path), "yaw": 7.0, "expression": {"smile": 0.4}, "light": {"azimuth": 20.0}}
-    done = run(jobs.start(studio, "pose", request))
-    again = run(jobs.replay(studio, done.recipe, [str(path)]))
-    assert np.array_equal(np.asarray(done.result.image), np.asarray(again.result.image))
-    assert done.recipe["request"]["task"] == "pose"
+    options = {"yaw": 7.0, "expression": {"smile": 0.4}, "light": {"azimuth": 20.0}}
+    done = run(jobs.start(studio, "repose", {"face": str(path)}, options)).value
+    again = run(jobs.replay(studio, done.recipe, [str(path)])).value
+    assert np.array_equal(np.asarray(done.image), np.asarray(again.image))
+    assert done.recipe["operation"] == "repose" and done.recipe["options"]["light"] == {"azimuth": 20.0}
 
 
 def _command(*arguments):
@@ -201,7 +201,7 @@ def test_command_line(folder, pack, tmp_path):
     done = _command("pose", path, "--yaw", 9, "--light", "azimuth=30", "--json", "-o", out, *common)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert out.is_file() and told["scores"]["turned"] and told["recipe"]["settings"]["yaw"] == 9
+    assert out.is_file() and told["scores"]["turned"] and told["recipe"]["options"]["yaw"] == 9
     swept = _command("pose", path, "--sweep", "yaw", "--frames", 4, "-o", tmp_path / "s.gif", *common)
     assert swept.returncode == 0, swept.stderr
     with Image.open(tmp_path / "s.gif") as animation:
@@ -261,7 +261,7 @@ def test_the_studio_packs_rig_turns_heads():
     for yaw in (-15.0, 15.0):
         scores = run(session.result(yaw=yaw)).scores
         assert abs(scores["turned"]["yaw"] - yaw) < 6 and scores["identity"] > 0.75, scores
-    turned = run(session.finish(asked(yaw=10.0), {}, "optimize")).scores["turned"]["yaw"]
+    turned = run(session.result(yaw=10.0, method="optimize")).scores["turned"]["yaw"]
     assert 5 < turned < 15
     smiling = run(session.result(expression="smile")).scores
     assert smiling["expression error"] < 0.6 and smiling["identity"] > 0.75

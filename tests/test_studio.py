@@ -31,7 +31,7 @@ def test_importing_the_package_is_light():
     [
         ({"preset": "best"}, "fast, paper, released"),
         ({"mode": "nice"}, "realistic, fidelity"),
-        ({"regions": {"tail": "x"}}, "background, skin, brows"),
+        ({"regions": {"tail": portrait(3)}}, "background, skin, brows"),
         ({"hair_shape": "photo.jpg"}, "studio.read"),
         ({"smooth": 1000}, "0 to 40"),
         ({"seed": 1.5}, "whole number"),
@@ -88,7 +88,7 @@ def test_cache_knows_the_numbers_of_a_preset(small_pack, tmp_path):
 
 @pytest.mark.parametrize("space", ["W", "W+", "FS", "fs", "w+"])
 def test_invert_and_render(studio, space):
-    code = run(studio.invert(portrait(1), space=space, preset=TINY))
+    code = run(studio.invert(portrait(1), space=space, preset=TINY.inversion))
     assert code.space == space.upper()
     image = studio.render(code)
     assert image.shape == (SIDE, SIDE, 3) and image.dtype == np.uint8
@@ -103,8 +103,15 @@ def test_result_saves_its_recipe(studio, tmp_path):
         assert saved.size == (200, 200)
     kept = recipe.read_png(path)
     assert kept == json.loads(json.dumps(result.recipe))
-    assert kept["operation"] == "transfer" and kept["preset"] == "tiny" and kept["seed"] == 7
-    assert kept["inputs"] == {"face": face.digest, "hair_color": portrait(2).digest}
+    assert (
+        kept["operation"] == "transfer"
+        and kept["options"]["preset"] == "tiny"
+        and kept["options"]["seed"] == 7
+    )
+    assert kept["photos"] == {
+        "face": {"digest": face.digest, "face": 0},
+        "hair_color": {"digest": portrait(2).digest, "face": 0},
+    }
     assert kept["pack"]["fingerprint"] == studio.pack.fingerprint and "torch" in kept["versions"]
     assert str(tmp_path) not in json.dumps(kept)
     assert Image.open(result.save(tmp_path / "crop.png", pasted=False)).size == (SIDE, SIDE)
@@ -134,7 +141,7 @@ def test_paste_is_optional_and_scores_are_complete(studio):
     assert result.pasted is None
     assert set(result.scores) == {"identity", "iou", "reconstruction", "losses", "seconds"}
     assert -1 <= result.scores["identity"] <= 1.0001
-    assert any("outside of what the pack" in notice for notice in result.notices)  # nothing here is a face
+    assert any("unlike what the pack" in notice for notice in result.notices)  # nothing here is a face
 
 
 def test_memory_that_runs_out_is_a_sentence():

@@ -7,10 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, TINY, picture, portrait
+from small_studio import SIDE, fast_is_tiny, picture, portrait
 
 from barbershop_core import Studio, errors, jobs, run
-from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.inversion.codes import Code
 from barbershop_core.styleclip import latent_optimization as optimize
 from barbershop_core.styleclip import resources as tools
@@ -21,10 +20,7 @@ QUICK = {"alpha": 6.0, "beta": 0.0, "neutral": "hair"}
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    from dataclasses import replace
-
-    monkeypatch.setitem(presets.PRESETS, "fast", replace(TINY, name="fast"))
-    monkeypatch.setitem(optimize.PRESETS, "fast", replace(optimize.FAST, steps=3))
+    fast_is_tiny(monkeypatch)
 
 
 @pytest.fixture
@@ -74,7 +70,7 @@ def test_every_method_changes_the_picture_and_can_be_repeated(studio, small_pack
     assert result.masks["changed"].shape == (SIDE, SIDE) and result.pasted.size == (SIDE, SIDE)
     told, other = json.loads(json.dumps(result.recipe)), Studio(small_pack, cache=False)
     again = run(jobs.replay(other, told, [picture(1)]))
-    assert np.array_equal(np.asarray(again.result.image), np.asarray(result.image))
+    assert np.array_equal(np.asarray(again.value.image), np.asarray(result.image))
     if method == "optimize":
         previews = [s.preview() for s in steps if s.stage == "optimize"]
         assert len(previews) == 3 and not np.array_equal(previews[0], previews[-1])
@@ -93,7 +89,7 @@ def test_alpha_zero_changes_nothing_and_sliders_stack(studio):
     assert np.array_equal(np.asarray(result.image), both)
     assert result.scores["channels"] == {"curly hair": counts[0], "glasses": sliders.moved(b, 0.0)}
     again = run(jobs.replay(studio, result.recipe, [picture(1)]))
-    assert np.array_equal(np.asarray(again.result.image), both)
+    assert np.array_equal(np.asarray(again.value.image), both)
     assert sliders.grid(a, [0.0, 4.0, 8.0], [0.0, 0.2]).shape == (2 * SIDE, 3 * SIDE, 3)
 
 
@@ -117,7 +113,7 @@ def test_words_after_a_transfer_and_a_transfer_after_words(studio, small_pack):
     assert last.code.shift is None
     assert [len(r.recipe.get("chain", [])) for r in (first, second, third, last)] == [0, 1, 2, 3]
     again = run(jobs.replay(Studio(small_pack, cache=False), last.recipe, [picture(k) for k in (1, 2, 3)]))
-    assert np.array_equal(np.asarray(again.result.image), np.asarray(last.image))
+    assert np.array_equal(np.asarray(again.value.image), np.asarray(last.image))
 
 
 def test_optimization_in_f_leaves_the_rows_below_alone(studio):
@@ -142,7 +138,7 @@ def test_optimization_in_f_leaves_the_rows_below_alone(studio):
         ({"identity": 3}, "0 to 1"),
         ({"strength": "much"}, "-3 to 3"),
         ({"preset": "best"}, "fast, paper, released"),
-        ({"previous": "x.png"}, "no result"),
+        ({"previous": "x.png"}, "not a result"),
         ({"edits": [{"goal": "x"}]}, "no 'goal'"),
     ],
 )

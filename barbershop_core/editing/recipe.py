@@ -15,14 +15,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import BadRequest
-from ..protocols import PackLike
-from .request import Request
+
+if TYPE_CHECKING:
+    from ..protocols import PackLike
+    from .request import Request
 
 KEY = "barbershop"
 FORMAT = 2

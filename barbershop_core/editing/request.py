@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..photo import Portrait
-from .result import Result
+if TYPE_CHECKING:
+    from ..photo import Portrait
+    from .result import Result
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ def w_plus(
     portraits = (face, shape, colour)
     codes = []
     for portrait in portraits:
-        codes.append((yield from studio.invert(portrait, "W+", preset)).to(pack.device))
+        codes.append((yield from studio.invert(portrait, "W+", preset.inversion)).to(pack.device))
     images = [portrait.tensor(pack.working_size, pack.device) for portrait in portraits]
     labels = [torch.from_numpy(studio.parse(portrait)).long().to(pack.device) for portrait in portraits]
     target = lay_together(labels[0], [Claim("hair", 1, labels[1])], smooth, "realistic")

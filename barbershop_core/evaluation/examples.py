@@ -14,7 +14,10 @@ from typing import Any
 
 from PIL import Image
 
-from ..jobs import outcome, passes, start
+from ..barbershop.transfer_presets import transfer_preset
+from ..editing.recipe import save_png
+from ..editing.regions import colour_map
+from ..jobs import start
 from ..pack import open_pack
 from ..progress import Step, Steps, run
 from ..studio import Studio
@@ -59,6 +62,16 @@ def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
     return lines
 
 
+def passes(preset: str, photos: int = 3) -> int:
+    """Generator passes of a transfer between so many new photos, without early stops."""
+    numbers = transfer_preset(preset)
+    embedding = numbers.inversion.w_steps + numbers.inversion.w_plus_steps + numbers.inversion.fs_steps
+    aligned = photos if numbers.every_reference else 1
+    turned = numbers.pose_steps * (photos - 1)
+    align = aligned * (numbers.align_steps + numbers.align_style_steps)
+    return photos * embedding + numbers.mask_steps + turned + align + numbers.blend_steps
+
+
 def _rounded(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
@@ -69,18 +82,18 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
     files = {name: f"{number}-{name}.png" for name in ("face", *used)}
     for name, file in files.items():
         Image.fromarray(photos[name].image).save(folder / file, optimize=True)
-    request = {name: str(folder / file) for name, file in files.items()}
-    done = yield from start(studio, "transfer", request | {"preset": "fast"})
-    shown = outcome(done)
-    (folder / f"{number}-result.png").write_bytes(shown["png"])
-    (folder / f"{number}-photo.png").write_bytes(shown["pasted_png"])
-    Image.fromarray(shown["mask_picture"]).quantize(16).save(folder / f"{number}-mask.png", optimize=True)
+    paths = {name: str(folder / file) for name, file in files.items()}
+    result = (yield from start(studio, "transfer", paths)).value
+    save_png(folder / f"{number}-result.png", result.image, result.recipe)
+    save_png(folder / f"{number}-photo.png", result.pasted, result.recipe)
+    mask = Image.fromarray(colour_map(result.masks["target"])).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    mask.quantize(16).save(folder / f"{number}-mask.png", optimize=True)
     _card(
         [folder / file for file in files.values()] + [folder / f"{number}-photo.png"],
         folder / f"{number}-card.png",
     )
     made = {"result": f"{number}-result.png", "pasted": f"{number}-photo.png", "mask": f"{number}-mask.png"}
-    return {"title": title, **files, **made, "card": f"{number}-card.png", "scores": shown["scores"]}
+    return {"title": title, **files, **made, "card": f"{number}-card.png", "scores": result.scores}
 
 
 def _card(pictures: list[Path], path: Path, side: int = 128) -> None:

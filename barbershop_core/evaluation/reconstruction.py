@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..barbershop.transfer_presets import TransferPreset, transfer_preset
 from ..errors import BadRequest, BarbershopError
+from ..inversion.inversion_presets import InversionPreset, inversion_preset
 from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
@@ -32,7 +32,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", "
 def reconstruction(
     pack: PackLike,
     folder: str | Path,
-    preset: str | TransferPreset = "fast",
+    preset: str | InversionPreset = "fast",
     seed: int = 0,
     limit: int | None = None,
     spaces: Sequence[str] = SPACES,
@@ -60,13 +60,13 @@ def reconstruction(
     if not files:
         raise BadRequest(f"There are no photos in {folder}.", "Give a folder that holds JPEG or PNG files.")
     studio = Studio(pack, cache=False)
-    return _reconstruction(studio, files[:limit], transfer_preset(preset), seed, spaces, extractor)
+    return _reconstruction(studio, files[:limit], inversion_preset(preset), seed, spaces, extractor)
 
 
 def _reconstruction(
     studio: Studio,
     files: Sequence[Path],
-    preset: TransferPreset,
+    preset: InversionPreset,
     seed: int,
     spaces: Sequence[str],
     extractor: frechet.Extractor | None,

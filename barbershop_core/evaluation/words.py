@@ -16,17 +16,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..barbershop.transfer_presets import TransferPreset
 from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
+from ..inversion.inversion_presets import InversionPreset
 from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
-from ..styleclip import ALPHA, BETA
 from ..styleclip import resources as tools
-from ..styleclip.edit_text import METHODS
+from ..styleclip.options import METHOD
 from ..world import params
 from ..world.render import render
 from .tables import check_networks, contact_sheet, means, png
@@ -78,8 +77,8 @@ def text(
     pack: PackLike,
     portraits: int = 50,
     seed: int = 0,
-    preset: str | TransferPreset = "fast",
-    methods: Sequence[str] = METHODS,
+    preset: str | InversionPreset = "fast",
+    methods: Sequence[str] = METHOD.choices,
     prompts: Sequence[str] | None = None,
     sheet: str | Path | None = None,
 ) -> Steps[dict[str, Any]]:
@@ -96,9 +95,9 @@ def text(
     """
     if portraits < 1 or seed < 0:
         raise BadRequest(f"{portraits} portraits with seed {seed} cannot be drawn.", "Give at least one.")
-    unknown = [m for m in methods if m not in METHODS]
+    unknown = [m for m in methods if m not in METHOD.choices]
     if unknown:
-        raise BadRequest(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHODS)}.")
+        raise BadRequest(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHOD.choices)}.")
     wishes = [w for w in WISHES if prompts is None or w.prompt in prompts]
     if not wishes:
         raise BadRequest(
@@ -150,7 +149,7 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
                     continue
                 try:
                     watch = StageTimer()
-                    numbers = {"alpha": ALPHA, "beta": BETA, "preset": preset, "paste": False}
+                    numbers = {"preset": preset, "paste": False}
                     steps = studio.edit_text(portrait, wish.prompt, method, neutral=wish.neutral, **numbers)
                     result = yield from watch(steps)
                 except BarbershopError as error:

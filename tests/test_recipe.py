@@ -1,0 +1,63 @@
+"""Recipes: what a PNG carries, and that the ones of format 1 still repeat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_pack import write_small_pack
+from small_rigged import TINY_PIE, add_rig
+from small_studio import fast_is_tiny, picture
+from small_words import add_words
+
+from barbershop_core import Studio, jobs, open_pack, run
+from barbershop_core.editing import recipe
+from barbershop_core.errors import BadRequest
+from barbershop_core.pie import pie_presets
+
+FOLDER = Path(__file__).parent / "recipes"  # written by version 0.1.0, on photos picture(1) to picture(4)
+OPERATIONS = {
+    "format1-hair": ["transfer"],
+    "format1-chain": ["transfer", "swap_face", "edit_text", "edit_text", "repose"],
+    "format1-rig": ["repose"],
+    "format1-python": ["transfer"],
+}
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    manifest = add_rig(add_words(write_small_pack(tmp_path_factory.mktemp("recipes") / "pack")))
+    return Studio(open_pack(manifest, device="cpu"), cache=False)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_recipe_of_format_1_repeats(studio, name, monkeypatch):
+    fast_is_tiny(monkeypatch)
+    monkeypatch.setitem(pie_presets.PRESETS, "fast", replace(TINY_PIE, name="fast"))
+    path = FOLDER / f"{name}.png"
+    old = recipe.read_png(path)
+    assert [step["operation"] for step in recipe.steps(old)] == OPERATIONS[name]
+    assert all(step["format"] == recipe.FORMAT for step in recipe.steps(old))
+    again = run(jobs.replay(studio, old, [picture(seed) for seed in (4, 3, 2, 1)])).value
+    for before, now in zip(recipe.steps(old), recipe.steps(again.recipe)):
+        given = {k: v for k, v in before["options"].items() if v not in (None, {}) and k != "mask"}
+        assert {k: now["options"][k] for k in given} == given
+    if old["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]:  # the same random pack
+        shown, stored = np.asarray(again.image, np.int16), np.asarray(Image.open(path), np.int16)
+        assert np.abs(shown - stored).max() <= 1
+
+
+def test_png_bytes_and_files_agree(tmp_path):
+    pixels, written = np.zeros((4, 5, 3), np.uint8), {"format": recipe.FORMAT, "operation": "transfer"}
+    path = recipe.save_png(tmp_path / "x.png", pixels, written)
+    assert path.read_bytes() == recipe.png_bytes(pixels, written)
+    assert recipe.read_png(path) == written
+
+
+def test_a_damaged_mask_is_a_sentence():
+    with pytest.raises(BadRequest, match="mask in the recipe"):
+        recipe.options_of({"options": {"mask": "bm90IGEgcGljdHVyZQ=="}})

@@ -42,18 +42,25 @@ class Option:
                     f"There is no {self.name} '{value}'.", f"Choose one of: {', '.join(self.choices)}."
                 )
         elif self.kind is int:
-            whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
-            if not whole or not self.low <= value <= self.high:
-                raise BadRequest(f"The {self.name} {value!r} is not a whole number.", "Give one, such as 0.")
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or value != value // 1:
+                raise BadRequest(
+                    f"The {self.name} {value!r} is not a whole number.", f"Give one, such as {self.default}."
+                )
+            if not self.low <= value <= self.high:
+                raise self._out_of_range(value)
             return int(value)
         elif self.kind is float:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not self.low <= value <= self.high:
-                raise BadRequest(
-                    f"{self.name} = {value} is out of range.",
-                    f"Give {self.low:g} to {self.high:g}{self.unit and ' '}{self.unit}.",
-                )
+                raise self._out_of_range(value)
         return value
+
+    def _out_of_range(self, value: Any) -> BadRequest:
+        most = "or more" if self.high == math.inf else f"to {self.high:g}"
+        return BadRequest(
+            f"{self.name} = {value} is out of range.", f"Give {self.low:g} {most} {self.unit}".strip() + "."
+        )
 
 
 PRESET_NAMES = ("fast", "released", "paper")

@@ -1,4 +1,4 @@
-"""What an edit hands back."""
+"""The result of an edit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Result:
     """An edited portrait.
 
     image: PIL, RGB [R,R], the edited crop.  pasted: PIL, RGB, the whole photo with the edit in it;
-    ``None`` where pasting was not asked for.
+    ``None`` where it was not asked for.
     code: F and S of the generator's part of the image.
     masks: "target" uint8 [R,R] region indices; "changed" float32 [R,R] in 0..1, where the image is not
     the original's; and for each region of the target its bool [R,R].

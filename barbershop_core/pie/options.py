@@ -34,6 +34,9 @@ METHOD = Option(
     optional=True,
 )
 
+SWEEP = Option("sweep", "yaw", "what an animation moves", str, ("yaw", "light"))
+FRAMES = Option("frames", 24, "number of frames of an animation", int, low=2, high=240)
+
 POSE = (*ANGLES, EXPRESSION, STRENGTH, LIGHT)
 REPOSE = (*POSE, COPY, METHOD, PRESET, SEED)
 RIG = (PRESET, SEED)

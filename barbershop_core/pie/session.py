@@ -29,17 +29,16 @@ from ..protocols import PackLike
 from . import expressions, light, theta_optimization
 from .embedding import Embedded
 from .face_reader import FaceReader
-from .options import ANGLES, REPOSE, YAW
+from .options import ANGLES, FRAMES, REPOSE, SWEEP, YAW
 from .pie_presets import PiePreset
 from .rig_request import RigRequest
 
-REACH, FARTHEST = 2.6, 6.0
-"""Spreads of theta^tau over generated portraits beyond which nothing is wanted, as the generator has not
-learnt it; and beyond which RigNet is not asked, where it answers a wish by less."""
-LOOKS = 3
-"""How often an edited picture is looked at and the rest of the move asked for: one look leaves a degree of
-yaw and a tenth of the light's change, three next to none."""
-SWEEPS = ("yaw", "light")
+REACH = 2.6
+"""Largest target of an edit, in standard deviations of theta^tau over generated portraits."""
+INPUT_REACH = 6.0
+"""Largest input of RigNet, likewise: it is asked for more than the target where it moves too little."""
+CORRECTIONS = 3
+"""One correction leaves a degree of yaw and a tenth of the light's change, three leave next to none."""
 
 
 @dataclass(eq=False)
@@ -91,14 +90,15 @@ class RigSession:
             return to_uint8(self.synthesis(self.moved(RigRequest.of(**pose))))[0].numpy()
 
     def synthesis(self, w_plus: Tensor) -> Tensor:
+        """The picture of W+ [1,L,D], [1,3,R,R] in [-1,1]."""
         return self.pack.generator.synthesis(w_plus, resolution=self.pack.working_size).clamp(-1, 1)
 
     @torch.no_grad()
     def moved(self, request: RigRequest) -> Tensor:
         """W+ of a request by the rig, [1,L,D].
 
-        RigNet was trained on all portraits; at a given one it may turn a head by 8 degrees where 10 were
-        asked for.  So the edited picture is looked at, and what it lacks is asked for on top, `LOOKS` times.
+        RigNet is exact only on average: it may turn this head by 8 degrees where 10 were asked for.  So theta
+        is read from the edited picture and the difference is added to the input, `CORRECTIONS` times.
         """
         if self.rig is None:
             raise self._no_rig()
@@ -108,17 +108,17 @@ class RigSession:
         theta = request.theta(self.reader.model, self.theta)
         wanted = {name: self._within(name, theta.tau(name)) for name in names}
         moves = {name: value - self.theta.tau(name) for name, value in wanted.items()}
-        for _ in range(LOOKS):
-            seen = self.reader(self.synthesis(self._rigged(w, moves))).theta
-            moves = {name: move + 0.8 * (wanted[name] - seen.tau(name)) for name, move in moves.items()}
+        for _ in range(CORRECTIONS):
+            found = self.reader(self.synthesis(self._rigged(w, moves))).theta
+            moves = {name: move + 0.8 * (wanted[name] - found.tau(name)) for name, move in moves.items()}
         return self._rigged(w, moves)
 
     def _rigged(self, w: Tensor, moves: Mapping[str, Tensor]) -> Tensor:
-        """The code with tau moved by so much; the rig's doing where nothing is asked is taken off."""
+        """The code with tau moved by ``moves``, less what the rig changes when asked for no move."""
         for name, move in moves.items():
             own = self.theta.tau(name)
             rest = self.rig(w, name, own) - w
-            w = self.rig(w, name, self._within(name, own + move, FARTHEST)) - rest
+            w = self.rig(w, name, self._within(name, own + move, INPUT_REACH)) - rest
         return w
 
     def _within(self, name: str, value: Tensor, reach: float = REACH) -> Tensor:
@@ -142,16 +142,15 @@ class RigSession:
                 picture[y - 1 : y + 2, x - 1 : x + 2] = (90, 220, 120)
         return picture
 
-    def sweep(self, name: str = "yaw", frames: int = 24, **pose) -> Steps[list[np.ndarray]]:
-        """Frames of a sweep that ends where it began: of the head to both sides, or of the light around.
+    def sweep(
+        self, name: str = SWEEP.default, frames: int = FRAMES.default, **pose: Any
+    ) -> Steps[list[np.ndarray]]:
+        """Frames of an animation that ends where it began: the head turns to both sides ("yaw"), or the light
+        moves ("light").
 
-        pose: what else is asked for, as in `image`.  Returns uint8 [R,R,3] each.  Raises BadRequest.
+        pose: what else is asked for, as in :meth:`image`.  Returns uint8 [R,R,3] each.  Raises BadRequest.
         """
-        if name not in SWEEPS:
-            raise BadRequest(f"There is no sweep of '{name}'.", f"Choose one of: {', '.join(SWEEPS)}.")
-        if isinstance(frames, bool) or not isinstance(frames, int) or not 2 <= frames <= 240:
-            raise BadRequest(f"{frames} frames make no sweep.", "Give 2 to 240.")
-        return self._sweep(name, frames, pose)
+        return self._sweep(SWEEP.check(name), FRAMES.check(frames), pose)
 
     def _sweep(self, name: str, frames: int, pose: dict) -> Steps[list[np.ndarray]]:
         made, base = [], self.light

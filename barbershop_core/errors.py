@@ -42,9 +42,9 @@ class PhotoTooLarge(PhotoError):
 
 
 class PhotoTooSmall(PhotoError):
-    """Too few pixels, or a face of too few pixels."""
+    """The photo, or the face in it, has too few pixels."""
 
-    remedy = "Use a photo in which the face is at least 64 pixels wide."
+    remedy = "Use a larger photo."
 
 
 class NoFaceFound(PhotoError):

@@ -22,6 +22,7 @@ from barbershop_core.photo import faces
 from barbershop_core.photo.crop import box_corners, ffhq_quad
 from barbershop_core.photo.decode import decode
 from barbershop_core.photo.landmarker import LandmarkerUnavailable, open_landmarker
+from barbershop_core.photo.portrait import MIN_FACE
 
 
 @pytest.fixture(scope="session")
@@ -120,13 +121,13 @@ def test_several_faces(photos, model):
     areas = [(right - left) * (bottom - top) for left, top, right, bottom in two.faces]
     assert len(two.faces) == 2 and areas == sorted(areas, reverse=True) and two.index == 0
     assert "2 faces" in " ".join(two.notices)
-    other = two.with_face(1)
+    other = photo.read(two, 128, model, face=1)
     assert other.source is two.source and other.faces == two.faces and other.index == 1
     again = photo.read(photos / "two_people.jpg", 128, model, face=1)
     assert other.digest == again.digest != two.digest
     for index in (2, -1):
         with pytest.raises(FaceIndexError, match="2 faces"):
-            two.with_face(index)
+            photo.read(two, 128, model, face=index)
     with pytest.raises(FaceIndexError):
         photo.read(photos / "astronaut.png", 128, model, face=7)
 
@@ -143,6 +144,8 @@ def test_refusals(photos, model):
     ):
         with pytest.raises(error):
             photo.read(photos / name, 128, model)
+    with pytest.raises(PhotoTooSmall, match=f"at least {MIN_FACE} pixels"):
+        photo.read(photos / "hostile" / "tiny_face_24px.png", 128, model)
     with pytest.raises(FaceTurnedAway, match="degrees"):
         photo.read(photos / "portrait_emma.jpg", 128, model, face=1)
     assert photo.read(photos / "portrait_emma.jpg", 128, model).index == 0

@@ -164,7 +164,7 @@ def test_wrong_bytes_are_discarded_and_the_fallback_is_used(server, tmp_path):
 
 def test_only_wrong_bytes_is_corrupt_not_missing(server, tmp_path):
     server.add("bad/net", "dir/net.bin", DATA[::-1], etag=SHA)
-    with pytest.raises(WeightCorrupt, match=r"bad/net \(dir/net.bin\): what came has the checksum"):
+    with pytest.raises(WeightCorrupt, match=r"bad/net \(dir/net.bin\): the downloaded file has the checksum"):
         fetch(network(source("bad/net", sha256=SHA)), tmp_path)
     assert not blobs(tmp_path)
 
@@ -262,7 +262,7 @@ def test_file_beside_the_manifest(server, tmp_path):
     with pytest.raises(WeightCorrupt, match="git lfs pull"):
         fetch(embedded, tmp_path)
     (tmp_path / "net.bin").unlink()
-    with pytest.raises(WeightMissing, match="does not exist.*world.train"):
+    with pytest.raises(WeightMissing, match="does not exist.*training.studio_pack"):
         fetch(embedded, tmp_path)
     assert not server.requests
 

@@ -97,7 +97,7 @@ def test_folder_file_and_unknown_name(tmp_path):
         (('repo = "some/where"', 'repo = "somewhere"'), "owner/name"),
         (("size = 3", 'sha256 = "abc"'), "64 lower-case hex"),
         (("size = 3", 'repo_type = "bucket"'), "'repo_type' must be one of"),
-        (("size = 3", "size = "), "no valid TOML"),
+        (("size = 3", "size = "), "not valid TOML"),
         (("[networks.generator]", "[network.generator]"), "networks"),
     ],
 )

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from barbershop_core.face3d.zbuffer import rasterize
 from barbershop_core.networks.stylegan2 import Generator
-from barbershop_core.photo import crop as alignment
+from barbershop_core.photo import crop
 from barbershop_core.world import params, shading
 from barbershop_core.world.params import INDEX, Portrait
 from barbershop_core.world.render import ffhq_frame, render
@@ -123,7 +123,7 @@ def test_left_and_right_are_the_pictures(crowd):
 
 
 def test_the_frame_of_the_landmarks_is_the_picture(crowd):
-    """By our function and by the published procedure (checked on its own in test_alignment)."""
+    """By our function and by the published procedure (checked on its own in test_crop)."""
     for p, drawn in crowd:
         roll = np.radians(Portrait(p).angles[2])
         centre, x_axis, y_axis = ffhq_frame(drawn.landmarks.astype(np.float64))
@@ -131,7 +131,7 @@ def test_the_frame_of_the_landmarks_is_the_picture(crowd):
         np.testing.assert_allclose(x_axis, SIZE / 2 * np.array([np.cos(roll), np.sin(roll)]), atol=1e-3)
         np.testing.assert_allclose(y_axis, SIZE / 2 * np.array([-np.sin(roll), np.cos(roll)]), atol=1e-3)
         corners = centre + np.array([-x_axis - y_axis, -x_axis + y_axis, x_axis + y_axis, x_axis - y_axis])
-        np.testing.assert_allclose(alignment.ffhq_quad(drawn.landmarks), corners, atol=0.51)
+        np.testing.assert_allclose(crop.ffhq_quad(drawn.landmarks), corners, atol=0.51)
 
 
 def test_sizes_show_the_same_portrait(crowd):

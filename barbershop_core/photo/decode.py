@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from ..errors import CorruptPhoto, PhotoTooLarge, PhotoTooSmall, UnsupportedFormat
+from ..errors import CorruptPhoto, PhotoError, PhotoTooLarge, PhotoTooSmall, UnsupportedFormat
 
 MAX_BYTES = 40_000_000
 MAX_PIXELS = 60_000_000
@@ -67,22 +66,9 @@ def _guarded(work: Callable[[], np.ndarray], data: bytes, max_pixels: int) -> np
             raise _unknown_kind(data) from bad
         except MemoryError as bad:
             raise PhotoTooLarge("The picture does not fit into memory.") from bad
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            IndexError,
-            KeyError,
-            TypeError,
-            EOFError,
-            struct.error,
-            OverflowError,
-            ZeroDivisionError,
-            RuntimeError,
-            AttributeError,
-            ImageCms.PyCMSError,
-        ) as bad:
-            # Pillow's readers raise any of these on damaged files.
+        except PhotoError:
+            raise
+        except Exception as bad:  # on damaged files Pillow's readers raise almost anything
             raise CorruptPhoto("The picture is damaged or was cut off while it was copied.") from bad
 
 
@@ -184,28 +170,18 @@ def _checked_pixels(image: Image.Image, max_pixels: int) -> np.ndarray:
     rgb = _to_srgb(_eight_bit(image), profile)
     if alpha is not None:
         rgb = Image.composite(rgb, Image.new("RGB", rgb.size, (NEUTRAL,) * 3), alpha)
-    if orientation is not None:
-        rgb = rgb.transpose(orientation)
+    rgb.info = {}  # without the other EXIF tags, which may be damaged
+    rgb.getexif()[ExifTags.Base.Orientation] = orientation
+    ImageOps.exif_transpose(rgb, in_place=True)
     return np.array(rgb, dtype=np.uint8, order="C")
 
 
-# EXIF tag 0x0112: how the stored picture must be moved to stand upright.
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _orientation(image: Image.Image) -> Image.Transpose | None:
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) if there is none."""
     try:
-        return _TRANSPOSE.get(image.getexif().get(0x0112))
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001 - broken EXIF raises anything; the picture itself is fine
-        return None
+        return 1
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:

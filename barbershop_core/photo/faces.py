@@ -22,82 +22,20 @@ ALONE = 448  # px of the second look at one face
 MAX_FACES = 12
 
 # MediaPipe's canonical face mesh (478 points) -> the 68 iBUG points, from the image's left to its
-# right as in iBUG; two indices mean their midpoint, where iBUG's point lies between two vertices.
-IBUG_FROM_MESH: tuple[tuple[int, ...], ...] = (
-    # 0-16 outline, ear to ear over the chin
-    (127,),
-    (234,),
-    (93,),
-    (132, 58),
-    (58, 172),
-    (136,),
-    (150,),
-    (176,),
-    (152,),
-    (400,),
-    (379,),
-    (365,),
-    (397, 288),
-    (361, 288),
-    (323,),
-    (454,),
-    (356,),
-    # 17-26 brows
-    (70,),
-    (63,),
-    (105,),
-    (66,),
-    (107,),
-    (336,),
-    (296,),
-    (334,),
-    (293,),
-    (300,),
-    # 27-35 bridge and base of the nose
-    (168,),
-    (197, 6),
-    (195, 5),
-    (4,),
-    (75,),
-    (97,),
-    (2,),
-    (326,),
-    (305,),
-    # 36-47 eyes: outer corner, two upper, inner corner, two lower; then inner corner first
-    (33,),
-    (160,),
-    (158,),
-    (133,),
-    (153,),
-    (144,),
-    (362,),
-    (385,),
-    (387,),
-    (263,),
-    (373,),
-    (380,),
-    # 48-59 outer lips from corner to corner above, and back below
-    (61,),
-    (39,),
-    (37,),
-    (0,),
-    (267,),
-    (269,),
-    (291,),
-    (321,),
-    (314,),
-    (17,),
-    (84,),
-    (91,),
-    # 60-67 inner lips
-    (78,),
-    (82,),
-    (13,),
-    (312,),
-    (308,),
-    (317,),
-    (14,),
-    (87,),
+# right as in iBUG; "132+58" is the midpoint of two vertices, where iBUG's point lies between them.
+_PARTS = {
+    "outline, ear to ear over the chin": (
+        "127 234 93 132+58 58+172 136 150 176 152 400 379 365 397+288 361+288 323 454 356"
+    ),
+    "brows": "70 63 105 66 107 336 296 334 293 300",
+    "bridge and base of the nose": "168 197+6 195+5 4 75 97 2 326 305",
+    # outer corner, two upper, inner corner, two lower; the second eye begins at its inner corner
+    "eyes": "33 160 158 133 153 144 362 385 387 263 373 380",
+    "outer lips, above from corner to corner, and back below": "61 39 37 0 267 269 291 321 314 17 84 91",
+    "inner lips": "78 82 13 312 308 317 14 87",
+}
+IBUG_FROM_MESH: tuple[tuple[int, ...], ...] = tuple(
+    tuple(int(vertex) for vertex in point.split("+")) for part in _PARTS.values() for point in part.split()
 )
 
 

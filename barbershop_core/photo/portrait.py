@@ -1,7 +1,7 @@
 """A file in, an aligned portrait out; an edited portrait in, the same file's picture out.
 
-``read`` decodes (:mod:`.decode`), finds the face (:mod:`.faces`) and aligns it as FFHQ is
-(:mod:`.alignment`); ``paste_back`` returns an edit into the photo (:mod:`.paste`).
+``read`` decodes (:mod:`.decode`), finds the face (:mod:`.faces`) and aligns it as FFHQ does
+(:mod:`.crop`); ``paste_back`` returns an edit into the photo (:mod:`.paste`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import BadRequest, FaceIndexError, FaceTurnedAway, NoFaceFound, PhotoError, PhotoTooSmall
-from . import crop as alignment
 from . import faces
+from .crop import align, box_corners, cut, ffhq_quad
 from .decode import Source, decode
 from .faces import Face
 from .landmarker import LandmarkerUnavailable
@@ -95,10 +95,6 @@ class Portrait:
 
         return from_uint8(self.at(size or self.size), device)
 
-    def with_face(self, index: int) -> Portrait:
-        """The portrait of another face of the same photo.  Raises FaceIndexError, FaceTurnedAway, ..."""
-        return _of_face(self.source, list(self.found), self.size, index)
-
 
 def read(
     source: Source | Portrait,
@@ -170,11 +166,11 @@ def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None
     if found[index].side < SOFT_FACE:
         notices.append(f"The face is only {found[index].side:.0f} pixels wide: the result will be soft.")
 
-    quad = alignment.ffhq_quad(found[index].landmarks)
-    whole = alignment.box_corners(0, 0, width, height)
+    quad = ffhq_quad(found[index].landmarks)
+    whole = box_corners(0, 0, width, height)
     if width == height and np.abs(quad + 0.5 - whole).max() < ALIGNED * width:
         return _whole(pixels, size, tuple(notices), tuple(found), index)
-    crop = alignment.align(pixels, quad, size, transform_size=min(4096, 4 * size))
+    crop = align(pixels, quad, size, transform_size=min(4096, 4 * size))
     missing = _share_outside(crop.corners, width, height)
     if missing > 0.15:
         notices.append(f"{100 * missing:.0f} % of the portrait lies outside of the photo and was filled in.")
@@ -184,7 +180,10 @@ def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None
 def _problem(face: Face, width: int, height: int) -> PhotoError | None:
     """Why this face cannot be used, if so."""
     if face.side < MIN_FACE:
-        return PhotoTooSmall(f"The face is only {face.side:.0f} pixels wide.")
+        return PhotoTooSmall(
+            f"The face is only {face.side:.0f} pixels wide.",
+            f"Use a photo in which the face is at least {MIN_FACE} pixels wide.",
+        )
     if face.share_inside(width, height) < MIN_INSIDE:
         return NoFaceFound(
             "Part of the face lies outside of the photo.", "Use a photo that shows the whole face."
@@ -224,7 +223,7 @@ def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | N
         )
     side = min(width, height)
     left, top = (width - side) // 2, int((height - side) * 0.35)
-    corners = alignment.box_corners(left, top, left + side, top + side)
+    corners = box_corners(left, top, left + side, top + side)
     return Portrait(
         _cut(pixels, corners, size),
         pixels,
@@ -247,7 +246,7 @@ def _whole(
     height, width = pixels.shape[:2]
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    corners = alignment.box_corners(left, top, left + side, top + side)
+    corners = box_corners(left, top, left + side, top + side)
     return Portrait(_cut(pixels, corners, size), pixels, corners, found, index, notices)
 
 
@@ -256,5 +255,5 @@ def _cut(pixels: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
     upright = corners[0, 0] == corners[1, 0] and corners[0, 1] == corners[3, 1]
     low, high = corners.min(0), corners.max(0)
     if upright and (low >= 0).all() and high[0] <= pixels.shape[1] and high[1] <= pixels.shape[0]:
-        return alignment.cut(pixels, corners, size)
-    return alignment.align(pixels, corners - 0.5, size, transform_size=min(4096, 4 * size)).image
+        return cut(pixels, corners, size)
+    return align(pixels, corners - 0.5, size, transform_size=min(4096, 4 * size)).image

@@ -25,8 +25,8 @@ def read(path: str | Path) -> Any:
     .pkl -> ``unpickle.load`` (persistent objects become ``unpickle.Record``); .npz -> dict of arrays;
     .npy -> array.  Everything lies on the CPU.
 
-    Raises errors.WeightMissing if there is no such file, errors.UnsafePickle if a pickle asks for a name
-    that weights don't need, errors.WeightCorrupt if the file is cut off or of another kind.
+    Raises errors.WeightMissing if there is no such file, errors.UnsafePickle if a pickle needs any code
+    to be run, errors.WeightCorrupt if the file is truncated or of another kind.
     """
     path = Path(path)
     if not path.is_file():
@@ -35,16 +35,16 @@ def read(path: str | Path) -> Any:
     readers = {".safetensors": _safetensors, ".pkl": _pickle, ".npz": _numpy, ".npy": _numpy}
     if kind not in KINDS:
         raise WeightCorrupt(
-            f"'{path.name}' is not a kind of weight file that is read.", f"Use one of {', '.join(KINDS)}."
+            f"'{path.name}' is not a supported kind of weight file.", f"Use one of {', '.join(KINDS)}."
         )
     try:
         return readers.get(kind, _torch)(path)
     except (UnsafePickle, MemoryError):
         raise
     except RecursionError as error:
-        raise WeightCorrupt(f"The weight file '{path.name}' is nested without end.", REMEDY) from error
+        raise WeightCorrupt(f"The weight file '{path.name}' is nested too deeply.", REMEDY) from error
     except Exception as error:  # a damaged file may fail anywhere in the decoder
-        raise WeightCorrupt(f"The weight file '{path.name}' is cut off or damaged.", REMEDY) from error
+        raise WeightCorrupt(f"The weight file '{path.name}' is truncated or damaged.", REMEDY) from error
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -55,15 +55,15 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _torch(path: Path) -> Any:
     try:
-        # Training checkpoints carry their command-line options: plain attributes, nothing to run.
+        # Training checkpoints hold their command-line options: plain attributes, nothing to run.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         text = str(error)
-        # torch has one type of error for both; "unsupported operand" is what bytes of no pickle give
+        # torch raises the same error for damaged files; those give "Unsupported operand"
         if "Unsupported operand" not in text and ("nsupported" in text or "unrecognized" in text):
             raise UnsafePickle(
-                f"The weight file '{path.name}' asks for code to be run; nothing in it was run."
+                f"The weight file '{path.name}' needs code to be run; nothing in it was run."
             ) from error
         raise
 

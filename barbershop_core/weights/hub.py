@@ -1,24 +1,23 @@
 """From a manifest entry to a verified file on this machine.
 
-Looked for in this order: the folder that ``BARBERSHOP_WEIGHTS`` names, the pack's own folder, the Hub's
-cache, the Hub.  A file that does not match the manifest is discarded and the next source is tried; when
-none is left, one sentence says which file, from where, why, and what to do.
+Search order: the folder in ``BARBERSHOP_WEIGHTS``, the pack's own folder, the Hub's cache, the Hub.  A
+file that does not match the manifest is discarded and the next source is tried; when none is left, the
+error says which file, from where, why, and what to do.
 
 Honours ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``, ``HF_HUB_CACHE``, ``HF_HUB_ETAG_TIMEOUT`` and
-``HF_HUB_DOWNLOAD_TIMEOUT``.  A server that stops answering is left after a few of these time-outs.
+``HF_HUB_DOWNLOAD_TIMEOUT``.  A server that stops answering is given up after a few of these time-outs.
 """
 
 from __future__ import annotations
 
 import errno
-import inspect
 import re
 import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub import HfFileMetadata, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -34,27 +33,29 @@ from .manifest import Network, Source
 from .verify import check
 
 _POLL = 0.1  # seconds between looks at a running download
-_ATTEMPTS = 4  # at a connection that breaks off midway, beyond what huggingface_hub itself does
-# huggingface_hub hands over 10 MB at a time: on a slow line half a minute without progress, and as long
-# until a cancellation is noticed or a cut connection resumed where it broke
+_ATTEMPTS = 4  # at a download whose connection breaks, beyond huggingface_hub's own retries
+# huggingface_hub reads 10 MB at a time: on a slow line half a minute without progress, and as long until
+# a cancellation is noticed or a broken connection is resumed
 constants.DOWNLOAD_CHUNK_SIZE = min(1 << 20, constants.DOWNLOAD_CHUNK_SIZE)
 
 
 class _Refused(Exception):
-    """A source did not deliver; the text is the reason, as a phrase for a person."""
+    """A source gave no usable file; the text is the reason, as a phrase for the user.
 
-    hopeless = False  # True where trying other sources makes no sense (a full disk)
-    corrupt = False
+    hopeless: trying other sources makes no sense (a full disk).  corrupt: what it gave was wrong.
+    """
 
-
-# ----------------------------------------------------------------------------- from the Hub
+    def __init__(self, reason: str, *, hopeless: bool = False, corrupt: bool = False):
+        super().__init__(reason)
+        self.hopeless, self.corrupt = hopeless, corrupt
 
 
 def fetch(network: Network, folder: Path, skip: Iterable[Source] = ()) -> Steps[Found]:
     """Find ``network``'s file here or download it, trying its sources in order.
 
     Yields steps of the stage "download <role>", index and total in bytes.
-    Raises WeightMissing where no source delivers, WeightCorrupt where what they deliver is wrong.
+    skip: sources that are left out.
+    Raises WeightMissing if no source has the file, WeightCorrupt if all they have is wrong.
     """
     reasons: list[Reason] = []
     found = search(network, folder, skip, True, reasons)
@@ -62,7 +63,7 @@ def fetch(network: Network, folder: Path, skip: Iterable[Source] = ()) -> Steps[
         return found
     remote = [s for s in network.sources if not s.embedded and s not in set(skip)]
     if offline():
-        reasons += [(s, "not cached, and HF_HUB_OFFLINE forbids to fetch it", False) for s in remote[:1]]
+        reasons += [(s, "not cached, and HF_HUB_OFFLINE is set", False) for s in remote[:1]]
         remote = []
     for source in remote:
         try:
@@ -81,7 +82,7 @@ def explain(network: Network, folder: Path, reasons: list[Reason]) -> WeightMiss
     if not reasons:
         reasons = [(first, f"{folder / first.file} does not exist", False)]
     tried = "; ".join(f"{s.where} ({s.file}): {why}" for s, why, _ in reasons)
-    what = f"The {network.role} weights cannot be had: {tried}."
+    what = f"The {network.role} weights are not available: {tried}."
     if first.embedded:
         remedy = "Fetch the pack again, or train it with 'python -m barbershop_core.training.studio_pack'."
     elif offline():
@@ -99,6 +100,7 @@ def explain(network: Network, folder: Path, reasons: list[Reason]) -> WeightMiss
 
 
 def _download(role: str, source: Source) -> Steps[Found]:
+    """Download one source, resume it if the connection breaks, and verify it.  Raises _Refused."""
     for last, revision in enumerate(revisions(source), start=1 - len(revisions(source))):
         try:
             metadata = _ask(source, revision)
@@ -120,21 +122,18 @@ def _download(role: str, source: Source) -> Steps[Found]:
         if not (_broke_off(transfer.error) and transfer.done and attempt < _ATTEMPTS):
             break
     if transfer.error is not None:
-        refusal = _Refused(_reason(transfer.error))
-        refusal.hopeless = getattr(transfer.error, "errno", None) in (errno.ENOSPC, errno.EROFS)
-        raise refusal from transfer.error
+        full = getattr(transfer.error, "errno", None) in (errno.ENOSPC, errno.EROFS)
+        raise _Refused(_reason(transfer.error), hopeless=full) from transfer.error
     verdict = check(transfer.path, source, etag, remembered())
     if not verdict.good:
         discard_cached(transfer.path)
-        refusal = _Refused(f"what came {verdict.problem}")
-        refusal.corrupt = True
-        raise refusal
+        raise _Refused(f"the downloaded file {verdict.problem}", corrupt=True)
     yield Step(f"download {role}", total, total)
     return Found(transfer.path, source, "cache", verdict)
 
 
-def _ask(source: Source, revision: str):
-    """What the Hub says about a file before it is fetched; one retry after a hiccup."""
+def _ask(source: Source, revision: str) -> HfFileMetadata:
+    """The Hub's metadata of a file; one retry after a server error."""
     url = hf_hub_url(
         source.repo, source.file, repo_type=source.repo_type, revision=revision, endpoint=endpoint()
     )
@@ -148,21 +147,22 @@ def _ask(source: Source, revision: str):
 
 
 def _refuse_another_file(source: Source, size: int | None, etag: str) -> None:
-    """Before hundreds of megabytes are fetched: does the Hub announce the file that is meant?"""
+    """Raises _Refused if the Hub announces another file than the manifest's, before it is downloaded."""
     announced = re.fullmatch("[0-9a-f]{64}", etag)
     if source.size is not None and size is not None and size != source.size:
-        what = f"offers a file of {size:,} bytes where {source.size:,} belong"
+        what = f"offers a file of {size:,} bytes instead of {source.size:,}"
     elif source.sha256 and announced and etag != source.sha256:
-        what = f"offers a file with the checksum {etag[:8]}... where {source.sha256[:8]}... belongs"
+        what = f"offers a file with the checksum {etag[:8]}... instead of {source.sha256[:8]}..."
     else:
         return
-    refusal = _Refused(what)
-    refusal.corrupt = True
-    raise refusal
+    raise _Refused(what, corrupt=True)
 
 
 class _Transfer:
-    """One download in a thread of its own, so that it can be watched, cancelled and given up."""
+    """One download in its own thread, so that it can be watched and cancelled.
+
+    done: bytes so far.  path: the file, once complete.  error: what the download raised.
+    """
 
     def __init__(self, source: Source, revision: str, etag: str):
         self.source, self.revision, self.etag = source, revision, etag
@@ -172,9 +172,9 @@ class _Transfer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"download {source.file}", daemon=True)
 
-    def steps(self, stage: str, total: int):
-        """Steps until the thread ends; gives up when no megabyte came for many time-outs."""
-        # silent servers are left sooner by huggingface_hub; this is for those that trickle
+    def steps(self, stage: str, total: int) -> Steps[None]:
+        """Run the download; gives up if no megabyte arrives for many time-outs."""
+        # huggingface_hub gives up on silent servers sooner; this is for very slow ones
         patience = 30 * constants.HF_HUB_DOWNLOAD_TIMEOUT
         self._thread.start()
         yield Step(stage, 0, total)
@@ -192,13 +192,10 @@ class _Transfer:
                 return
 
     def cancel(self) -> None:
-        """Stop at the next bytes that arrive.  Does not wait for them."""
+        """Stop when the next bytes arrive, without waiting for them here."""
         self._stop.set()
 
     def _run(self) -> None:
-        arguments = {"tqdm_class": self._bar()}
-        if "tqdm_class" not in inspect.signature(hf_hub_download).parameters:  # huggingface_hub before 1.1
-            arguments = {}
         try:
             path = hf_hub_download(
                 self.source.repo,
@@ -208,17 +205,17 @@ class _Transfer:
                 cache_dir=cache_dir(),
                 endpoint=endpoint(),
                 etag_timeout=constants.HF_HUB_ETAG_TIMEOUT,
-                **arguments,
+                tqdm_class=self._bar(),
             )
             self.path = Path(path)
-        except BaseException as error:  # handed to the watching thread
+        except BaseException as error:  # passed to the watching thread
             self.error = self.error or error
 
-    def _bar(self):
+    def _bar(self) -> type[hub_bar]:
         transfer = self
 
         class Bar(hub_bar):
-            """Counts bytes instead of drawing; ends the download when it is no longer wanted."""
+            """Counts bytes instead of drawing; raises to end a cancelled download."""
 
             def __init__(self, *args, **kwargs):
                 super().__init__(*args, **{**kwargs, "disable": True})
@@ -231,7 +228,7 @@ class _Transfer:
         return Bar
 
     def _bytes_of_others(self) -> int:
-        """Bytes of this file that any process has fetched so far: another one may hold the lock."""
+        """Bytes of this file fetched so far by any process: another one may hold the cache's lock."""
         prefix = {"model": "models", "dataset": "datasets", "space": "spaces"}[self.source.repo_type]
         blobs = cache_dir() / "--".join([prefix, *self.source.repo.split("/")]) / "blobs"
         sizes = 0
@@ -244,7 +241,7 @@ class _Transfer:
 
 
 def _class_names(error: BaseException) -> set[str]:
-    """Names of the classes of an error and its cause: the HTTP library's own depend on its version."""
+    """Names of the classes of an error and of its cause; huggingface_hub's HTTP library is not imported."""
     return {c.__name__ for e in (error, error.__cause__) if e is not None for c in type(e).__mro__}
 
 
@@ -259,7 +256,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _reason(error: BaseException) -> str:
-    """An error of the Hub's library as a phrase for a person."""
+    """An error of huggingface_hub as a phrase for the user."""
     names = _class_names(error)
     status = _status(error) or _status(error.__cause__)
     if isinstance(error, GatedRepoError):
@@ -277,11 +274,11 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError) or "TimeoutException" in names:
         return "the server does not answer"
     if _broke_off(error):
-        return "no connection, or it broke off"
+        return "there is no connection, or it broke"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "the disk is full"
     if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES):
         return f"the folder {cache_dir()} cannot be written"
     if "Consistency check failed" in str(error):
-        return "the download broke off"
+        return "the download is incomplete"
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,7 +1,7 @@
-"""Weights that are on this machine already, and what the environment says of the Hub.
+"""Weight files that are on this machine already, and the Hub's settings in the environment.
 
-Looked for in this order: the folder that ``BARBERSHOP_WEIGHTS`` names, the pack's own folder, the Hub's
-cache.  Honours ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and ``HF_HUB_CACHE``, read when they are needed.
+Search order: the folder in ``BARBERSHOP_WEIGHTS``, the pack's own folder, the Hub's cache.  Honours
+``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and ``HF_HUB_CACHE``, which are read at each call.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Found:
 
 
 Reason = tuple[Source, str, bool]
-"""A source, why it did not do, and whether what it gave was wrong (rather than nothing)."""
+"""A source, why it could not be used, and whether it gave a wrong file (rather than none)."""
 
 
 def offline() -> bool:
-    """Whether the environment forbids to use the Hub (read now, not when the library was imported)."""
+    """Whether the environment forbids network access (read now, not when huggingface_hub was imported)."""
     now = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return constants.HF_HUB_OFFLINE or now.strip().upper() in {"1", "ON", "YES", "TRUE"}
 
@@ -52,12 +52,12 @@ def cache_dir() -> Path:
 
 
 def remembered() -> Path:
-    """Where digests of files in the cache are remembered: a file beside the cache."""
+    """The file of known digests, beside the Hub's cache."""
     return cache_dir().parent / "barbershop-verified.json"
 
 
 def reachable(timeout: float = 3.0) -> bool:
-    """Whether the Hub answers at all within ``timeout`` seconds."""
+    """Whether the Hub answers within ``timeout`` seconds."""
     if offline():
         return False
     try:
@@ -69,10 +69,10 @@ def reachable(timeout: float = 3.0) -> bool:
 
 
 def locate(network: Network, folder: Path, skip: Iterable[Source] = (), discard: bool = True) -> Found | None:
-    """The first source of ``network`` that is already here and right; no network is used.
+    """The first source of ``network`` whose verified file is on this machine; nothing is downloaded.
 
-    folder: where the manifest lies.
-    discard: whether a wrong file in the Hub's cache is removed (files of the user never are).
+    folder: the manifest's.  skip: sources that are left out.
+    discard: remove wrong files from the Hub's cache (the user's own files are never removed).
     """
     return search(network, folder, skip, discard, [])
 
@@ -80,7 +80,7 @@ def locate(network: Network, folder: Path, skip: Iterable[Source] = (), discard:
 def search(
     network: Network, folder: Path, skip: Iterable[Source], discard: bool, reasons: list[Reason]
 ) -> Found | None:
-    """:func:`locate` that also notes in ``reasons`` which files are here but wrong."""
+    """:func:`locate` that also appends to ``reasons`` the files that are here but wrong."""
     sources = [s for s in network.sources if s not in set(skip)]
     for where, candidates in (("folder", _given), ("embedded", _embedded), ("cache", _cached)):
         for source in sources:
@@ -99,7 +99,7 @@ def search(
 
 
 def _given(source: Source, folder: Path) -> list[Path]:
-    """Files in the user's own folder: under the repository's name, its path in it, or just its name."""
+    """Files in ``BARBERSHOP_WEIGHTS``, named repository/path, path, or just the file's name."""
     own = os.environ.get("BARBERSHOP_WEIGHTS", "")
     if not own:
         return []
@@ -127,13 +127,13 @@ def _cached(source: Source, folder: Path) -> list[Path]:
 
 
 def revisions(source: Source) -> tuple[str, ...]:
-    """The pinned revision; then the branch it was taken from, if a checksum tells whether it is the same."""
+    """The pinned revision; then "main", if a checksum can tell whether the file is the same."""
     known = source.sha256 or source.git_sha1
     return tuple(dict.fromkeys((source.revision, "main"))) if known else (source.revision,)
 
 
 def _blob_name(path: Path) -> str:
-    """The Hub's cache names a blob by its hash, where the file system has symbolic links."""
+    """The hash by which the Hub's cache names a file, if the file system has symbolic links."""
     return path.resolve().name if path.is_symlink() else ""
 
 

@@ -1,9 +1,9 @@
 """What a pack is made of: a TOML file that names every network and where its file comes from.
 
-A manifest is data.  It says, for each role (generator, parser, ...), an ordered list of sources;
-a source is a file beside the manifest (*embedded*: no ``repo``) or one in a Hub repository.  Later
-sources are fallbacks.  Sizes and hashes stand there only where somebody has seen them; nothing is
-guessed, and :mod:`barbershop_core.weights.hub` checks what is known.
+For each role (generator, parser, ...) it has an ordered list of sources; a source is a file beside the
+manifest (*embedded*: no ``repo``) or one in a Hub repository.  Later sources are fallbacks.  Sizes and
+hashes are those of files that were really downloaded; :mod:`barbershop_core.weights.verify` checks
+whichever are given.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
+from typing import NoReturn
 
 from ..errors import PackError
 from .assets import ASSETS
@@ -30,10 +31,10 @@ FORMAT = 1
 NEEDS = ("required", "wanted", "ahead", "optional")
 """How much a pack needs a network, from most to least.
 
-required: fetched when first used; an error where it cannot be had.
-wanted:   fetched when first used; done without where it cannot be had.
-ahead:    fetched only by an explicit ``download``; done without otherwise.
-optional: fetched only by ``download`` of everything; done without otherwise.
+required: fetched on first use; an error if it cannot be fetched.
+wanted:   fetched on first use; the pack works without it if it cannot be fetched.
+ahead:    fetched only by ``download``; the pack works without it.
+optional: fetched only by ``download --all``, or by an edit that needs it; the pack works without it.
 """
 
 REPO_TYPES = ("model", "dataset", "space")
@@ -43,11 +44,11 @@ REPO_TYPES = ("model", "dataset", "space")
 class Source:
     """One place of one file.
 
-    file: path inside the repository, or beside the manifest where ``repo`` is empty.
+    file: path inside the repository, or beside the manifest if ``repo`` is empty.
     repo, repo_type, revision: the Hub repository ("owner/name"), its type, and a commit or branch.
-    size: exact bytes, where known;  about: a rounded size for people ("133 MB"), where only that is known.
-    sha256: of the file's bytes;  git_sha1: git's object id of them, where only that is known.
-    licence, layout, table, input_size: override the network's where they differ.
+    size: exact bytes, if known;  about: a rounded size ("133 MB"), if only that is known.
+    sha256: of the file's bytes;  git_sha1: git's object id of them, if only that is known.
+    licence, layout, table, input_size: override the network's.
     """
 
     file: str
@@ -71,7 +72,7 @@ class Source:
 
     @property
     def where(self) -> str:
-        """The place in words, as an address that a person can open."""
+        """The repository as in its address on the Hub, or "the pack's folder"."""
         if self.embedded:
             return "the pack's folder"
         return {"model": "", "dataset": "datasets/", "space": "spaces/"}[self.repo_type] + self.repo
@@ -99,8 +100,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A pack.  ``size`` is the generator's native resolution in pixels; ``cpu_size``, where set, the
-    resolution at which a CPU is worth the wait."""
+    """A pack.
+
+    size: the generator's native resolution, px.  cpu_size: the resolution to work at on a CPU, if lower.
+    """
 
     name: str
     title: str
@@ -112,7 +115,7 @@ class Manifest:
 
     @property
     def folder(self) -> Path:
-        """Where the manifest, and what is embedded, lies."""
+        """The folder of the manifest and of the embedded files."""
         return self.path.parent
 
     def needed(self, level: str = "wanted") -> list[Network]:
@@ -124,7 +127,7 @@ class Manifest:
 def manifest_path(name_or_path: str | Path) -> Path:
     """The manifest of a shipped pack by name, or a given file or folder.
 
-    Raises PackError where there is none.
+    Raises PackError if there is none.
     """
     given = Path(name_or_path).expanduser()
     if given.suffix == ".toml":
@@ -140,12 +143,12 @@ def manifest_path(name_or_path: str | Path) -> Path:
 
 
 def read_manifest(name_or_path: str | Path) -> Manifest:
-    """Read and check a manifest.  Raises PackError with the place of the mistake."""
+    """Read and check a manifest.  Raises PackError, which names the place of the mistake."""
     path = manifest_path(name_or_path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PackError(f"{path} is no valid TOML: {error}.", "Correct it there.") from error
+        raise PackError(f"{path} is not valid TOML: {error}.", "Correct it there.") from error
     check = _Check(path)
     if data.get("format") != FORMAT:
         check.fail("top", f"'format' must be {FORMAT}, it is {data.get('format')!r}")
@@ -161,20 +164,20 @@ def read_manifest(name_or_path: str | Path) -> Manifest:
 
 
 class _Check:
-    """Turns parsed TOML into the dataclasses above and says where a mistake stands."""
+    """Turns parsed TOML into the dataclasses above; raises PackError with the place of a mistake."""
 
     def __init__(self, path: Path):
         self.path = path
 
-    def fail(self, place: str, what: str):
+    def fail(self, place: str, what: str) -> NoReturn:
         raise PackError(f"{self.path}, [{place}]: {what}.", "Correct the manifest.")
 
-    def table(self, place: str, value) -> dict:
+    def table(self, place: str, value: object) -> dict:
         if not isinstance(value, dict):
             self.fail(place, "a table is missing here")
         return value
 
-    def fields(self, place: str, cls, table: dict, skip: tuple[str, ...] = ()) -> dict:
+    def fields(self, place: str, cls: type, table: dict, skip: tuple[str, ...] = ()) -> dict:
         kinds = {f.name: f.type for f in fields(cls) if f.name not in skip}
         for key, value in table.items():
             if key not in kinds:
@@ -219,7 +222,7 @@ class _Check:
 def write_manifest_hashes(name_or_path: str | Path) -> Manifest:
     """Write size and sha256 of every embedded file that exists into the manifest, in place.
 
-    Comments and order stay.  Sources on the Hub are left alone.  Returns the manifest as it is then.
+    Comments and order are kept, sources on the Hub left alone.  Returns the new manifest.
     """
     manifest = read_manifest(name_or_path)
     blocks = re.split(r"(?m)^(?=\[)", manifest.path.read_text(encoding="utf-8"))

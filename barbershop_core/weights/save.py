@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def save_half(state: dict[str, Tensor], path: Path) -> None:
-    """Floats in half precision, other tensors as they are, written in one go."""
+    """Write a .safetensors file: floats in half precision, other tensors as they are; atomically."""
     part = path.with_suffix(".part")
     save_file(
         {

@@ -1,10 +1,10 @@
 """Reads NVIDIA's network pickles without running anything in them.
 
-A pickle is a program whose instructions may call any importable function.  Here the only names it can
-reach are the few stand-ins below, which build plain data; every other name is refused before anything
-is called.  NVIDIA's files hold persistent objects (torch_utils/persistence.py in
-NVlabs/stylegan2-ada-pytorch): a class name, the source text of its module, which their loader
-executes, and the object's state.  Of these we keep the class name and the state.
+A pickle is a program that may call any importable function.  Here it can only call the few stand-ins
+below, which build plain data; any other name is refused before anything is called.  NVIDIA's files hold
+persistent objects (torch_utils/persistence.py in NVlabs/stylegan2-ada-pytorch): a class name, the source
+text of its module, which their loader executes, and the object's state.  We keep the class name and the
+state.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from ..errors import UnsafePickle, WeightCorrupt
 
 STORAGE_TYPES = (torch.UntypedStorage, torch.storage.TypedStorage)
-MOST_LEVELS = 20  # of modules, dicts and lists in each other
+MOST_LEVELS = 20  # of nested modules, dicts and lists
 PLAIN_DTYPE = re.compile(r"[<>|=]?[biuf?c]\d{0,2}")
 
 
@@ -36,11 +36,11 @@ class Record:
     def tensors(self, prefix: str = "") -> dict[str, torch.Tensor]:
         """Parameters and buffers by dotted name, as ``Module.state_dict()`` would give them.
 
-        Raises errors.WeightCorrupt for modules nested without end.
+        Raises errors.WeightCorrupt for modules nested too deeply.
         """
         found = {}
         if prefix.count(".") > MOST_LEVELS:
-            raise WeightCorrupt("This pickle's modules are nested without end.", UnsafePickle.remedy)
+            raise WeightCorrupt("This pickle's modules are nested too deeply.", UnsafePickle.remedy)
         hidden = self.state.get("_non_persistent_buffers_set") or ()
         for kind in ("_parameters", "_buffers"):
             for name, value in (self.state.get(kind) or {}).items():
@@ -60,7 +60,7 @@ class Record:
 
 
 class _Dtype:
-    """numpy.dtype of a number; the byte order arrives as its state."""
+    """Stands in for numpy.dtype of a number; the byte order is set as its state."""
 
     def __init__(self, name):
         if not isinstance(name, str) or not PLAIN_DTYPE.fullmatch(name):
@@ -73,7 +73,7 @@ class _Dtype:
 
 
 class _Array:
-    """numpy.ndarray whose content arrives as its state; ``value`` is the array."""
+    """Stands in for numpy.ndarray, whose content is set as its state; ``value`` is the array."""
 
     value: np.ndarray | None = None
 
@@ -85,7 +85,7 @@ class _Array:
 
 
 def _stand_ins() -> dict[tuple[str, str], Any]:
-    """What a pickle may call.  Made anew for each file, so that no file can alter them for the next."""
+    """What a pickle may call, by module and name.  Made for each file, so that no file can alter them."""
 
     def reconstruct(meta):
         state = meta.get("state")
@@ -95,12 +95,12 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
         # The storage inside is a torch.save stream of its own: a second pickle, restricted by torch.
         found = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
         if not isinstance(found, STORAGE_TYPES):
-            raise ValueError("a tensor's storage is no storage")
+            raise ValueError("a tensor's storage is something else")
         return found
 
     def tensor(storage, offset, size, stride, *_):
         if not isinstance(storage, STORAGE_TYPES):
-            raise ValueError("a tensor's storage is no storage")
+            raise ValueError("a tensor's storage is something else")
         whole = torch.empty(0, dtype=getattr(storage, "dtype", torch.uint8)).set_(storage)
         return torch.as_strided(whole, tuple(size), tuple(stride), int(offset)).clone()  # checks the bounds
 
@@ -141,7 +141,7 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
 
 
 class Unpickler(pickle.Unpickler):
-    """``pickle.Unpickler`` that knows the stand-ins only."""
+    """``pickle.Unpickler`` that finds only the stand-ins."""
 
     def __init__(self, file: BinaryIO):
         super().__init__(file, encoding="latin1")
@@ -175,7 +175,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 def load(file: BinaryIO) -> Any:
     """The pickle's object, with ``Record`` for persistent objects.
 
-    Raises errors.UnsafePickle for any name outside the list; whatever the standard library raises for a
-    file that is cut off or no pickle.
+    Raises errors.UnsafePickle for any name outside the list, and whatever the standard library raises for
+    a file that is truncated or not a pickle.
     """
     return plain(Unpickler(file).load())

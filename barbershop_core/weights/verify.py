@@ -1,7 +1,7 @@
-"""Is this file the one that the manifest means?  Size and checksum, remembered by path, size and time.
+"""Checks a file's size and checksum against the manifest.
 
-Hashing a gigabyte at every start would be a nuisance, so digests are kept in a small JSON file beside
-the Hub's cache; a file that changed in size or modification time is hashed again.
+Hashing a gigabyte takes seconds, so digests are kept in a small JSON file beside the Hub's cache; a file
+whose size or modification time has changed is hashed again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Verdict:
-    """problem: empty where the file is right, else a phrase that continues "the file ...".
+    """The result of a check.
 
-    how: what vouches for it: "sha256", "git sha1" (both from the manifest), "hub" (the hash that the Hub
-        itself gave), "size", or "nothing".
+    how: what was compared: "sha256", "git sha1" (both from the manifest), "hub" (the hash that the Hub
+        gave), "size", or "nothing".
+    problem: empty if the file is right, else a phrase that continues "the file ...".
     """
 
     how: str
@@ -37,15 +38,15 @@ class Verdict:
 
 
 def check(path: Path, source: Source, etag: str = "", remembered: Path | None = None) -> Verdict:
-    """Compare the file at ``path`` with what ``source`` knows about it.
+    """Compare the file at ``path`` with the size and hash in ``source``.
 
     etag: the Hub's own hash of it (64 hex digits: sha256 of a large file; 40: git's id of a small one),
-        used where the manifest has none.
+        used if the manifest has none.
     remembered: the JSON file of known digests.
     """
     actual = path.stat().st_size
     if source.size is not None and actual != source.size:
-        return Verdict("size", f"has {actual:,} bytes where {source.size:,} belong")
+        return Verdict("size", f"has {actual:,} bytes instead of {source.size:,}")
     if source.sha256:
         return _compare("sha256", digest(path, "sha256", remembered), source.sha256)
     if source.git_sha1:
@@ -60,7 +61,7 @@ def check(path: Path, source: Source, etag: str = "", remembered: Path | None = 
 def _compare(how: str, actual: str, wanted: str) -> Verdict:
     if actual == wanted:
         return Verdict(how)
-    return Verdict(how, f"has the checksum {actual[:8]}... where {wanted[:8]}... belongs")
+    return Verdict(how, f"has the checksum {actual[:8]}... instead of {wanted[:8]}...")
 
 
 def digest(path: Path, kind: str = "sha256", remembered: Path | None = None) -> str:
@@ -93,7 +94,7 @@ def _read(remembered: Path | None) -> dict:
 
 
 def _remember(remembered: Path | None, path: str, entry: dict) -> None:
-    """Best effort: two processes may lose each other's entry, which costs a hash, not correctness."""
+    """Best effort: two processes may lose each other's entry; the file is then hashed again."""
     if remembered is None:
         return
     known = {p: e for p, e in _read(remembered).items() if os.path.exists(p)}

@@ -10,18 +10,20 @@ from small_rig import SIZES, write_small_rig
 from barbershop_core import networks, open_pack, run
 from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt
 from barbershop_core.face3d.theta import from_flat
+from barbershop_core.networks.resample import resize
 from barbershop_core.networks.rignet import RigNet
-from barbershop_core.pie import embedding as embed
-from barbershop_core.pie import energy
-from barbershop_core.pie import pie_presets as presets
-from barbershop_core.pie import sample_bank as bank
+from barbershop_core.pie import energy, pie_presets
+from barbershop_core.pie.embedding import embed
 from barbershop_core.pie.face_reader import FaceReading, face_reader, landmark_distance, photometric
 from barbershop_core.pie.rig_request import RigRequest
+from barbershop_core.pie.sample_bank import SampleBank, draw_samples
 from barbershop_core.pie.session import RigSession
 from barbershop_core.training import train_rig
 from barbershop_core.world.morphable_head import theta_of
 
-TINY = replace(presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2)
+TINY = replace(
+    pie_presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def test_training_teaches_and_resumes(pack, tmp_path):
 def test_training_learns_a_linear_world(pack, tmp_path):
     """Where theta^tau is linear in w, RigNet learns to set it."""
     s = train_rig.Schedule(samples=400, held_out=40, batch=32, prior=0.002, rest=0.0)
-    known = run(bank.draw_samples(pack, face_reader(pack), 240, seed=1))
+    known = run(draw_samples(pack, face_reader(pack), 240, seed=1))
     direction = torch.randn(known.w_plus[0].numel(), 3, generator=torch.Generator().manual_seed(2))
     flat = (known.w_plus - known.w_plus.mean(0)).flatten(1) / known.w_plus.std()
     theta = replace(known.reading.theta, rotation=0.02 * flat @ direction / direction.norm(dim=0))
@@ -136,7 +138,7 @@ def test_terms(pack):
     )
     assert energy.identity(silent, w, seen.theta) == 0 and energy.identity(rig, w, seen.theta) > 0
     # equations 6, 7: the mixed theta is the sample's own where tau is the same
-    own = energy.sample_of(image, seen, TINY.side)
+    own = SampleBank(w, seen, resize(image, TINY.side))
     same = energy.edit(reader, own, seen, "light", TINY)
     other = replace(seen, theta=replace(seen.theta, light=seen.theta.light + 1))
     assert energy.edit(reader, own, other, "light", TINY) > same
@@ -150,7 +152,7 @@ def test_embedding_descends_and_names_its_terms(pack):
     image = pack.generator.synthesis(w).clamp(-1, 1).detach()
     preset = replace(TINY, w_steps=5, w_plus_steps=15, start="mean")
     seen: list = []
-    found = run(embed.embed(pack, reader, rig, image, preset), seen.append)
+    found = run(embed(pack, reader, rig, image, preset), seen.append)
     stages = [s.stage for s in seen if s.stage.startswith("embed")]
     assert stages == ["embed W"] * 5 + ["embed W+"] * 15
     assert set(seen[-1].losses) == {
@@ -165,7 +167,7 @@ def test_embedding_descends_and_names_its_terms(pack):
     first, last = (s.losses["synth"] for s in (seen[-20], seen[-1]))
     assert last < first and found.w_plus.shape == w.shape
     assert seen[-1].preview().shape == (64, 64, 3)
-    again = run(embed.embed(pack, reader, rig, image, preset))
+    again = run(embed(pack, reader, rig, image, preset))
     assert torch.equal(again.w_plus, found.w_plus)  # by seed
 
 
@@ -177,20 +179,17 @@ def test_terms_can_be_switched_off(pack, off, optimizer):
     if off not in ("none", "no rig"):
         preset = replace(preset, **{off: 0.0})
     seen: list = []
-    run(
-        embed.embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset),
-        seen.append,
-    )
+    run(embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset), seen.append)
     assert (off in seen[-1].losses) == (off == "none") or off in ("none", "no rig")
     assert ("edit" in seen[-1].losses) == (off not in ("edit", "no rig"))
 
 
 def test_paper_preset_has_the_articles_budget():
-    p = presets.pie_preset("paper")
+    p = pie_presets.pie_preset("paper")
     assert (p.w_steps, p.w_plus_steps, p.optimizer) == (2000, 1000, "adadelta")
-    assert presets.pie_preset("released") is p and presets.pie_preset(TINY) is TINY
+    assert pie_presets.pie_preset("released") is p and pie_presets.pie_preset(TINY) is TINY
     with pytest.raises(BadRequest, match="fast"):
-        presets.pie_preset("best")
+        pie_presets.pie_preset("best")
 
 
 def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():

@@ -1,5 +1,5 @@
-"""PIE: a portrait embedded for the rig, its head, expression and light then moved by numbers.
+"""PIE: a portrait is embedded in a rigged generator; then its pose, expression and light are edited.
 
-Tewari et al., "PIE: Portrait Image Embedding for Semantic Control" (SIGGRAPH Asia 2020), upon
+Tewari et al., "PIE: Portrait Image Embedding for Semantic Control" (SIGGRAPH Asia 2020), which builds on
 "StyleRig: Rigging StyleGAN for 3D Control over Portrait Images" (CVPR 2020).
 """

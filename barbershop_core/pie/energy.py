@@ -1,4 +1,4 @@
-"""PIE's energy: what makes a code good for the rig.
+"""PIE's energy, which makes a code suitable for the rig.
 
 E(w) = E_synth + E_identity + E_edit + E_invariance + E_recognition (PIE, equation 3), a function each.
 tau is one of pose, expression, light; v a generated sample with its picture and theta; the edited picture is
@@ -8,36 +8,39 @@ I_hat = G(RigNet(w, theta_v^tau)).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..face3d.theta import Theta
 from ..networks.arcface import identity_embedding
-from ..networks.resample import resize
+from ..networks.rignet import RigNet
+from ..protocols import PackLike
 from .face_reader import FaceReader, FaceReading, landmark_distance, photometric
 from .pie_presets import PiePreset
+from .sample_bank import SampleBank
 
 
 @dataclass(frozen=True)
 class Target:
-    """The photo I: image [1,3,R,R] in [-1,1], its perceptual reference, theta and Psi(I) [1,D]."""
+    """The photo I: image [1,3,R,R] in [-1,1], its perceptual reference, its reading, and Psi(I) [1,D]."""
 
     image: Tensor
-    reference: object
+    reference: Any
     reading: FaceReading
-    face: Tensor
+    psi: Tensor
 
 
-@dataclass(frozen=True)
-class Sample:
-    """v: picture [1,3,S,S] and what is read in it."""
+def target_of(pack: PackLike, reader: FaceReader, image: Tensor) -> Target:
+    """What is computed once for a photo [1,3,R,R]."""
+    with torch.no_grad():
+        return Target(
+            image, pack.perceptual.reference(image), reader(image), identity_embedding(pack.identity, image)
+        )
 
-    image: Tensor
-    reading: FaceReading
 
-
-def synth(pack, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
+def synth(pack: PackLike, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
     """E_synth = l2 |I - I_w|^2 + lp |VGG(I) - VGG(I_w)|^2 (equation 4)."""
     value = preset.l2 * (image - target.image).square().mean()
     if preset.perceptual:
@@ -45,8 +48,8 @@ def synth(pack, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
     return value
 
 
-def identity(rig, w_plus: Tensor, theta: Theta) -> Tensor:
-    """E_identity = |w - RigNet(w, theta_w^tau)|^2 (equation 5): the rig leaves be what is there already.
+def identity(rig: RigNet, w_plus: Tensor, theta: Theta) -> Tensor:
+    """E_identity = |w - RigNet(w, theta_w^tau)|^2 (equation 5): w's own tau changes nothing.
 
     In units of W's spread; the mean over tau.
     """
@@ -54,21 +57,22 @@ def identity(rig, w_plus: Tensor, theta: Theta) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def edit(reader: FaceReader, sample: Sample, reading: FaceReading, name: str, preset: PiePreset) -> Tensor:
-    """E_edit = l(I_v, [theta_v^(not tau), theta^tau of I_hat]) (equation 6): the rig puts v's tau into w."""
-    return face_loss(
-        reader,
-        sample.image,
-        sample.reading.landmarks,
-        sample.reading.theta.with_tau(name, reading.theta.tau(name)),
-        preset,
-    )
+def edit(reader: FaceReader, v: SampleBank, reading: FaceReading, name: str, preset: PiePreset) -> Tensor:
+    """E_edit = l(I_v, [theta_v^(not tau), theta^tau of I_hat]) (equation 6): I_hat has v's tau.
+
+    v: a sample.  reading: of I_hat.
+    """
+    theta = v.reading.theta.with_tau(name, reading.theta.tau(name))
+    return face_loss(reader, v.images, v.reading.landmarks, theta, preset)
 
 
 def invariance(
     reader: FaceReader, target: Target, reading: FaceReading, name: str, preset: PiePreset
 ) -> Tensor:
-    """E_invariance = l(I, [theta^(not tau) of I_hat, theta_I^tau]) (equation 7): all else stays."""
+    """E_invariance = l(I, [theta^(not tau) of I_hat, theta_I^tau]) (equation 7): nothing else changes.
+
+    reading: of I_hat.
+    """
     theta = reading.theta.with_tau(name, target.reading.theta.tau(name))
     if name == "pose":  # FFHQ alignment shifts a turned head, which is no change of the face
         theta = reader.model.solve_translation(theta, target.reading.landmarks, 1)
@@ -83,19 +87,6 @@ def face_loss(
     return value + preset.landmark * landmark_distance(reader, landmarks, theta).mean()
 
 
-def recognition(pack, target: Target, image: Tensor) -> Tensor:
+def recognition(pack: PackLike, target: Target, image: Tensor) -> Tensor:
     """|Psi(I) - Psi(I_w)|^2 (equation 11), Psi the pack's recognition network; used for I_w and I_hat."""
-    return (identity_embedding(pack.identity, image) - target.face).square().sum(1).mean()
-
-
-def target_of(pack, reader: FaceReader, image: Tensor) -> Target:
-    """What is computed once for a photo [1,3,R,R]."""
-    with torch.no_grad():
-        return Target(
-            image, pack.perceptual.reference(image), reader(image), identity_embedding(pack.identity, image)
-        )
-
-
-def sample_of(image: Tensor, reading: FaceReading, side: int) -> Sample:
-    """A sample whose picture is kept at ``side`` px."""
-    return Sample(resize(image, side) if image.shape[-1] > side else image, reading)
+    return (identity_embedding(pack.identity, image) - target.psi).square().sum(1).mean()

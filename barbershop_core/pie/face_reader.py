@@ -1,7 +1,7 @@
-"""theta of a picture: the paper's MoFA, whatever network stands for it in a pack.
+"""theta of a picture: the paper's MoFA, by whichever network the pack has.
 
-Where a pack has a regressor of the portrait world, theta follows from its reading; where it has a
-Deep3DFaceRecon or 3DDFA-V3 checkpoint, that gives the 257 numbers of a Basel model.
+A regressor of the portrait world reads the world's parameters, from which theta is computed; a
+Deep3DFaceRecon or 3DDFA-V3 checkpoint reads the 257 numbers of a Basel model.
 """
 
 from __future__ import annotations
@@ -17,23 +17,30 @@ from ..face3d.morphable import LANDMARKS_66, Morphable
 from ..face3d.theta import Theta
 from ..networks.regressor import Regressor
 from ..networks.resample import resize
+from ..protocols import PackLike
 
 
 @dataclass(frozen=True)
 class FaceReading:
-    """What a picture shows.
+    """What the reader finds in a batch of pictures.
 
-    theta: the face.  landmarks [B,68,2]: shares of the picture's side, y down.  rest [B,K]: what else the
-    network tells (hair, clothes, background), about -1..1; K may be 0.
+    theta: the faces.  landmarks [B,68,2]: in shares of the picture's side, y down.  rest [B,K]: what else the
+    network reads (hair, clothes, background), about -1..1; K may be 0.
     """
 
     theta: Theta
     landmarks: Tensor
     rest: Tensor
 
+    def __getitem__(self, rows: Tensor) -> FaceReading:
+        return FaceReading(self.theta[rows], self.landmarks[rows], self.rest[rows])
+
 
 class FaceReader:
-    """Pictures [B,3,R,R] in [-1,1] -> :class:`FaceReading`, differentiable.  ``model`` draws theta again."""
+    """Pictures [B,3,R,R] in [-1,1] -> :class:`FaceReading`, differentiable.
+
+    ``model`` renders theta, ``net`` reads it.
+    """
 
     def __init__(self, model: Morphable, net: Regressor | Face3D):
         self.model, self.net = model, net
@@ -45,6 +52,7 @@ class FaceReader:
         return FaceReading(theta, self.model.shares(theta), image.new_zeros(len(image), 0))
 
     def _of_world(self, image: Tensor) -> FaceReading:
+        # only packs of the portrait world need these modules, which load its meshes
         from ..world import params
         from ..world.morphable_head import theta_of_reading
 
@@ -54,11 +62,11 @@ class FaceReader:
         return FaceReading(theta, reading.landmarks, reading.p[:, rest])
 
 
-def face_reader(pack) -> FaceReader:
-    """The pack's way to theta.
+def face_reader(pack: PackLike) -> FaceReader:
+    """The pack's reader.
 
-    Raises errors.FaceModelMissing, a sentence with the command that fetches them, where the pack has no
-    face model or no network that reads theta.
+    Raises errors.FaceModelMissing, which names the command to download them, if the pack has no face model
+    or no network that reads theta.
     """
     model, net = pack.optional("face_model"), pack.optional("regressor")
     if model is None or net is None:
@@ -70,9 +78,9 @@ def face_reader(pack) -> FaceReader:
 
 
 def photometric(reader: FaceReader, image: Tensor, theta: Theta, size: int = 64) -> Tensor:
-    """Mean squared difference of a picture to the drawn face, over the face's pixels [B].
+    """Mean squared difference between pictures and the rendered theta, over the face's pixels [B].
 
-    image: [B,3,R,R] in [-1,1]; both are compared at ``size`` px (PIE, equation 8, first term).
+    image: [B,3,R,R] in [-1,1]; compared at ``size`` px (PIE, equation 8, first term).
     """
     drawn = reader.model.render(theta, size)
     pixels = (resize(image, size) if image.shape[-1] != size else image) / 2 + 0.5

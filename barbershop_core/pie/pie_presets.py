@@ -1,7 +1,7 @@
-"""The numbers of an embedding for the rig: the article's budget, and ours.
+"""Presets of the embedding for the rig: the article's budget, and ours.
 
-The article's weights belong to sums over 1024 px pictures and to VGG-Face features; the ones here belong to
-means, so that they mean the same at any size, and were set on generated portraits whose code is known.
+The article's weights are for sums over 1024 px pictures and for VGG-Face features.  Ours are for means, so
+they are independent of the resolution; they were chosen on generated portraits, whose codes are known.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from ..errors import BadRequest
 
 @dataclass(frozen=True)
 class PiePreset:
-    """name: for people and recipes.
-    w_steps, w_plus_steps: iterations with one row for all layers, then with a row for each.
-    optimizer: "adadelta" (article) or "adam".  lr: in W;  lr_plus: in W+.
-    edit_every: the terms that need an edited picture are taken in every so-manieth step.
-    side: px at which faces are drawn and compared.
+    """Budget and weights of the energy's terms.
+
+    name: for display and recipes.
+    w_steps, w_plus_steps: iterations in W, then in W+.
+    optimizer: "adadelta" (article) or "adam".  lr, lr_plus: learning rates in W and in W+.
+    ramp: share of the iterations in which the learning rate falls (`inversion.minimise.ramp_down`).
+    edit_every: the terms that need RigNet are computed in every n-th iteration.
+    side: px at which faces are rendered and compared.
     l2, perceptual: of E_synth.  identity, edit, invariance: of E_identity, E_edit, E_invariance.
     recognition, recognition_edited: of E_recognition, for the code's picture and for the edited one.
-    photometric, landmark: inside of l(I', theta).  p_norm: II2S prior, ours; 0 in the article.
-    start: "encoder" where the pack has one, or "mean".  optimize_steps: of an edit without RigNet.
+    photometric, landmark: within l(I', theta).  p_norm: II2S prior, ours; 0 in the article.
+    start: "encoder" (if the pack has one) or "mean".
+    optimize_steps: iterations of an edit without RigNet.
     """
 
     name: str
@@ -49,7 +53,7 @@ class PiePreset:
 
 PAPER = PiePreset("paper")
 
-# Ours: the encoder's guess is most of the way, and Adam reaches the same energy in a tenth of the steps.
+# Ours: started from the encoder's code, Adam needs far fewer steps.
 FAST = PiePreset(
     "fast",
     w_steps=30,
@@ -68,9 +72,9 @@ PRESETS = {preset.name: preset for preset in (FAST, PAPER)}
 
 
 def pie_preset(preset: str | PiePreset) -> PiePreset:
-    """A preset by name, or itself; "released" is the paper's, as nothing was released.
+    """A preset by name; a preset is returned as it is.
 
-    Raises BadRequest for unknown names.
+    "released" is the paper's, because no code was released.  Raises BadRequest for unknown names.
     """
     if isinstance(preset, PiePreset):
         return preset

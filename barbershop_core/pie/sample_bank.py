@@ -1,20 +1,22 @@
-"""Generated portraits with what the regressor reads in them: what a rig is trained on, and PIE's v."""
+"""Generated portraits with their readings: what a rig is trained on, and PIE's v."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..face3d.theta import Theta, from_flat
+from ..networks.resample import resize
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from .face_reader import FaceReader, FaceReading
 
 
 @dataclass(frozen=True)
 class SampleBank:
-    """Samples of a generator: w_plus [N,L,D], what their pictures show, and small pictures [N,3,S,S]."""
+    """Samples of a generator: w_plus [N,L,D], their readings, and small pictures [N,3,S,S]."""
 
     w_plus: Tensor
     reading: FaceReading
@@ -24,11 +26,8 @@ class SampleBank:
         return len(self.w_plus)
 
     def rows(self, index: Tensor) -> SampleBank:
-        """Some of them."""
-        reading = FaceReading(
-            self.reading.theta[index], self.reading.landmarks[index], self.reading.rest[index]
-        )
-        return SampleBank(self.w_plus[index], reading, self.images[index])
+        """The samples at ``index``."""
+        return SampleBank(self.w_plus[index], self.reading[index], self.images[index])
 
     def state_dict(self) -> dict[str, Tensor | dict]:
         """For a checkpoint; the pictures in half precision."""
@@ -45,21 +44,18 @@ class SampleBank:
     @classmethod
     def from_state(cls, saved: dict) -> SampleBank:
         """Undoes :meth:`state_dict`."""
-        theta = from_flat(saved["theta"], saved["sizes"])
-        return cls(
-            saved["w_plus"], FaceReading(theta, saved["landmarks"], saved["rest"]), saved["images"].float()
-        )
+        reading = FaceReading(from_flat(saved["theta"], saved["sizes"]), saved["landmarks"], saved["rest"])
+        return cls(saved["w_plus"], reading, saved["images"].float())
 
 
-def draw_codes(generator, count: int, rng: torch.Generator, mixed: float = 0.5) -> Tensor:
+def draw_codes(generator: nn.Module, count: int, rng: torch.Generator, mixed: float = 0.5) -> Tensor:
     """W+ codes of seeded z [count,L,D].
 
-    mixed: share whose rows come from two z (style mixing, Karras et al. 2019, at a random row), or lie
-    between two for each row, as embedded photos' rows do.
+    mixed: share of codes made of two z.  Half of these switch from one to the other at a random row (style
+    mixing, Karras et al. 2019); in the other half each row is a random interpolation, as in embedded photos.
     """
     device = generator.w_mean.device
-    z_dim = getattr(generator, "z_dim", generator.style_dim)
-    z = torch.randn(2 * count, z_dim, generator=rng).to(device)
+    z = torch.randn(2 * count, generator.z_dim, generator=rng).to(device)
     with torch.no_grad():
         a, b = generator.spread(generator.mapping(z)).chunk(2)
     rows = a.shape[1]
@@ -74,26 +70,32 @@ def draw_codes(generator, count: int, rng: torch.Generator, mixed: float = 0.5) 
 
 
 def draw_samples(
-    pack, reader: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
+    pack: PackLike,
+    reader: FaceReader,
+    count: int,
+    seed: int = 0,
+    mixed: float = 0.5,
+    side: int = 64,
+    batch: int = 16,
 ) -> Steps[SampleBank]:
-    """Draw ``count`` samples and read theta of each.  side: px of the pictures that are kept."""
-    from ..networks.resample import resize
+    """Generate ``count`` portraits and read them.
 
+    mixed: see `draw_codes`.  side: px of the pictures that are kept.  Yields the stage "draw samples".
+    """
     rng = torch.Generator().manual_seed(seed)
     w_plus = draw_codes(pack.generator, count, rng, mixed)
-    found, pictures = [], []
+    readings, pictures = [], []
     for part in w_plus.split(batch):
         with torch.no_grad():
             image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
-            found.append(reader(image))
+            readings.append(reader(image))
             pictures.append(resize(image, side) if image.shape[-1] > side else image)
-        yield Step("draw samples", min(len(found) * batch, count), count)
-    return SampleBank(w_plus, concatenate(found), torch.cat(pictures))
+        yield Step("draw samples", min(len(readings) * batch, count), count)
+    return SampleBank(w_plus, concatenate(readings), torch.cat(pictures))
 
 
 def concatenate(parts: list[FaceReading]) -> FaceReading:
-    """Several as one batch."""
-    theta = Theta(
-        **{name: torch.cat([getattr(p.theta, name) for p in parts]) for name in parts[0].theta.sizes}
-    )
+    """Readings as one batch."""
+    sizes = parts[0].theta.sizes
+    theta = Theta(**{name: torch.cat([getattr(p.theta, name) for p in parts]) for name in sizes})
     return FaceReading(theta, torch.cat([p.landmarks for p in parts]), torch.cat([p.rest for p in parts]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,9 @@ from small_studio import SIDE, TINY
 from barbershop_core import errors, networks, run
 from barbershop_core.evaluation import words
 from barbershop_core.networks.regressor import Regressor
-from barbershop_core.styleclip import prompts
-from barbershop_core.styleclip import resources as tools
+from barbershop_core.styleclip import prompts, resources
 from barbershop_core.styleclip.directions import from_state, image_directions
-from barbershop_core.training import directions_table as precompute
-from barbershop_core.training import train_mapper
+from barbershop_core.training import directions_table, train_mapper
 from barbershop_core.world import captions, params
 from barbershop_core.world.claims import claims
 
@@ -33,14 +32,13 @@ def test_derivative_is_the_limit_of_small_shifts(small_pack, clip):
     """The way back through the generator and CLIP against pictures of shifted channels."""
     g = small_pack.generator
     styles = [s.detach() for s in g.styles(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator())))]
-    kept = precompute._Kept.__new__(precompute._Kept)
-    kept.parts, kept.put = {}, lambda name, value: kept.parts.__setitem__(name, value)
-    rows = run(precompute._by_derivative(small_pack, clip, styles, kept))
+    parts = {}
+    rows = run(directions_table._by_derivative(small_pack, clip, styles, parts, parts.__setitem__))
     first = 0
     for layer in (0, 6, 12):  # of 4, 16 and 64 px
-        start = precompute._before(g, styles, layer)
+        start = directions_table._state_before(g, styles, layer)
         ends = [
-            precompute._embedded(g, clip, styles, layer, 3, torch.tensor(shift), start, SIDE)
+            directions_table._embeddings(g, clip, styles, layer, 3, torch.tensor(shift), start, SIDE)
             for shift in (-0.005, 0.005)
         ]
         first = sum(s.shape[1] for k, s in enumerate(styles[:layer]) if k % 3 != 1)
@@ -60,24 +58,25 @@ def test_decorrelation_finds_the_channels_of_a_direction():
         effect = rows.T @ (table @ wanted)
         return float(1 - (effect @ wanted / effect.norm()))
 
-    assert leak(precompute.decorrelated(rows)) < leak(rows) - 0.05
+    assert leak(directions_table.decorrelated(rows)) < leak(rows) - 0.05
 
 
 @pytest.mark.parametrize("by", ["derivative", "shift"])
 def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch):
-    monkeypatch.setattr(precompute, "GRADIENTS", 1)
+    monkeypatch.setattr(directions_table, "GRADIENTS", 1)
     out = tmp_path / "directions.safetensors"
-    steps = precompute.precompute(small_pack, clip, out, images=2, by=by)
+    steps = directions_table.precompute(small_pack, clip, out, images=2, by=by)
     for step in steps:
         if step.index == 2:
             break
     steps.close()
-    part = out.with_suffix(".part.safetensors")
+    part = out.with_suffix(".part.pt")
     assert part.exists() and not out.exists()
-    seen = []
-    table = run(precompute.precompute(small_pack, clip, out, images=2, by=by), seen.append)
+    again = directions_table.precompute(small_pack, clip, out, images=2, by=by)
+    assert not next(again).losses  # the first part was kept
+    table = run(again)
     assert not part.exists()
-    fresh = run(precompute.precompute(small_pack, clip, tmp_path / "b.safetensors", images=2, by=by))
+    fresh = run(directions_table.precompute(small_pack, clip, tmp_path / "b.safetensors", images=2, by=by))
     assert torch.allclose(table.change, fresh.change, atol=1e-6)
     stored, g = from_state(load_file(out)), small_pack.generator
     assert stored.widths == tuple(s.shape[1] for s in g.styles(g.w_mean[None]))
@@ -85,15 +84,42 @@ def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch
     torch.testing.assert_close(table.change.norm(dim=1), torch.ones(len(table.change)))
 
 
+@pytest.mark.parametrize("other", [{"seed": 1}, {"images": 3}, {"by": "shift"}, "generator", "clip"])
+def test_another_table_is_not_resumed(small_pack, clip, tmp_path, other, monkeypatch):
+    monkeypatch.setattr(directions_table, "GRADIENTS", 1)
+    out = tmp_path / "directions.safetensors"
+    for step in directions_table.precompute(small_pack, clip, out, images=2):
+        if step.index == 2:
+            break
+    changed = changed_network(small_pack, clip, other, monkeypatch)
+    options = {"images": 2} | (other if isinstance(other, dict) else {})
+    steps = directions_table.precompute(small_pack, changed, out, **options)
+    assert next(steps).losses  # begins with the first part
+    steps.close()
+
+
+def changed_network(pack, clip, which, monkeypatch):
+    """A copy of CLIP, changed if ``which`` is "clip"; if it is "generator", the pack gets a changed one."""
+    clip = copy.deepcopy(clip)
+    generator = copy.deepcopy(pack.generator)
+    with torch.no_grad():
+        if which == "clip":
+            clip.model.text_projection.mul_(1.01)
+        if which == "generator":
+            next(generator.parameters()).mul_(1.01)
+    monkeypatch.setattr(pack, "_open", pack._open | {"generator": generator})
+    return clip
+
+
 def test_senseless_tables_are_refused(small_pack, clip, tmp_path):
-    with pytest.raises(errors.BadRequest, match="no table"):
-        run(precompute.precompute(small_pack, clip, tmp_path / "x.safetensors", images=1))
+    with pytest.raises(errors.BadRequest, match="No table"):
+        run(directions_table.precompute(small_pack, clip, tmp_path / "x.safetensors", images=1))
     with pytest.raises(errors.BadRequest, match="derivative, shift"):
-        run(precompute.precompute(small_pack, clip, tmp_path / "x.safetensors", by="magic"))
+        run(directions_table.precompute(small_pack, clip, tmp_path / "x.safetensors", by="magic"))
 
 
 def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_mapper, "EVERY", 2)
+    monkeypatch.setattr(train_mapper, "CHECKPOINT_STEPS", 2)
     out = tmp_path / "mohawk.safetensors"
     steps = train_mapper.train(small_pack, clip, "mohawk", out, preset=QUICK)
     for step in steps:
@@ -111,7 +137,42 @@ def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkey
     delta = net(g.spread(g.w_mean[None]))
     assert delta.shape == (1, g.n_latent, g.style_dim) and bool(delta.any())
     monkeypatch.setenv("BARBERSHOP_MAPPERS", str(tmp_path))
-    assert "mohawk" in tools.mappers(small_pack)
+    assert "mohawk" in resources.mappers(small_pack)
+
+
+@pytest.mark.parametrize(
+    "other", [{"prompt": "beard"}, {"neutral": "hair"}, {"seed": 1}, {"lr": 0.3}, "generator", "clip"]
+)
+def test_another_mapper_is_not_resumed(small_pack, clip, tmp_path, other, monkeypatch):
+    monkeypatch.setattr(train_mapper, "CHECKPOINT_STEPS", 1)
+    out, asked = tmp_path / "mohawk.safetensors", {"prompt": "mohawk", "preset": QUICK}
+
+    steps = train_mapper.train(small_pack, clip, out=out, **asked)
+    assert [next(steps).index, next(steps).index] == [1, 2]  # the checkpoint is of step 1
+    steps.close()
+    steps = train_mapper.train(small_pack, copy.deepcopy(clip), out=out, **asked)
+    assert next(steps).index == 2
+    steps.close()
+    changed = changed_network(small_pack, clip, other, monkeypatch)
+    if isinstance(other, dict):
+        asked |= {"preset": replace(QUICK, **other)} if "lr" in other else other
+    steps = train_mapper.train(small_pack, changed, out=out, **asked)
+    assert next(steps).index == 1
+    steps.close()
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper", "released"])
+def test_a_mappers_l2_is_a_mean_square(small_pack, clip, preset):
+    """As in the released code, over batch, rows and channels; FAST's weight is that of its 12 rows."""
+    g = small_pack.generator
+    loss = train_mapper.MapperLoss(small_pack, clip, "beard", "face", train_mapper.PRESETS[preset])
+    w = train_mapper.sample_codes(small_pack, 2, torch.Generator().manual_seed(0))
+    change = torch.randn(w.shape, generator=torch.Generator().manual_seed(1))
+    assert change.shape == (2, g.n_latent, g.style_dim) and g.n_latent > 1
+    wanted = 0.8 * change.square().mean()
+    if preset == "fast":
+        wanted = 0.012 * 12 * change.square().mean() / small_pack.pnorm.stdev.square().mean()
+    torch.testing.assert_close(loss(w, change)[1]["l2"], wanted)
 
 
 def test_a_mapper_learns(small_pack, clip, tmp_path):

@@ -1,6 +1,7 @@
-"""Latent optimization (section 4): the code that looks as the text says, near the one it began with.
+"""Latent optimization (section 4): a code whose image matches a text, near the code it starts from.
 
-argmin over w of D_CLIP(G(w), t) + lambda_L2 |w - w_s|^2 + lambda_ID (1 - <R(G(w_s)), R(G(w))>).
+argmin over w of D_CLIP(G(w), t) + lambda_L2 |w - w_s|^2 + lambda_ID (1 - <R(G(w_s)), R(G(w))>), where D_CLIP
+is 1 - cosine of CLIP's embeddings of image and text.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from torch import Tensor
 
 from ..editing.chain import Start
 from ..inversion.codes import Code
-from ..inversion.minimise import EvenAdam, Plateau, ramp_down
-from ..inversion.prior import PNorm
+from ..inversion.minimise import EvenAdam, minimise
 from ..networks.arcface import identity_embedding, identity_loss
 from ..networks.clip import Clip
-from ..photo.pixels import to_uint8
-from ..progress import Step, Steps
+from ..progress import Steps
+from ..protocols import PackLike
 from .stylespace import carried
 
 
@@ -26,18 +26,18 @@ from .stylespace import carried
 class OptimizePreset:
     """Budget and weights.
 
-    name: for people and recipes.  steps, lr, warm_up, ramp: iterations, Adam's peak rate, and the shares of
-        the steps in which it rises and falls.
+    name: of the preset.  steps, lr, warm_up, ramp: iterations, Adam's peak learning rate, and the shares of
+        the iterations in which it rises and falls.
     l2, identity: weights of |w - w_s|^2 (summed over the code; F by its mean) and of the identity loss.
-    clip: weight of D_CLIP.  turn: weight of 1 - cos(CLIP(G(w)) - CLIP(G(w_s)), Delta t): the picture is to
-        change as the text changes from the neutral one, and in nothing else (ours).
-    even: one step size for the whole code instead of Adam's for each number, which moves what hardly matters
-        as far as what does (ours).
-    warm: begin where the global direction of the text leads at this strength, where the pack has a table
-        (ours); 0: at the portrait.
-    shared: one change for all rows of W+ instead of one for each (ours: it stays where codes lie).
+    clip: weight of D_CLIP.  direction: weight of 1 - cos(CLIP(G(w)) - CLIP(G(w_s)), Delta t), which asks
+        the image to change as the text changes from the neutral one, and in no other way (ours).
+    even: one step size for the whole code instead of Adam's for each element, which moves unimportant axes
+        as far as important ones (ours).
+    warm: strength of the text's global direction at which to start, for packs with a table (ours); 0 starts
+        at the portrait.
+    shared: one change for all rows of W+ instead of one for each, which keeps it near W (ours).
     prior: weight of the II2S prior on w (ours).  spread: l2 measures w in standard deviations of W (ours).
-    patience, tolerance: early stop, see `inversion.descent.Plateau`.
+    patience, tolerance: early stop, see `inversion.minimise.Plateau`.
     """
 
     name: str
@@ -48,7 +48,7 @@ class OptimizePreset:
     l2: float = 0.008
     identity: float = 0.005
     clip: float = 1.0
-    turn: float = 0.0
+    direction: float = 0.0
     even: bool = False
     warm: float = 0.0
     shared: bool = False
@@ -62,8 +62,8 @@ class OptimizePreset:
 PAPER = OptimizePreset("paper")
 # optimization/run_optimization.py of orpatashnik/StyleCLIP: step 300, lr .1, the same lambdas.
 RELEASED = OptimizePreset("released")
-# Ours: begins where the global direction leads, as an inversion begins with the encoder's guess, and fits
-# that to this very portrait with one row of W for all layers and with the person's identity in view.
+# Ours: starts where the global direction leads, as an inversion starts from the encoder's guess, and fits
+# that to this portrait with one row of W for all layers and a large weight on identity.
 FAST = OptimizePreset(
     "fast",
     steps=30,
@@ -72,7 +72,7 @@ FAST = OptimizePreset(
     l2=0.02,
     identity=1.0,
     clip=0.2,
-    turn=1.0,
+    direction=1.0,
     even=True,
     warm=3.0,
     shared=True,
@@ -82,125 +82,120 @@ FAST = OptimizePreset(
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
 
-def clip_distance(clip: Clip, image: Tensor, text: Tensor) -> Tensor:
-    """D_CLIP: 1 - cosine of picture [B,3,H,W] and unit text [E]; [B]."""
-    return 1 - clip.image(image) @ text
-
-
 def optimize(
-    pack,
+    pack: PackLike,
     clip: Clip,
     start: Start,
     text: Tensor,
-    turn: Tensor,
+    direction: Tensor,
     preset: OptimizePreset,
     route: str = "W+",
     identity: float | None = None,
     first: Code | None = None,
 ) -> Steps[Code]:
-    """Find the code.
+    """Optimize the code of a portrait for a text.
 
-    text: unit vector [E] of the prompt; turn: Delta t [E] from the neutral text.
+    text: unit vector [E] of the prompt; direction: Delta t [E] from the neutral text.
     route: "W+" optimizes rows of W+ and carries F along; "F" optimizes F and the rows beyond it.
     identity: weight of the identity loss instead of the preset's.
-    first: a code to begin with, instead of the portrait's own; the distance counts from there.
+    first: a code to start from, and to measure the distance from, instead of the portrait's own.
     Yields the stage "optimize"; returns the code.
     """
     if identity is not None:
         preset = replace(preset, identity=identity)
-    search = (_InW if route == "W+" else _InF)(pack, first or start.code, preset)
+    search = (_SearchW if route == "W+" else _SearchF)(pack, first or start.code, preset)
     with torch.no_grad():
         before = clip.image(start.generated)
         person = identity_embedding(pack.identity, start.generated)
-    optimizer = EvenAdam(search.groups) if preset.even else torch.optim.Adam(search.groups)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    plateau = Plateau(preset.patience, preset.tolerance)
-    for index in range(preset.steps):
-        share = (index + 1) / max(preset.steps * preset.warm_up, 1)
-        for group, rate in zip(optimizer.param_groups, rates):
-            group["lr"] = rate * min(1.0, share) * ramp_down(index, preset.steps, preset.ramp)
-        optimizer.zero_grad(set_to_none=True)
-        with torch.enable_grad():
-            code = search.code()
-            image = code.synthesis(pack.generator, pack.working_size)
-            seen = clip.image(image)
-            losses = {"clip": preset.clip * (1 - seen @ text).mean(), "l2": preset.l2 * search.distance()}
-            if preset.turn:
-                losses["turn"] = preset.turn * turned(seen - before, turn)
-            if preset.identity:
-                losses["identity"] = preset.identity * identity_loss(pack.identity, image, person)
-            if preset.prior:
-                losses["prior"] = preset.prior * search.unlikely()
-            loss = sum(losses.values())
-            loss.backward()
-        optimizer.step()
-        shown = image.detach()
-        values = {name: float(value.detach()) for name, value in losses.items()}
-        yield Step(
-            "optimize", index + 1, preset.steps, values, lambda shown=shown: to_uint8(shown)[0].numpy()
-        )
-        if plateau(float(loss.detach())):
-            break
+
+    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
+        image = search.code().synthesis(pack.generator, pack.working_size)
+        embedding = clip.image(image)
+        losses = {"clip": preset.clip * (1 - embedding @ text).mean(), "l2": preset.l2 * search.distance()}
+        if preset.direction:
+            losses["direction"] = preset.direction * directional_loss(embedding - before, direction)
+        if preset.identity:
+            losses["identity"] = preset.identity * identity_loss(pack.identity, image, person)
+        if preset.prior:
+            losses["prior"] = preset.prior * pack.pnorm(search.rows()).mean()
+        return image, losses
+
+    yield from minimise(
+        "optimize",
+        preset.steps,
+        search.variables,
+        objective,
+        optimizer=EvenAdam if preset.even else torch.optim.Adam,
+        ramp=preset.ramp,
+        warm_up=preset.warm_up,
+        patience=preset.patience,
+        tolerance=preset.tolerance,
+    )
     with torch.no_grad():
         return search.code()
 
 
-def turned(change: Tensor, turn: Tensor) -> Tensor:
-    """1 - cosine of the change of the picture's embedding [1,E] and Delta t; calm where hardly anything has
-    changed yet."""
-    return 1 - (F.normalize(change, dim=-1, eps=1e-2) @ turn).mean()
+def directional_loss(change: Tensor, direction: Tensor) -> Tensor:
+    """1 - cosine of the changes of image embeddings [B,E] and Delta t [E], a scalar.
+
+    Changes shorter than 0.01 are divided by 0.01 instead of their length, which keeps gradients bounded.
+    """
+    return 1 - (F.normalize(change, dim=-1, eps=1e-2) @ direction).mean()
 
 
-class _InW:
+def w_spread(pack: PackLike) -> float:
+    """Standard deviation of W, root mean square over its axes."""
+    return float(pack.pnorm.stdev.square().mean().sqrt())
+
+
+class _Search:
+    """What is optimized of a code.  variables: pairs of tensor and learning rate, see `minimise`."""
+
+    variables: list[tuple[Tensor, float]]
+
+    def __init__(self, pack: PackLike, start: Code, preset: OptimizePreset):
+        self.generator, self.start = pack.generator, start
+        self.scale = w_spread(pack) if preset.spread else 1.0
+        self.lr = preset.lr * self.scale
+
+
+class _SearchW(_Search):
     """Rows of W+, or one change for all of them."""
 
-    def __init__(self, pack, code: Code, preset: OptimizePreset):
-        self.pack, self.start = pack, code
-        rows = 1 if preset.shared else code.w_plus.shape[1]
-        self.change = torch.zeros(
-            1, rows, code.w_plus.shape[2], device=code.w_plus.device, requires_grad=True
-        )
-        statistics = pack.pnorm
-        self.scale = float(statistics.stdev.square().mean().sqrt()) if preset.spread else 1.0
-        self.prior = PNorm(statistics.mean, statistics.components, statistics.stdev).to(pack.device)
-        self.groups = [{"params": [self.change], "lr": preset.lr * self.scale}]
+    def __init__(self, pack: PackLike, start: Code, preset: OptimizePreset):
+        super().__init__(pack, start, preset)
+        w = start.w_plus
+        self.change = torch.zeros_like(w[:, :1] if preset.shared else w, requires_grad=True)
+        self.variables = [(self.change, self.lr)]
+
+    def rows(self) -> Tensor:
+        return self.start.w_plus + self.change
 
     def code(self) -> Code:
-        return carried(self.pack.generator, self.start, self.start.w_plus + self.change)
+        return carried(self.generator, self.start, self.rows())
 
     def distance(self) -> Tensor:
         return (self.change / self.scale).square().sum()
 
-    def unlikely(self) -> Tensor:
-        return self.prior(self.start.w_plus + self.change).mean()
 
-
-class _InF:
+class _SearchF(_Search):
     """F and the rows of W+ beyond it."""
 
-    def __init__(self, pack, code: Code, preset: OptimizePreset):
-        self.first, self.start = pack.generator.feature_index, code
-        self.feature = code.feature.clone().requires_grad_(True)
-        self.style = code.w_plus[:, self.first :].clone().requires_grad_(True)
-        statistics = pack.pnorm
-        self.scale = float(statistics.stdev.square().mean().sqrt()) if preset.spread else 1.0
-        self.prior = PNorm(statistics.mean, statistics.components, statistics.stdev).to(pack.device)
-        step = float(code.feature.std()) * 0.02
-        self.groups = [
-            {"params": [self.style], "lr": preset.lr * self.scale},
-            {"params": [self.feature], "lr": step},
-        ]
+    def __init__(self, pack: PackLike, start: Code, preset: OptimizePreset):
+        super().__init__(pack, start, preset)
+        self.below, self.beyond = start.w_plus.tensor_split([pack.generator.feature_index], 1)
+        self.style = self.beyond.clone().requires_grad_(True)
+        self.feature = start.feature.clone().requires_grad_(True)
+        self.variables = [(self.style, self.lr), (self.feature, 0.02 * float(start.feature.std()))]
+
+    def rows(self) -> Tensor:
+        return self.style
 
     def code(self) -> Code:
         return replace(
-            self.start,
-            w_plus=torch.cat([self.start.w_plus[:, : self.first], self.style], 1),
-            feature=self.feature,
+            self.start, w_plus=torch.cat([self.below, self.style], 1), feature=self.feature.clone()
         )
 
     def distance(self) -> Tensor:
-        rows = ((self.style - self.start.w_plus[:, self.first :]) / self.scale).square().sum()
+        rows = ((self.style - self.beyond) / self.scale).square().sum()
         return rows + (self.feature - self.start.feature).square().mean()
-
-    def unlikely(self) -> Tensor:
-        return self.prior(self.style).mean()

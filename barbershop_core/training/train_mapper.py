@@ -1,31 +1,35 @@
-"""Train a latent mapper for a prompt (section 5): D_CLIP(G(w + 0.1 M(w)), t) + 0.8 |M|_2 + 0.1 L_ID.
+"""Train a latent mapper for one prompt (section 5): D_CLIP(G(w + 0.1 M(w)), t) + 0.8 |M|_2 + 0.1 L_ID.
 
-The codes come from the generator's own mapping, so no photographs are needed; half of the W+ codes are
-style mixes and strayed ones, because inverted portraits are not in W.
+The codes are samples of the generator's mapping network, so no photographs are needed.  A third of them get
+noise of their own in every row, because inverted portraits lie in W+ and not in W.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import BadRequest, WeightCorrupt
-from ..networks.arcface import identity_embedding
+from ..errors import BadRequest
+from ..networks.arcface import identity_embedding, identity_loss
+from ..networks.clip import Clip
 from ..networks.mapper import LEVELS, Mapper
 from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..styleclip import prompts
 from ..styleclip.edit_text import STEP
-from ..styleclip.latent_optimization import turned
+from ..styleclip.latent_optimization import directional_loss, w_spread
+from . import checkpoints
 
-EVERY = 50
+CHECKPOINT_STEPS = 50
 """Iterations between checkpoints."""
 
 
@@ -33,12 +37,14 @@ EVERY = 50
 class MapperPreset:
     """Budget and weights.
 
-    name: for people.  steps, batch, lr: iterations, codes in each, Adam's rate (the layers' own factor of
-        0.01 asks for a large one).  levels: rows of W+ that are mapped.
-    clip, l2, identity: weights of D_CLIP, of the squared length of 0.1 M(w), and of the identity loss.
-        article: "l2" is 0.8 on |M(w)|_2; code: 0.8 on the mean square of 0.1 M(w).
-    turn: weight of 1 - cos(CLIP(after) - CLIP(before), Delta t), see `optimize.OptimizePreset` (ours).
-    spread: the length is measured in standard deviations of W (ours).
+    name: of the preset.  steps, batch, lr: iterations, codes in each, Adam's learning rate (large, because
+        the mapper's layers scale theirs by 0.01).  levels: groups of rows of W+ that are mapped.
+    clip, l2, identity: weights of D_CLIP, of the mean square of 0.1 M(w), and of the identity loss.
+        article: 0.8 |M(w)|_2; code: 0.8 times the mean square over batch, rows and channels.  Both presets
+        use the mean square: a Euclidean norm of that weight is an order of magnitude larger than what any
+        edit gains in D_CLIP, so that M(w) = 0 would be the minimum.
+    direction: weight of 1 - cos(CLIP(after) - CLIP(before), Delta t), see `latent_optimization` (ours).
+    spread: "l2" measures 0.1 M(w) in standard deviations of W (ours).
     """
 
     name: str
@@ -49,68 +55,110 @@ class MapperPreset:
     clip: float = 1.0
     l2: float = 0.8
     identity: float = 0.1
-    turn: float = 0.0
+    direction: float = 0.0
     spread: bool = False
 
 
 RELEASED = MapperPreset("released")
 PAPER = MapperPreset("paper")
-# Ours: minutes instead of ten hours, by asking for the direction of the change.
+# Ours: minutes instead of ten hours, because the direction of the change is part of the loss.
 FAST = MapperPreset(
-    "fast", steps=400, batch=4, lr=0.4, clip=0.3, l2=0.012, identity=0.3, turn=3.0, spread=True
+    "fast", steps=400, batch=4, lr=0.4, clip=0.3, l2=0.144, identity=0.3, direction=3.0, spread=True
 )
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
 
-def codes(pack, count: int, rng: torch.Generator) -> Tensor:
-    """W+ codes [count,L,D] of the mapping, a third of them strayed a little from W row by row."""
+def sample_codes(pack: PackLike, count: int, rng: torch.Generator) -> Tensor:
+    """W+ codes [count,L,D] of the mapping network, a third of them with noise in every row."""
     g = pack.generator
     w = g.spread(g.mapping(torch.randn(count, g.z_dim, generator=rng).to(pack.device))).clone()
-    strayed = torch.rand(count, 1, 1, generator=rng) < 0.34
-    noise = torch.randn(w.shape, generator=rng) * strayed
-    return w + 0.15 * float(pack.pnorm.stdev.square().mean().sqrt()) * noise.to(w.device)
+    noisy = torch.rand(count, 1, 1, generator=rng) < 0.34
+    noise = torch.randn(w.shape, generator=rng) * noisy
+    return w + 0.15 * w_spread(pack) * noise.to(w.device)
+
+
+class MapperLoss:
+    """The loss of a prompt.
+
+    prompt, neutral: cleaned texts.  ``text`` [E] is the prompt's unit vector, ``direction`` [E] is Delta t.
+    """
+
+    def __init__(self, pack: PackLike, clip: Clip, prompt: str, neutral: str, preset: MapperPreset):
+        self.pack, self.clip, self.preset = pack, clip, preset
+        with torch.no_grad():
+            self.text = clip.text([prompt])[0]
+        self.direction = prompts.direction(clip, prompt, neutral)
+        self.scale = w_spread(pack) if preset.spread else 1.0
+
+    def __call__(self, w: Tensor, change: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Codes w and their change 0.1 M(w), both [B,L,D] -> (edited images [B,3,R,R], weighted losses)."""
+        preset, generator, side = self.preset, self.pack.generator, self.pack.working_size
+        with torch.no_grad():
+            before = generator.synthesis(w, resolution=side).clamp(-1, 1)
+            embedding_before = self.clip.image(before)
+        image = generator.synthesis(w + change, resolution=side)
+        embedding = self.clip.image(image)
+        losses = {
+            "clip": preset.clip * (1 - embedding @ self.text).mean(),
+            "l2": preset.l2 * (change / self.scale).square().mean(),
+        }
+        if preset.direction:
+            moved = embedding - embedding_before
+            losses["direction"] = preset.direction * directional_loss(moved, self.direction)
+        if preset.identity:
+            losses["identity"] = preset.identity * identity_loss(self.pack.identity, image, before)
+        return image, losses
 
 
 def train(
-    pack,
-    clip,
+    pack: PackLike,
+    clip: Clip,
     prompt: str,
     out: Path,
     neutral: str = prompts.NEUTRAL,
     preset: MapperPreset = FAST,
     seed: int = 0,
 ) -> Steps[dict[str, float]]:
-    """Train and write ``out`` (safetensors, half precision); a checkpoint beside it makes it resumable.
+    """Train a mapper and write it to ``out`` (safetensors, half precision).
 
-    ``<out stem>.png`` shows held-out portraits before and after.  Yields the stage "train mapper".
-    Returns held-out means: "clip before", "clip", "turn" (cosine of the change of the picture with that of
-    the text), "identity"; and "minutes".
+    ``<out stem>.part.pt`` is the checkpoint from which an interrupted training of the same prompt, preset,
+    seed and networks is resumed; ``<out stem>.png`` shows held-out portraits before and after.
+    Yields the stage "train mapper".  Returns held-out means: "clip before", "clip", "turn" (cosine of the
+    change of the image embedding with Delta t), "identity"; and "minutes".
+    Raises BadRequest for an empty prompt or fewer than one step, WeightCorrupt for a damaged checkpoint.
     """
     if preset.steps < 1 or preset.batch < 1:
         raise BadRequest("A mapper needs at least one step.", "Give --steps 500 or so.")
     prompt, _ = prompts.fit(clip, prompts.clean(prompt))
     neutral, _ = prompts.fit(clip, prompts.clean(neutral, "neutral text"))
-    with torch.no_grad():
-        text = clip.text([prompt])[0]
-    turn = prompts.direction(clip, prompt, neutral)
+    loss = MapperLoss(pack, clip, prompt, neutral, preset)
     torch.manual_seed(seed)
     net = Mapper(pack.generator.style_dim, preset.levels).to(pack.device)
-    with torch.no_grad():  # begins by changing nothing: a leaky ReLU of nearly zero
+    with torch.no_grad():  # starts close to M(w) = 0
         for level in preset.levels:
-            last = getattr(net, level).mapping[-1]
-            last.weight.mul_(0.02)
+            getattr(net, level).mapping[-1].weight.mul_(0.02)
     optimizer = torch.optim.Adam(net.parameters(), lr=preset.lr, betas=(0.9, 0.99))
-    first, minutes, part = 0, 0.0, out.with_suffix(".part.pt")
-    if part.is_file():
-        first, minutes = _resume(part, net, optimizer, (prompt, neutral, preset.name, preset.steps))
-    scale = float(pack.pnorm.stdev.square().mean().sqrt()) if preset.spread else 1.0
+    checkpoint = out.with_suffix(".part.pt")
+    belongs_to = {
+        "prompt": prompt,
+        "neutral": neutral,
+        "preset": asdict(preset),
+        "seed": seed,
+        "size": pack.working_size,
+        "networks": checkpoints.digest(pack.generator, clip, pack.identity),
+    }
+    first, minutes = 0, 0.0
+    if saved := checkpoints.load(checkpoint, belongs_to):
+        net.load_state_dict(saved["net"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first, minutes = saved["index"], saved["minutes"]
     began = time.monotonic() - 60 * minutes
     for index in range(first, preset.steps):
         done = index / preset.steps
         for group in optimizer.param_groups:
             group["lr"] = preset.lr * min(1.0, 2 * (1 - done) + 0.02) * min(1.0, (index + 1) / 20)
-        w = codes(pack, preset.batch, torch.Generator().manual_seed(seed * 1_000_003 + index))
-        losses, image = _losses(pack, clip, net, w, text, turn, preset, scale)
+        w = sample_codes(pack, preset.batch, torch.Generator().manual_seed(seed * 1_000_003 + index))
+        image, losses = loss(w, STEP * net(w))
         optimizer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -120,85 +168,42 @@ def train(
         yield Step(
             "train mapper", index + 1, preset.steps, values, lambda shown=shown: to_uint8(shown)[0].numpy()
         )
-        if (index + 1) % EVERY == 0:
+        if (index + 1) % CHECKPOINT_STEPS == 0:
             minutes = (time.monotonic() - began) / 60
-            saved = {
-                "net": net.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "index": index + 1,
-                "minutes": minutes,
-                "of": (prompt, neutral, preset.name, preset.steps),
-            }
-            torch.save(saved, part)
+            state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+            checkpoints.save(checkpoint, state | {"index": index + 1, "minutes": minutes}, belongs_to)
     net.eval().requires_grad_(False)
     save_file(
         {f"mapper.{k}": v.half().contiguous() for k, v in net.state_dict().items()},
         out,
         metadata={"prompt": prompt, "neutral": neutral},
     )
-    part.unlink(missing_ok=True)
-    figures, sheet = report(pack, clip, net, text, turn, seed)
+    checkpoint.unlink(missing_ok=True)
+    figures, sheet = held_out(loss, net, seed)
     Image.fromarray(sheet).save(out.with_suffix(".png"))
     return figures | {"minutes": (time.monotonic() - began) / 60}
 
 
-def _losses(pack, clip, net, w, text, turn, preset: MapperPreset, scale: float):
-    g, side = pack.generator, pack.working_size
-    with torch.no_grad():
-        before = g.synthesis(w, resolution=side).clamp(-1, 1)
-        seen_before = clip.image(before)
-    change = STEP * net(w)
-    image = g.synthesis(w + change, resolution=side)
-    seen = clip.image(image)
-    length = (change / scale).square()
-    losses = {"clip": preset.clip * (1 - seen @ text).mean(), "l2": preset.l2 * length.mean((0, 2)).sum()}
-    if preset.turn:
-        losses["turn"] = preset.turn * turned(seen - seen_before, turn)
-    if preset.identity:
-        with torch.no_grad():
-            person = identity_embedding(pack.identity, before)
-        losses["identity"] = (
-            preset.identity * (1 - (identity_embedding(pack.identity, image) * person).sum(1)).mean()
-        )
-    return losses, image
-
-
-def _resume(part: Path, net, optimizer, wanted: tuple) -> tuple[int, float]:
-    try:
-        saved = torch.load(part, map_location="cpu", weights_only=True)
-        if tuple(saved["of"]) != wanted:
-            return 0, 0.0
-        net.load_state_dict(saved["net"])
-        optimizer.load_state_dict(saved["optimizer"])
-        return saved["index"], saved["minutes"]
-    except Exception as error:
-        raise WeightCorrupt(f"{part} is damaged.", "Remove it and start again.") from error
-
-
 @torch.no_grad()
-def report(
-    pack, clip, net, text: Tensor, turn: Tensor, seed: int, count: int = 32, shown: int = 8
+def held_out(
+    loss: MapperLoss, net: Mapper, seed: int, count: int = 32, shown: int = 8
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Held-out means of codes that were never trained on, and a sheet: before above, after below."""
-    g, side = pack.generator, pack.working_size
-    w = g.spread(
-        g.mapping(
-            torch.randn(count, g.z_dim, generator=torch.Generator().manual_seed(seed + 77_777)).to(
-                pack.device
-            )
-        )
-    )
+    """Means over ``count`` codes that were not trained on (see `train`), and a sheet of ``shown`` portraits,
+    uint8 [2R,shown*R,3]: before above, after below."""
+    pack, g = loss.pack, loss.pack.generator
+    rng = torch.Generator().manual_seed(seed + 77_777)
+    w = g.spread(g.mapping(torch.randn(count, g.z_dim, generator=rng).to(pack.device)))
     rows, pictures = [], []
     for part in w.split(8):
-        images = [g.synthesis(x, resolution=side).clamp(-1, 1) for x in (part, part + STEP * net(part))]
-        seen = [clip.image(image) for image in images]
-        person = [identity_embedding(pack.identity, image) for image in images]
-        moved = torch.nn.functional.normalize(seen[1] - seen[0], dim=-1)
+        codes = part, part + STEP * net(part)
+        images = [g.synthesis(code, resolution=pack.working_size).clamp(-1, 1) for code in codes]
+        before, after = (loss.clip.image(image) for image in images)
+        people = [identity_embedding(pack.identity, image) for image in images]
+        turn = F.normalize(after - before, dim=-1) @ loss.direction
         rows.append(
-            torch.stack([seen[0] @ text, seen[1] @ text, moved @ turn, (person[0] * person[1]).sum(1)])
+            torch.stack([before @ loss.text, after @ loss.text, turn, (people[0] * people[1]).sum(1)])
         )
         pictures.append([to_uint8(image).numpy() for image in images])
     means = torch.cat(rows, 1).mean(1).tolist()
-    sheet = [np.concatenate(list(np.concatenate([p[k] for p in pictures])[:shown]), 1) for k in (0, 1)]
-    names = ("clip before", "clip", "turn", "identity")
-    return dict(zip(names, means)), np.concatenate(sheet, 0)
+    sheet = [np.concatenate(list(np.concatenate(images)[:shown]), 1) for images in zip(*pictures)]
+    return dict(zip(("clip before", "clip", "turn", "identity"), means)), np.concatenate(sheet, 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from small_studio import SIDE, fast_is_tiny, picture, portrait
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.inversion.codes import Code
 from barbershop_core.styleclip import latent_optimization as optimize
-from barbershop_core.styleclip import resources as tools
+from barbershop_core.styleclip import resources
 from barbershop_core.styleclip.stylespace import StyleSynthesis, block_of, carried
 
 QUICK = {"alpha": 6.0, "beta": 0.0, "neutral": "hair"}
@@ -130,7 +132,7 @@ def test_optimization_in_f_leaves_the_rows_below_alone(studio):
     [
         ({"prompt": "  \n\t "}, "prompt is empty"),
         ({"prompt": "?!"}, "prompt is empty"),
-        ({"prompt": 7}, "no text"),
+        ({"prompt": 7}, "not a text"),
         ({"method": "magic"}, "directions, optimize, mapper"),
         ({"route": "Z"}, "W\\+, F"),
         ({"alpha": 40}, "-10 to 10"),
@@ -167,7 +169,7 @@ def test_mappers_unknown_foreign_and_own(studio, tmp_path, monkeypatch):
         run(studio.edit_text(portrait(1), "mohawk", "mapper"))
     published = {"state_dict": {f"mapper.{k}": v for k, v in Mapper(512).state_dict().items()}}
     torch.save(published, tmp_path / "afro.pt")
-    assert "afro" in tools.mappers(studio.pack)
+    assert "afro" in resources.mappers(studio.pack)
     with pytest.raises(errors.BadRequest, match="512 numbers"):
         run(studio.edit_text(portrait(1), "afro", "mapper"))
     (tmp_path / "broken.pt").write_bytes(b"no weights")
@@ -175,12 +177,23 @@ def test_mappers_unknown_foreign_and_own(studio, tmp_path, monkeypatch):
         run(studio.edit_text(portrait(1), "broken", "mapper"))
 
 
+def test_own_mappers_lie_in_the_data_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("BARBERSHOP_MAPPERS", raising=False)
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+        assert resources.mappers_folder() == tmp_path / "barbershop" / "mappers"
+        monkeypatch.delenv("XDG_DATA_HOME")
+        assert resources.mappers_folder() == Path.home() / ".local" / "share" / "barbershop" / "mappers"
+    monkeypatch.setenv("BARBERSHOP_MAPPERS", "~/mine")
+    assert resources.mappers_folder() == Path.home() / "mine"
+
+
 def test_a_pack_without_words_says_so(studio, monkeypatch):
     from dataclasses import replace
 
     without = {k: v for k, v in studio.pack.manifest.networks.items() if k not in ("clip", "directions")}
     monkeypatch.setattr(studio.pack, "manifest", replace(studio.pack.manifest, networks=without))
-    with pytest.raises(errors.BadRequest, match="understands no words"):
+    with pytest.raises(errors.BadRequest, match="cannot be edited by words"):
         run(studio.edit_text(portrait(1), "blond hair"))
 
 

@@ -1,15 +1,15 @@
 """CLIP (Radford et al. 2021) in OpenAI's layout, computed by open_clip.
 
 Every size is read from the weights: vision transformer or modified ResNet, width, context length and
-vocabulary.  A vocabulary shorter than the published 49,408 entries is the published one cut off: byte
-pair encoding with the most frequent merges only, so that every text still has an encoding.
+vocabulary.  A vocabulary of fewer than the published 49,408 entries is the published one truncated: byte
+pair encoding with the most frequent merges only, which can still encode every text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from . import layout
 from .resample import resize
 
+if TYPE_CHECKING:
+    from open_clip.tokenizer import SimpleTokenizer
+
 WHAT = "CLIP network"
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -25,9 +28,11 @@ SYMBOLS, SPECIAL = 512, ("<|startoftext|>", "<|endoftext|>")
 
 
 class Tokenizer:
-    """Text -> ids, as OpenAI's tokenizer; see the module for ``vocabulary``.
+    """OpenAI's tokenizer.
 
-    Special tokens stand last: start, end.  Anything longer than ``context`` is cut off before its end token.
+    vocabulary: number of entries, at most 49,408 (see the module); the last two are the start and end token.
+    context: length of the rows of ids; longer texts are cut before the end token.
+    Raises ValueError for a vocabulary that CLIP's cannot be truncated to.
     """
 
     def __init__(self, vocabulary: int = 49408, context: int = 77):
@@ -35,15 +40,15 @@ class Tokenizer:
         self.context, self.start, self.end = context, vocabulary - 2, vocabulary - 1
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without start and end."""
+        """Ids of a text, without start and end token."""
         return self._bpe.encode(text)
 
     def truncates(self, text: str) -> bool:
-        """Whether the text is too long to be taken in whole."""
+        """Whether the text is longer than the context."""
         return len(self.encode(text)) > self.context - 2
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """[N,context] ids, zero behind the end."""
+        """[N,context] ids, zero after the end token."""
         ids = torch.zeros(len(texts), self.context, dtype=torch.long)
         for row, text in zip(ids, texts):
             found = [self.start, *self.encode(text)[: self.context - 2], self.end]
@@ -52,17 +57,19 @@ class Tokenizer:
 
 
 @lru_cache(maxsize=4)
-def _byte_pairs(vocabulary: int):
+def _byte_pairs(vocabulary: int) -> SimpleTokenizer:
+    import regex
     from open_clip.tokenizer import SimpleTokenizer
 
     bpe = SimpleTokenizer()
     if not SYMBOLS + 2 < vocabulary <= bpe.vocab_size:
-        raise ValueError(f"a vocabulary of {vocabulary} entries is none of CLIP's")
-    # open_clip spells the special tokens in its own way; as published they are recognised inside of texts.
+        raise ValueError(f"CLIP's vocabulary cannot be truncated to {vocabulary} entries")
+    # open_clip spells the special tokens differently; the published tokenizer recognises them inside texts.
     for old, new in zip(("<start_of_text>", "<end_of_text>"), SPECIAL):
         bpe.encoder[new], bpe.cache[new] = bpe.encoder.pop(old), new
-    escaped = "|".join(s.replace("|", r"\|") for s in SPECIAL)
-    bpe.pat = _pattern(escaped)
+    special = "|".join(map(regex.escape, SPECIAL))
+    words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    bpe.pat = regex.compile(f"{special}|{words}", regex.IGNORECASE)
     kept = vocabulary - 2
     bpe.encoder = {k: v for k, v in bpe.encoder.items() if v < kept} | {
         SPECIAL[0]: kept,
@@ -72,17 +79,10 @@ def _byte_pairs(vocabulary: int):
     return bpe
 
 
-def _pattern(special: str):
-    import regex
-
-    words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-    return regex.compile(f"{special}|{words}", regex.IGNORECASE)
-
-
 class Clip(nn.Module):
     """Both encoders and the tokenizer.
 
-    model: an open_clip CLIP.  ``size``: pixels of the image encoder's input; ``width``: of the embedding.
+    model: an open_clip CLIP.  size: side of the image encoder's input in pixels.  width: of the embedding.
     """
 
     def __init__(self, model: nn.Module):
@@ -96,13 +96,13 @@ class Clip(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
     def encode_image(self, image: Tensor) -> Tensor:
-        """Normalized images [B,3,S,S] -> features [B,E], of any length."""
+        """Normalized images [B,3,S,S] -> features [B,E], not normalized."""
         return self.model.encode_image(image)
 
     def encode_text(self, ids: Tensor) -> Tensor:
-        """Ids [B,C] -> features [B,E], of any length."""
+        """Ids [B,C] -> features [B,E], not normalized."""
         m = self.model
-        last = int(ids.argmax(1).max()) + 1  # causal: what stands behind the last end token has no say
+        last = int(ids.argmax(1).max()) + 1  # causal: ids after the last end token have no effect
         x = m.token_embedding(ids[:, :last]) + m.positional_embedding[:last]
         x = m.ln_final(m.transformer(x, attn_mask=m.attn_mask[:last, :last]))
         return x[torch.arange(len(ids), device=ids.device), ids.argmax(1)] @ m.text_projection
@@ -119,15 +119,14 @@ class Clip(nn.Module):
 
 
 def build(embedding: int, vision: dict, text: dict) -> Clip:
-    """A fresh network from open_clip's configurations of its towers."""
+    """A randomly initialized network from the arguments of open_clip's CLIPVisionCfg and CLIPTextCfg."""
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
     return Clip(CLIP(embedding, CLIPVisionCfg(**vision), CLIPTextCfg(**text), quick_gelu=True))
 
 
 def from_state(checkpoint: Any) -> Clip:
-    """CLIP from a state dict in OpenAI's or open_clip's layout (they agree) or in that of transformers'
-    CLIPModel, computed in float32.
+    """CLIP in float32 from a state dict in the layout of OpenAI and open_clip, or of transformers' CLIPModel.
 
     Raises errors.WeightCorrupt for anything else.
     """
@@ -187,11 +186,11 @@ TRANSFORMERS = (
     (".mlp.fc1.", ".mlp.c_fc."),
     (".mlp.fc2.", ".mlp.c_proj."),
 )
-"""Names of transformers' CLIPModel and ours."""
+"""Names of transformers' CLIPModel and OpenAI's."""
 
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same weights under OpenAI's names: query, key and value in one matrix, projections transposed."""
+    """The same weights in OpenAI's layout: query, key and value in one matrix, projections transposed."""
     found: dict[str, Tensor] = {}
     for key, value in state.items():
         if key.endswith("position_ids"):
@@ -210,7 +209,8 @@ def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _vision(state: dict[str, Tensor]) -> dict:
+def _vision(state: dict[str, Tensor]) -> dict[str, Any]:
+    """CLIPVisionCfg's arguments, read from the weights' shapes."""
     if "visual.proj" in state:
         width, _, patch, _ = layout.shape_of(state, "visual.conv1.weight", WHAT, 4)
         places = layout.shape_of(state, "visual.positional_embedding", WHAT, 2)[0] - 1

@@ -1,7 +1,7 @@
 """StyleCLIP's latent mapper (Patashnik et al. 2021, section 5), in the layout of its checkpoints.
 
-Published files spell the coarse level "course_mapping" and carry the whole generator as "decoder.*",
-which is left out here.
+Published files spell the coarse level "course_mapping" and contain the whole generator as "decoder.*",
+which is ignored here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ WHAT = "latent mapper"
 LEVELS = {"course_mapping": slice(0, 4), "medium_mapping": slice(4, 8), "fine_mapping": slice(8, None)}
 """The rows of W+ that each level maps, by its published name."""
 SINGLE = ("mapping",)
+"""Levels of a mapper that maps all rows alike."""
 LAYERS, LR = 4, 0.01
+"""Linear layers of a level, and the factor of their learning rate."""
 
 
 class PixelNorm(nn.Module):
-    """As published, over dimension 1: the layers of the level, not the channels."""
+    """[B,K,D] divided by its root mean square over dimension 1 (as published: the rows, not the channels)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
@@ -43,7 +45,7 @@ class Level(nn.Module):
 class Mapper(nn.Module):
     """W+ [B,L,D] -> its change M(w), same shape; the edit is w + 0.1 M(w) (section 5).
 
-    levels: names in LEVELS; a level that is not there changes nothing.  Or ``SINGLE``: one for all rows.
+    levels: names in ``LEVELS``, rows of other levels do not change; or ``SINGLE``.
     """
 
     def __init__(self, width: int, levels: tuple[str, ...] = tuple(LEVELS)):
@@ -53,7 +55,7 @@ class Mapper(nn.Module):
             self.add_module(name, Level(width))
 
     def forward(self, w_plus: Tensor) -> Tensor:
-        """Raises ValueError where D is not the mapper's."""
+        """Raises ValueError for codes of another D."""
         if w_plus.shape[-1] != self.width:
             raise ValueError(f"the mapper is for codes of {self.width} numbers, not {w_plus.shape[-1]}")
         if self.levels == SINGLE:
@@ -71,7 +73,6 @@ def from_state(checkpoint: Any) -> Mapper:
     Raises errors.WeightCorrupt for anything else.
     """
     state = layout.state_of(checkpoint, WHAT, "mapper.")
-    levels = tuple(name for name in LEVELS if f"{name}.mapping.1.weight" in state)
-    levels = levels or SINGLE
+    levels = tuple(name for name in LEVELS if f"{name}.mapping.1.weight" in state) or SINGLE
     width = layout.shape_of(state, f"{levels[0]}.mapping.1.weight", WHAT, 2)[1]
     return layout.build(lambda: Mapper(width, levels), state, WHAT)

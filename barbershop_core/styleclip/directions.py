@@ -1,6 +1,6 @@
 """Global directions: a text's direction in CLIP space as a direction of style channels (section 6).
 
-The arithmetic alone, on tensors: relevance of each channel, threshold beta, strength alpha.  Channels are
+Only the arithmetic, on tensors: relevance of each channel, threshold beta, strength alpha.  Channels are
 those of the convolutions, in order; to-RGB layers are left out, as published.
 """
 
@@ -17,11 +17,11 @@ from torch import Tensor
 from ..errors import WeightCorrupt
 
 RGB_STEP = 3
-"""Every third style vector from the second on is a to-RGB layer's."""
+"""Every third style vector, from the second, belongs to a to-RGB layer."""
 
 
 def convolutions(count: int) -> list[int]:
-    """Places of the convolutions among ``count`` style vectors (see ``Generator.styles``)."""
+    """Indices of the convolutions among ``count`` style vectors (see ``Generator.styles``)."""
     return [k for k in range(count) if k % RGB_STEP != 1]
 
 
@@ -29,8 +29,8 @@ def convolutions(count: int) -> list[int]:
 class Table:
     """Delta i_c and the statistics of S, of one generator and one CLIP.
 
-    change: float32 [N,E], unit rows: how CLIP's image embedding turns when channel c grows.  It may cover
-        the first layers only (N below the number of channels).
+    change: float32 [N,E], unit rows: the direction in which CLIP's image embedding moves when channel c
+        grows.  It may cover only the first layers (N below the number of channels).
     std: float32 [M], standard deviation of every style channel, to-RGB layers included.
     widths: channels of each style vector.
     """
@@ -40,26 +40,26 @@ class Table:
     widths: tuple[int, ...]
 
     def to(self, device: torch.device | str) -> Table:
-        """The same on another device."""
+        """The same table on another device."""
         return Table(self.change.to(device), self.std.to(device), self.widths)
 
 
 def text_direction(target: Tensor, neutral: Tensor) -> Tensor:
-    """Delta t, [E] of unit length: features of the templates with the target and with the neutral text,
-    each [T,E] of any length."""
+    """Delta t, unit vector [E], from CLIP's features of the templates with the target and with the neutral
+    text, each [T,E], rows of any length."""
     ends = [F.normalize(F.normalize(f.float(), dim=-1).mean(0), dim=-1) for f in (target, neutral)]
     return F.normalize(ends[0] - ends[1], dim=-1)
 
 
 def image_directions(down: Tensor, up: Tensor) -> Tensor:
-    """Delta i_c, [N,E] unit rows, from image features with the channel lowered and raised, [N,images,E]."""
+    """Delta i_c, [N,E] unit rows, from CLIP's features [N,images,E] with the channel lowered and raised."""
     change = F.normalize(F.normalize(up.float(), dim=-1) - F.normalize(down.float(), dim=-1), dim=-1)
     return F.normalize(change.mean(1), dim=-1)
 
 
 def channel_weights(table: Table, direction: Tensor, beta: float) -> Tensor:
-    """How far each channel moves, [N] in -1..1: its relevance where that is at least ``beta``, else 0,
-    divided by the largest.  All zero where no channel is relevant enough."""
+    """How far each channel moves, [N] in -1..1: its relevance, or 0 where that is below ``beta``, divided by
+    the largest.  All zero if no channel reaches ``beta``."""
     relevance = table.change @ direction
     kept = torch.where(relevance.abs() < beta, torch.zeros_like(relevance), relevance)
     return kept / kept.abs().max().clamp_min(1e-12)
@@ -83,8 +83,9 @@ def from_arrays(change: Any, statistics: Any, widths: Sequence[int] | None = Non
     """A table from stored arrays.
 
     change: fs3, [N,E].  statistics: [M] standard deviations, or StyleCLIP's ``S_mean_std``, two lists
-        (means, standard deviations) of an array per layer.  widths: of the layers, where not told by them.
-    Raises errors.WeightCorrupt where they do not fit each other.
+        (means, standard deviations) of an array per layer, which also give the widths.
+    widths: channels of each style vector, for statistics of the first form.
+    Raises errors.WeightCorrupt if they do not fit each other.
     """
     if isinstance(statistics, (list, tuple)) and len(statistics) == 2:
         layers = [torch.as_tensor(x).flatten().float() for x in statistics[1]]
@@ -96,13 +97,16 @@ def from_arrays(change: Any, statistics: Any, widths: Sequence[int] | None = Non
     if change.ndim != 2 or sum(widths) != len(std) or not 0 < len(change) <= most:
         raise WeightCorrupt(
             "The table of directions and the statistics of styles do not fit each other.",
-            "Compute them anew: python -m barbershop_core directions precompute.",
+            "Compute them again: python -m barbershop_core directions precompute.",
         )
     return Table(F.normalize(change, dim=-1), std, widths)
 
 
 def from_state(state: Mapping[str, Tensor]) -> Table:
-    """A table as `directions precompute` stores it: "change", "std", "widths"."""
+    """A table as ``directions precompute`` stores it: "change", "std", "widths".
+
+    Raises errors.WeightCorrupt for anything else.
+    """
     if not {"change", "std", "widths"} <= set(state):
         raise WeightCorrupt("This file holds no table of directions.")
     return from_arrays(state["change"], state["std"], state["widths"].tolist())

@@ -19,6 +19,7 @@ from ..networks.arcface import identity_embedding, identity_loss
 from ..networks.clip import Clip
 from ..progress import Steps
 from ..protocols import PackLike
+from .options import IDENTITY_OF_PRESET
 from .stylespace import carried
 
 
@@ -46,7 +47,7 @@ class OptimizePreset:
     warm_up: float = 0.05
     ramp: float = 0.25
     l2: float = 0.008
-    identity: float = 0.005
+    identity: float = IDENTITY_OF_PRESET["paper"]
     clip: float = 1.0
     direction: float = 0.0
     even: bool = False
@@ -61,7 +62,7 @@ class OptimizePreset:
 # Section 4 and the appendix: 200-300 iterations, lambda_L2 .008, lambda_ID .005.
 PAPER = OptimizePreset("paper")
 # optimization/run_optimization.py of orpatashnik/StyleCLIP: step 300, lr .1, the same lambdas.
-RELEASED = OptimizePreset("released")
+RELEASED = OptimizePreset("released", identity=IDENTITY_OF_PRESET["released"])
 # Ours: starts where the global direction leads, as an inversion starts from the encoder's guess, and fits
 # that to this portrait with one row of W for all layers and a large weight on identity.
 FAST = OptimizePreset(
@@ -70,7 +71,7 @@ FAST = OptimizePreset(
     lr=0.012,
     ramp=0.5,
     l2=0.02,
-    identity=1.0,
+    identity=IDENTITY_OF_PRESET["fast"],
     clip=0.2,
     direction=1.0,
     even=True,

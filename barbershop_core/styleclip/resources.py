@@ -1,34 +1,43 @@
-"""What the three methods need of a pack: CLIP, the table of directions, mappers; and what is missing."""
+"""What the three methods load for a pack: CLIP, the table of global directions, latent mappers."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-from torch import nn
+import platformdirs
 
 from .. import networks
 from ..errors import BadRequest, WeightCorrupt
 from ..networks.clip import Clip
+from ..networks.mapper import Mapper
 from ..progress import Steps
+from ..protocols import PackLike
 from ..weights import checkpoint, unpickle
+from ..weights.manifest import Source
 from .directions import Table, from_arrays, from_state
 
 PREFIX = "mapper_"
+"""Of the roles that mappers have in a pack's manifest."""
 KINDS = (".pt", ".pth", ".safetensors")
+"""Suffixes of mapper files."""
 
 
-def clip(pack) -> Steps[Clip]:
-    """The pack's CLIP, fetched if need be.  Raises BadRequest where it has none, WeightMissing."""
+def clip(pack: PackLike) -> Steps[Clip]:
+    """The pack's CLIP, downloaded if needed.  Raises BadRequest if the pack has none, WeightMissing."""
     if "clip" not in pack.manifest.networks:
-        raise BadRequest(f"The pack '{pack.name}' understands no words: it has no CLIP.", "Use another pack.")
+        raise BadRequest(
+            f"The pack '{pack.name}' cannot be edited by words: it has no CLIP.", "Use another pack."
+        )
     yield from pack.fetch("clip")
     return pack.optional("clip")
 
 
-def table(pack) -> Steps[Table]:
-    """The pack's table of directions, on its device.  Raises BadRequest where there is none yet."""
+def table(pack: PackLike) -> Steps[Table]:
+    """The pack's table of directions, on its device.
+
+    Raises BadRequest if the pack has none, WeightMissing, WeightCorrupt if it is of another generator.
+    """
     if "directions" not in pack.manifest.networks:
         raise BadRequest(
             f"The pack '{pack.name}' has no table of directions yet.",
@@ -46,31 +55,28 @@ def table(pack) -> Steps[Table]:
     if found.widths != widths:
         raise WeightCorrupt(
             "The table of directions belongs to another generator.",
-            f"Compute it anew: python -m barbershop_core directions precompute --pack {pack.name}.",
+            f"Compute it again: python -m barbershop_core directions precompute --pack {pack.name}.",
         )
     return found.to(pack.device)
 
 
 def mappers_folder() -> Path:
-    """Where one's own mappers lie: ``$BARBERSHOP_MAPPERS``, else this platform's folder for data."""
+    """The folder of the user's own mappers: ``$BARBERSHOP_MAPPERS``, or in the platform's data folder."""
     if given := os.environ.get("BARBERSHOP_MAPPERS"):
         return Path(given).expanduser()
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    elif os.name == "nt":
-        base = Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming"))
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "barbershop" / "mappers"
+    return platformdirs.user_data_path("barbershop", appauthor=False, roaming=True) / "mappers"
 
 
-def mappers(pack) -> dict[str, str | Path]:
-    """Names of mappers -> the pack's role, or the file of one's own: ``<folder>/*.pt`` and, for this pack
-    alone, ``<folder>/<pack>/*.pt``.  One's own come first where names are the same."""
+def mappers(pack: PackLike) -> dict[str, str | Path]:
+    """Mappers by name: the role of one in the pack, the path of one in the user's folder.
+
+    ``<folder>/*.pt`` are for every pack, ``<folder>/<pack>/*.pt`` for this one (also .pth, .safetensors).
+    The user's own replace the pack's of the same name.
+    """
     found: dict[str, str | Path] = {
         role.removeprefix(PREFIX).replace("_", " "): role
         for role, network in pack.manifest.networks.items()
-        if network.kind == "mapper" and any(_there(pack, source) for source in network.sources)
+        if network.kind == "mapper" and any(_available(pack, source) for source in network.sources)
     }
     for folder in (mappers_folder(), mappers_folder() / pack.name):
         if folder.is_dir():
@@ -79,15 +85,16 @@ def mappers(pack) -> dict[str, str | Path]:
     return found
 
 
-def _there(pack, source) -> bool:
-    """Whether a source can be had: on the Hub, or trained already."""
+def _available(pack: PackLike, source: Source) -> bool:
+    """Whether a source is on the Hub, or is a file of the pack that has been trained already."""
     return not source.embedded or (pack.manifest.folder / source.file).is_file()
 
 
-def mapper(pack, name: str) -> Steps[nn.Module]:
-    """A mapper by name (see `mappers`) or by its file's path, on the pack's device.
+def mapper(pack: PackLike, name: str) -> Steps[Mapper]:
+    """A mapper by name (see `mappers`) or by the path of its file, on the pack's device.
 
-    Raises BadRequest for an unknown one or one for codes of another size, WeightCorrupt for other weights.
+    Raises BadRequest if it is unknown or for codes of another size, WeightCorrupt for weights of something
+    else.
     """
     known = mappers(pack)
     where = known.get(name.replace("_", " ").lower().strip())
@@ -104,10 +111,11 @@ def mapper(pack, name: str) -> Steps[nn.Module]:
         net = pack.optional(where)
     else:
         net = networks.load("mapper", where).to(pack.device)
-    if net.width != pack.generator.style_dim:
+    width = pack.generator.style_dim
+    if net.width != width:
         raise BadRequest(
-            f"The mapper '{name}' is for codes of {net.width} numbers, the pack '{pack.name}' has "
-            f"{pack.generator.style_dim}.",
+            f"The mapper '{name}' is for codes of {net.width} numbers, those of the pack '{pack.name}' have "
+            f"{width}.",
             "Use one that was trained for this pack.",
         )
     return net

@@ -1,32 +1,32 @@
-"""Synthesis from StyleSpace in parts: what an edit does not touch is computed once.
+"""Synthesis under changes in StyleSpace: blocks before the first changed layer are computed only once.
 
-A portrait is F and style vectors.  A change of styles up to the 32x32 block moves the generator's own
-features, and F carries the same difference along ("route W+"): F' = F + f(S') - f(S).  Changes of later
-layers act on F directly; with route "F" they are the only ones.
+A portrait is F and style vectors.  A change of the styles up to the 32x32 block changes the generator's own
+features, and with route "W+" the same difference is added to F: F' = F + f(S') - f(S).  Changes of later
+layers act on F directly; with route "F" only those layers change.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..inversion.codes import Code
 from ..networks.stylegan2 import BlockState
 
 
 def block_of(layer: int) -> int:
-    """Resolution of the block that a style vector (by its place in S) belongs to."""
+    """Resolution of the block to which the style vector with this index belongs."""
     return 4 if layer < 2 else 8 * 2 ** ((layer - 2) // 3)
 
 
 class StyleSynthesis:
-    """Pictures of one portrait under changes of its styles.
+    """Images of one portrait under changes of its styles.
 
-    code: space "FS".  resolution: of the pictures.  widths: channels of each style vector.
+    code: of space "FS".  resolution: of the images.  widths: channels of each style vector.
     """
 
     @torch.no_grad()
-    def __init__(self, generator, code: Code, resolution: int):
+    def __init__(self, generator: nn.Module, code: Code, resolution: int):
         self.g, self.code, self.resolution = generator, code, resolution
         self.styles = code.styles(generator)
         self.widths = tuple(s.shape[1] for s in self.styles)
@@ -46,7 +46,7 @@ class StyleSynthesis:
                 self._above[r] = state
 
     def reachable(self, shift: Tensor, route: str) -> Tensor:
-        """A change of S [.., M], without what route "F" cannot change."""
+        """A change of S [...,M] without what the route cannot change: with "F", layers up to F."""
         if route == "W+":
             return shift
         parts = list(shift.split(self.widths, -1))
@@ -55,7 +55,7 @@ class StyleSynthesis:
 
     @torch.no_grad()
     def picture(self, shift: Tensor) -> Tensor:
-        """The image [1,3,R,R] under a change of S [1,M], computed from the first changed layer on."""
+        """The image [1,3,R,R] under a change of S [1,M]."""
         first = self._first(shift)
         if first > self.resolution:
             return self._above[self.resolution].skip
@@ -75,7 +75,7 @@ class StyleSynthesis:
         return Code("FS", self.code.w_plus, feature, before + shift)
 
     def _first(self, shift: Tensor) -> int:
-        """Resolution of the first block that changes; beyond the last where none does."""
+        """Resolution of the first block that changes; above the last block's if none does."""
         for k, part in enumerate(shift.split(self.widths, 1)):
             if bool(part.any()):
                 return block_of(k)
@@ -85,16 +85,16 @@ class StyleSynthesis:
         return [s + d for s, d in zip(self.styles, shift.split(self.widths, 1))]
 
     def _feature(self, styles: list[Tensor], first: int) -> Tensor:
-        """F moved by as much as the generator's own features move."""
+        """F plus the change of the generator's own features; ``first`` is the first changed block."""
         start = self._below.get(first // 2)
         moved = self.g.state(styles, self.boundary, start).x
         return self.code.feature + moved - self._below[self.boundary].x
 
 
-def carried(generator, code: Code, w_plus: Tensor) -> Code:
-    """The code with other rows of W+ [1,L,D], F moved by as much as the generator's features move.
+def carried(generator: nn.Module, code: Code, w_plus: Tensor) -> Code:
+    """The code with other rows of W+ [1,L,D]; the change of the generator's own features is added to F.
 
-    Differentiable in ``w_plus``.  What edits had shifted in StyleSpace stays shifted.
+    Differentiable in ``w_plus``.  Shifts in StyleSpace from earlier edits are kept.
     """
     if code.feature is None:
         return Code("W+", w_plus)

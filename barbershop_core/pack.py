@@ -28,7 +28,7 @@ from .inversion.prior import PNorm
 from .networks import perceptual
 from .networks.perceptual import Perceptual
 from .progress import Step
-from .weights import checkpoint, local
+from .weights import checkpoint, local, lpips_heads
 from .weights.files import PackFiles
 from .weights.manifest import Manifest, read_manifest
 from .weights.verify import digest
@@ -212,7 +212,10 @@ class Pack(PackFiles):
         return Parser(net, source.input_size or network.input_size or 512, source.table or network.table)
 
     def _open_perceptual(self, role: str) -> Perceptual | None:
-        net = self.load(role, lambda path: perceptual.from_state(checkpoint.read(path)))
+        def build(path: Path) -> Perceptual:
+            return perceptual.from_state(checkpoint.read(path), lpips_heads.read_published)
+
+        net = self.load(role, build)
         return None if net is None else net.to(self.device)
 
     def _open_pnorm(self, role: str) -> PNorm:

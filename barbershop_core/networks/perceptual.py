@@ -7,26 +7,23 @@
   al. 2016.
 
 An optimization compares hundreds of images with one fixed target.  ``reference`` and
-``style_reference`` do the target's share once; their results go where an image would.
+``style_reference`` compute the target's features once; their results are passed in place of the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import WeightMissing
 from . import layout, vgg
 from .vgg import PUBLISHED_WIDTHS, VGG16Features
 
-MASKED_BLOCKS = 3  # how many blocks the masked distance sums (released code)
+MASKED_BLOCKS = 3  # the blocks that the masked distance sums (released code)
 STYLE_BLOCKS = 4
 STYLE_HEIGHT = 256
 
@@ -46,24 +43,9 @@ class StyleReference:
     grams: tuple[Tensor, ...]
 
 
-def published_heads() -> list[Tensor]:
-    """The LPIPS v0.1 weights of VGG16's channels, five of [C_k], from the file that the ``lpips``
-    package carries.  Nothing is downloaded.
-
-    Raises errors.WeightMissing where the package is not installed.
-    """
-    spec = find_spec("lpips")  # finds the folder without importing the package
-    file = None
-    if spec is not None and spec.submodule_search_locations:
-        file = Path(spec.submodule_search_locations[0]) / "weights" / "v0.1" / "vgg.pth"
-    if file is None or not file.is_file():
-        raise WeightMissing("The weights of the LPIPS measure are missing.", "Run: pip install lpips")
-    return heads_of(torch.load(file, map_location="cpu", weights_only=True))
-
-
-def heads_of(state: dict[str, Tensor]) -> list[Tensor]:
+def heads_of(state: Mapping[str, Tensor]) -> list[Tensor]:
     """Five of [C_k] from the entries ``linK.model.1.weight`` [1,C_k,1,1] (the lpips package) or
-    ``heads.K`` [C_k] (our packs) of a state dict; an empty list where there are none."""
+    ``heads.K`` [C_k] (our packs) of a state dict; an empty list if there are none."""
     for name in ("lin{}.model.1.weight", "heads.{}"):
         keys = [name.format(k) for k in range(5)]
         if all(k in state for k in keys):
@@ -75,9 +57,8 @@ class Perceptual(nn.Module):
     """All distances on one VGG16.
 
     vgg: feature network of any width.
-    heads: five vectors [C_k] (or the state dict entries' shape [1,C_k,1,1]), weights of the
-        channels in LPIPS.  ``None``: the published ones where the widths are VGG16's own, else 1/5
-        each (mean over the blocks of the squared distance of unit features).
+    heads: five vectors [C_k] or [1,C_k,1,1], LPIPS's weights of the channels.  ``None``: 1/5 each
+        (mean over the blocks of the squared distance of unit features).
 
     Images are [B,3,H,W], RGB in -1..1, H and W at least 16.  Every distance is [B].
     """
@@ -85,9 +66,7 @@ class Perceptual(nn.Module):
     def __init__(self, vgg: VGG16Features, heads: Sequence[Tensor] | None = None):
         super().__init__()
         self.vgg = vgg
-        if heads is None and vgg.widths == PUBLISHED_WIDTHS:
-            heads = published_heads()
-        elif heads is None:
+        if heads is None:
             heads = [torch.full((w,), 1 / len(vgg.widths)) for w in vgg.widths]
         for k, head in enumerate(heads):
             self.register_buffer(f"head{k}", head.detach().float().reshape(1, -1, 1, 1).clone())
@@ -101,7 +80,7 @@ class Perceptual(nn.Module):
         return self.vgg((x - self.shift) / self.scale, blocks)
 
     def reference(self, x: Tensor, mask: Tensor | None = None, blocks: int | None = None) -> Reference:
-        """The share of a fixed target.
+        """Features of a fixed target, computed once.
 
         mask: [B or 1,1,H,W] in 0..1: the distance is the mean inside it.  blocks: how many of the five
         are summed; by default all, and with a mask the first three as published.
@@ -159,7 +138,7 @@ class Perceptual(nn.Module):
         return tuple(grams)
 
     def style_reference(self, x: Tensor, mask: Tensor | None = None) -> StyleReference:
-        """The share of a fixed target in ``style_loss``; mask: [B or 1,1,H,W] in 0..1."""
+        """Gram matrices of a fixed target of ``style_loss``; mask: [B or 1,1,H,W] in 0..1."""
         with torch.no_grad():
             return StyleReference(self._grams(x, mask))
 
@@ -172,10 +151,9 @@ class Perceptual(nn.Module):
     ) -> Tensor:
         """Mean squared difference of the Gram matrices of four blocks, averaged over them [B].
 
-        image: what is optimized, inside ``mask``; reference: what it shall look like, inside
-        ``reference_mask``; no gradient flows to it.  The masks need not have the same shape of
-        region: Gram matrices don't know where things are.  Each sample has its own matrix.  Values
-        are tiny; Barbershop's weight is 4e4.
+        image: compared inside ``mask``.  reference: the target, compared inside ``reference_mask``;
+        no gradient flows to it.  The masks may differ in shape: Gram matrices do not depend on where
+        things are.  Each sample has its own matrix.  Values are tiny; Barbershop's weight is 4e4.
         """
         if not isinstance(reference, StyleReference):
             reference = self.style_reference(reference, reference_mask)
@@ -184,8 +162,8 @@ class Perceptual(nn.Module):
 
 
 def _unit(feature: Tensor) -> Tensor:
-    """Channels to unit length.  The clamp keeps the gradient finite where a pixel has no activation
-    at all; the published square root has none there."""
+    """Channels to unit length.  The clamp keeps the gradient finite where all activations of a pixel are
+    zero; the published square root has no gradient there."""
     norm = feature.square().sum(1, keepdim=True).clamp_min(1e-24).sqrt()
     return feature / (norm + 1e-10)
 
@@ -199,12 +177,16 @@ def _mask_pyramid(mask: Tensor, units: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(masks)
 
 
-def from_state(checkpoint: Any) -> Perceptual:
-    """The distances from a file of VGG16 (torchvision's or timm's, or narrow); where LPIPS heads
-    (see ``heads_of``) lie beside the convolutions, those are used.
+def from_state(
+    checkpoint: Any, published_heads: Callable[[], Mapping[str, Tensor]] | None = None
+) -> Perceptual:
+    """The distances from a state dict of VGG16 (torchvision's or timm's, or narrower).
 
-    Raises errors.WeightCorrupt.
+    LPIPS heads (see ``heads_of``) are taken from the same state dict if it has them, else from
+    ``published_heads()`` for VGG16's own widths, else they are 1/5.  Raises errors.WeightCorrupt.
     """
     state = layout.state_of(checkpoint, vgg.WHAT)
-    net = Perceptual(vgg.from_state(state), heads_of(state) or None)
-    return net.eval().requires_grad_(False)
+    features, heads = vgg.from_state(state), heads_of(state)
+    if not heads and published_heads is not None and features.widths == PUBLISHED_WIDTHS:
+        heads = heads_of(published_heads())
+    return Perceptual(features, heads or None).eval().requires_grad_(False)

@@ -57,10 +57,6 @@ def test_without_any_encoder_it_is_a_gif_and_says_so(monkeypatch):
     assert made["name"] == "sweep.gif" and "cannot write MP4" in made["notices"][0]
 
 
-def test_there_and_back_has_no_frame_twice_in_a_row():
-    assert [int(f[0, 0, 0]) for f in animation.there_and_back(frames(4))] == [20, 50, 80, 110, 80, 50]
-
-
 @pytest.mark.parametrize(
     ("count", "kind", "fps", "word"),
     [(6, "avi", 12, "format"), (1, "gif", 12, "two frames"), (6, "gif", 0, "second")],

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from barbershop_core.face3d.zbuffer import rasterize
+from barbershop_core.face3d.zbuffer import visible_triangles
 from barbershop_core.networks.stylegan2 import Generator
 from barbershop_core.photo import crop
 from barbershop_core.world import params, shading
@@ -330,7 +330,7 @@ def test_rasterizer_agrees_with_brute_force(seed):
     two_sided = rng.random(count) < 0.5
     pixel, triangle, weight = (
         a.numpy()
-        for a in rasterize(
+        for a in visible_triangles(
             torch.from_numpy(screen), torch.from_numpy(faces), torch.from_numpy(two_sided), size
         )
     )

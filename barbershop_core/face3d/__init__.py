@@ -1,1 +1,1 @@
-"""3D morphable faces: theta, the model that draws it, rasterizers and the files they come in."""
+"""3D morphable faces: theta, the models that render it, the rasterizers, and the files of models."""

@@ -1,10 +1,10 @@
-"""Basel face models from the files in which they are shared.
+"""Basel face models from their published files.
 
 - ``BFM_model_front.mat``: Deep3DFaceRecon's cut of the Basel Face Model 2009 with an expression basis.
-- ``face_model.npy``: 3DDFA-V3's, the same model as a pickled dictionary, read without running anything.
+- ``face_model.npy``: 3DDFA-V3's, the same model as a pickled dictionary, read without executing it.
 - ``01_MorphableModel.mat``: the 2009 model itself, whole head, no expressions and no landmarks.
 
-The models are Basel's: registration, no commercial use.  None is shipped.
+The models belong to the University of Basel: registration, no commercial use.  None is included here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .harmonics import NORMS
 from .morphable import Convention, Morphable
 from .theta import Theta
 
-COEFFICIENTS = 80  # of the 2009 model's 199, as everybody uses it
+COEFFICIENTS = 80  # of the 2009 model's 199, as is usual
 REMEDY = "Give BFM_model_front.mat, 01_MorphableModel.mat or 3DDFA-V3's face_model.npy."
 
-# Deep3DFaceRecon counts angles, camera and light as its class ParametricFaceModel documents.
+# The convention of Deep3DFaceRecon's class ParametricFaceModel.
 DEEP3D = Convention(focal=1015.0 / 224.0, distance=10.0, order="zyx", row_offset=1.0)
 
 
@@ -42,8 +42,8 @@ def load(path: str | Path) -> Morphable:
         from scipy.io import loadmat
 
         found = loadmat(path)
-    except Exception as error:  # scipy raises whatever its reader stumbles over
-        raise WeightCorrupt(f"The face model '{path.name}' is cut off or damaged.", REMEDY) from error
+    except Exception as error:  # scipy may raise anything
+        raise WeightCorrupt(f"The face model '{path.name}' is incomplete or damaged.", REMEDY) from error
     if "shapeMU" in found:
         return from_bfm09(found)
     return from_deep3d(found)
@@ -92,13 +92,13 @@ def from_bfm09(mat: Mapping[str, Any]) -> Morphable:
     faces = np.asarray(mat["tl"]).astype(np.int64) - 1
     middle = mean - mean.mean(0)
     a, b, c = (middle[faces[:, k]] for k in range(3))
-    if (np.cross(b - a, c - a) * (a + b + c)).sum() < 0:  # the file lists them clockwise
+    if (np.cross(b - a, c - a) * (a + b + c)).sum() < 0:  # clockwise in the file
         faces = faces[:, [0, 2, 1]]
     return _model(middle, identity, np.zeros((mean.size, 0)), mat["texMU"], texture, faces, None, None)
 
 
 def read_npy(path: Path) -> dict[str, Any]:
-    """The dictionary in a pickled .npy file; only arrays, numbers, text, lists and dictionaries are built.
+    """The dictionary in a pickled .npy file; only arrays, numbers, strings, lists and dicts are created.
 
     Raises errors.UnsafePickle for anything else, errors.WeightCorrupt.
     """
@@ -116,11 +116,11 @@ def read_npy(path: Path) -> dict[str, Any]:
     except (UnsafePickle, MemoryError):
         raise
     except Exception as error:  # a damaged file may fail anywhere in the decoder
-        raise WeightCorrupt(f"The face model '{path.name}' is cut off or damaged.", REMEDY) from error
+        raise WeightCorrupt(f"The face model '{path.name}' is incomplete or damaged.", REMEDY) from error
 
 
 class _Objects:
-    """numpy.ndarray of numbers or, as the file's outermost, of one dictionary."""
+    """A numpy.ndarray of numbers, or of one dictionary (the outermost object of the file)."""
 
     value: Any = None
 
@@ -136,7 +136,7 @@ class _Objects:
 class _Dtype(unpickle._Dtype):
     def __init__(self, name, *_):
         if name in ("O8", "O4", "O"):
-            self.name = "O"  # only ever the type of a list
+            self.name = "O"  # used only for lists
         else:
             super().__init__(name)
 
@@ -170,7 +170,7 @@ def _model(mean, identity, expression, albedo, texture, faces, neighbours, keypo
     vertices = state["mean"].numel() // 3
     rows = {name: len(state[name]) for name in ("identity", "expression", "albedo", "texture")}
     if set(rows.values()) != {3 * vertices} or faces.max() >= vertices or faces.min() < 0:
-        raise WeightCorrupt("The face model's parts do not fit each other.", REMEDY)
+        raise WeightCorrupt("The face model's arrays do not fit together.", REMEDY)
     if neighbours is not None:
         state["neighbours"] = torch.from_numpy(np.ascontiguousarray(neighbours))
     if keypoints is not None:

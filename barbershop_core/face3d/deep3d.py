@@ -1,7 +1,7 @@
 """Regressors of a Basel model's 257 numbers from a face: Deep3DFaceRecon and 3DDFA-V3 checkpoints.
 
 Deng et al., "Accurate 3D Face Reconstruction with Weakly-Supervised Learning" (CVPRW 2019): a ResNet-50
-whose last pooled features go through seven 1x1 convolutions, for identity (80), expression (64), texture
+whose pooled features are followed by seven 1x1 convolutions, for identity (80), expression (64), texture
 (80), angles (3), light (27) and translation (2 + 1).  3DDFA-V3's ``net_recon.pth`` has the same layout.
 """
 
@@ -24,8 +24,8 @@ WHAT = "face regressor (Deep3DFaceRecon)"
 HEADS = (80, 64, 80, 3, 27, 2, 1)
 SIDE = 224
 CROP = (0.055, 0.17, 0.89)
-"""Left, top and side, in shares of an FFHQ-aligned portrait, of the square in which the mean face lies as
-these networks are used to see it (eyes 63 px apart and 79 px from the top of 224)."""
+"""Left, top and side, as fractions of an FFHQ-aligned portrait, of the square in which the mean face has the
+position that these networks expect (eyes 63 px apart and 79 px from the top of 224)."""
 
 
 class Face3D(nn.Module):
@@ -65,7 +65,7 @@ def from_state(checkpoint: Any) -> Face3D:
         checkpoint = checkpoint["net_recon"]
     state = layout.state_of(checkpoint, WHAT)
     width = layout.shape_of(state, "final_layers.0.weight", WHAT, 4)[1]
-    # classifiers that the backbone was trained with before
+    # classifiers from the backbone's pretraining
     state = {k: v for k, v in state.items() if not k.startswith(("backbone.fc.", "backbone.classifier."))}
     return layout.build(lambda: Face3D(_backbone(), width), state, WHAT)
 

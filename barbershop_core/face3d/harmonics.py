@@ -1,7 +1,7 @@
 """The first nine spherical harmonics, and light as coefficients of them.
 
-Irradiance on a diffuse surface is to within a few percent a combination of these nine functions of the
-normal (Ramamoorthi and Hanrahan 2001), which is the illumination of PIE's theta: 9 for each colour.
+Irradiance on a diffuse surface is, within a few percent, a linear combination of these nine functions of the
+normal (Ramamoorthi and Hanrahan 2001).  PIE's theta has nine coefficients for each colour.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NORMS = (
     math.sqrt(0.9375 / math.pi),
 )
 LOBE = (math.pi,) + (2 * math.pi / 3,) * 3 + (math.pi / 4,) * 5
-"""Band by band, what the clamped cosine makes of light (Ramamoorthi and Hanrahan, equation 8)."""
+"""Factors of the clamped cosine for each coefficient (Ramamoorthi and Hanrahan, equation 8)."""
 
 
 def basis(normal: Tensor) -> Tensor:

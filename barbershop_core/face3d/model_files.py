@@ -30,7 +30,7 @@ def to_state(model: Morphable) -> dict[str, Tensor]:
 
 
 def read(path: str | Path) -> Any:
-    """A file's state dict, or the model itself from one of Basel's files (see :mod:`..pie.basel`)."""
+    """A file's state dict, or the model itself from one of Basel's files (see :mod:`.basel`)."""
     return basel.load(path) if Path(path).suffix in (".mat", ".npy") else checkpoint_file.read(path)
 
 

@@ -3,12 +3,12 @@
 Blanz and Vetter 1999, with MoFA's image formation (Tewari et al. 2017, section 4; PIE, section 3.1):
 
     shape    = mean + identity alpha + expression beta
-    albedo   = mean + texture delta (+ what shape coefficients paint, see ``paint``)
-    vertex   = R(phi) shape + rho, seen in perspective
+    albedo   = mean + texture delta (+ paint [alpha, beta], see :class:`Morphable`)
+    vertex   = R(phi) shape + rho, projected in perspective
     colour   = albedo * sum_k gamma_k H_k(normal), nine spherical harmonics for each colour
 
 The same class holds Basel models (:mod:`.basel`) and the portrait world's head
-(:mod:`barbershop_core.world.morphable_head`); what differs between them is data: :class:`Convention`.
+(:mod:`barbershop_core.world.morphable_head`); they differ only in data, see :class:`Convention`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import harmonics
-from . import rasterize as raster
+from .rasterize import rasterize
 from .theta import Theta, from_flat
 
 LANDMARKS_66 = tuple(i for i in range(68) if i not in (60, 64))
@@ -29,12 +29,12 @@ LANDMARKS_66 = tuple(i for i in range(68) if i not in (60, 64))
 
 
 PUBLISHED_SIZE = 224
-"""px at which Deep3DFaceRecon counts its row offset."""
+"""px to which Deep3DFaceRecon's row offset refers."""
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How a model's numbers are meant.
+    """The units and axes of a model's numbers.
 
     focal: in picture heights.  distance: of the camera from the model's origin, model units; the camera
     looks along -z, x to the right, y up.  order: "zyx" for R = Rz Ry Rx, "zxy" for Rz Rx Ry (of column
@@ -61,13 +61,13 @@ class Morphable(nn.Module):
 
     mean [3V], identity [3V,I], expression [3V,E]: x, y, z of each vertex in turn.
     albedo [3V], texture [3V,T]: red, green, blue in 0..1.  paint [3V,I+E]: albedo that goes with the
-        shape's coefficients (in the portrait world an open mouth is painted); zero in Basel models.
+        shape's coefficients (in the portrait world an open mouth is painted); absent in Basel models.
     faces [F,3]: counter-clockwise from outside.
     neighbours [V,K]: faces around each vertex, F for none; made from ``faces`` where not given.
     landmark_mean [3L], landmark_identity [3L,I], landmark_expression [3L,E]: landmarks as vertices.
     light_scale, light_offset [9]: irradiance = sum_k (gamma_k light_scale_k + light_offset_k) H_k with the
         orthonormal H of :mod:`.harmonics`.
-    expression_names: one for each coefficient where they mean something alone, else empty.
+    expression_names: of the expression coefficients, if each has a meaning of its own; else empty.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Morphable(nn.Module):
         }
 
     def neutral(self, batch: int = 1) -> Theta:
-        """The mean face, straight on, in even white light."""
+        """The mean face, frontal, in even white light."""
         zero = self.mean.new_zeros(batch, sum(self.sizes.values()))
         even = zero.new_zeros(9)
         even[0] = 1 / harmonics.NORMS[0]
@@ -107,7 +107,7 @@ class Morphable(nn.Module):
     # ------------------------------------------------------------------------- the face itself
 
     def shape(self, theta: Theta) -> Tensor:
-        """Vertices [B,V,3], not yet turned."""
+        """Vertices [B,V,3] before the rotation."""
         flat = self.mean + theta.identity @ self.identity.T + theta.expression @ self.expression.T
         return flat.reshape(len(theta), -1, 3)
 
@@ -141,11 +141,11 @@ class Morphable(nn.Module):
         return rz @ (ry @ rx if self.convention.order == "zyx" else rx @ ry)
 
     def place(self, points: Tensor, theta: Theta) -> Tensor:
-        """Model points [B,N,3] turned and shifted: the camera's axes, origin at the model's."""
+        """Model points [B,N,3] rotated and translated: the camera's axes, the model's origin."""
         return points @ self.rotation(theta).transpose(1, 2) + theta.translation[:, None]
 
     def irradiance(self, normals: Tensor, light: Tensor) -> Tensor:
-        """[B,V,3] at unit normals [B,V,3], turned already, under gamma [B,27]."""
+        """[B,V,3] at rotated unit normals [B,V,3] under gamma [B,27]."""
         return harmonics.basis(normals) @ self.from_light(light)
 
     def from_light(self, light: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ class Morphable(nn.Module):
         return torch.stack([uv[..., 0], size - self.convention.row_offset - uv[..., 1]], -1)
 
     def landmark_shape(self, theta: Theta) -> Tensor:
-        """Landmarks on the face, not yet turned [B,L,3]."""
+        """Landmarks on the face before the rotation [B,L,3]."""
         flat = (
             self.landmark_mean
             + theta.identity @ self.landmark_identity.T
@@ -179,11 +179,11 @@ class Morphable(nn.Module):
         return flat.reshape(len(theta), -1, 3)
 
     def landmarks(self, theta: Theta, size: int) -> Tensor:
-        """Landmarks in pixels, y downwards [B,L,2]; L = 68, or 0 where the model's file names none."""
+        """Landmarks in pixels, y downwards [B,L,2]; L = 68, or 0 if the model's file has none."""
         return self.to_rows(self.project(self.place(self.landmark_shape(theta), theta), size), size)
 
     def shares(self, theta: Theta) -> Tensor:
-        """Landmarks in shares of the picture's side, y downwards [B,L,2]."""
+        """Landmarks as fractions of the picture's side, y downwards [B,L,2]."""
         return self.landmarks(theta, PUBLISHED_SIZE) / PUBLISHED_SIZE
 
     def colours(self, theta: Theta, shape: Tensor) -> Tensor:
@@ -192,29 +192,29 @@ class Morphable(nn.Module):
         return self.skin(theta) * self.irradiance(normals, theta.light)
 
     def render(self, theta: Theta, size: int) -> Drawn:
-        """Draw the faces, differentiable in all of theta (see :mod:`.raster`)."""
+        """Render the faces, differentiable in all of theta (see :mod:`.rasterize`)."""
         shape = self.shape(theta)
         placed = self.place(shape, theta)
         points = self.to_rows(self.project(placed, size), size)
-        found = raster.rasterize(points, self.convention.distance - placed[..., 2], self.faces, size)
+        found = rasterize(points, self.convention.distance - placed[..., 2], self.faces, size)
         return Drawn(found.image(found.interpolate(self.colours(theta, shape))), found.mask())
 
     def solve_translation(self, theta: Theta, landmarks: Tensor, size: int) -> Theta:
-        """theta with the translation that brings its landmarks to ``landmarks`` [B,L,2] (pixels, y down).
+        """theta with the translation that moves its landmarks to ``landmarks`` [B,L,2] (pixels, y down).
 
         Least squares of the projection's equations, which are linear in it: f (X + tx) = u (d - Z - tz).
         """
         turned = self.landmark_shape(theta) @ self.rotation(theta).transpose(1, 2)
         rows = size - self.convention.row_offset - landmarks[..., 1]
-        seen = torch.stack([landmarks[..., 0], rows], -1) / size - 0.5
-        f, zero = self.convention.focal, torch.zeros_like(seen[..., 0])
+        target = torch.stack([landmarks[..., 0], rows], -1) / size - 0.5
+        f, zero = self.convention.focal, torch.zeros_like(target[..., 0])
         ahead = self.convention.distance - turned[..., 2]
         system, answer = [], []
         for axis in (0, 1):
-            columns = [zero, zero, seen[..., axis]]
+            columns = [zero, zero, target[..., axis]]
             columns[axis] = zero + f
             system.append(torch.stack(columns, -1))
-            answer.append(seen[..., axis] * ahead - f * turned[..., axis])
+            answer.append(target[..., axis] * ahead - f * turned[..., axis])
         a, b = torch.cat(system, 1), torch.cat(answer, 1)[..., None]
         solved = torch.linalg.solve(a.transpose(1, 2) @ a, a.transpose(1, 2) @ b)
         return replace(theta, translation=solved[..., 0])

@@ -1,9 +1,9 @@
-"""Triangles to pixels, with gradients, in plain PyTorch.
+"""A differentiable rasterizer in plain PyTorch.
 
-Which triangle a pixel shows is found by a z-buffer, without gradient.  Where in that triangle the pixel
-lies is then computed again from the vertices, correct in perspective, so that every interpolated value
-has gradients to the vertices' places and distances and to the values at them.  Outlines have none, as in
-MoFA (Tewari et al. 2017, section 6): a pixel's colour moves, the set of pixels does not.
+The z-buffer (:mod:`.zbuffer`) finds the triangle that a pixel shows, without gradients.  The pixel's position
+in that triangle is then computed again from the vertices, correct in perspective, so interpolated values have
+gradients with respect to the vertices' positions and distances and the values at them.  Outlines have no
+gradient, as in MoFA (Tewari et al. 2017, section 6): a pixel's colour changes, the set of pixels does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .zbuffer import rasterize as z_buffer
+from .zbuffer import visible_triangles
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Fragments:
         return flat.reshape(self.images, self.size, self.size, -1).permute(0, 3, 1, 2)
 
     def mask(self) -> Tensor:
-        """1 where a mesh is seen, float [B,1,size,size]."""
+        """1 where a mesh is visible, float [B,1,size,size]."""
         return self.image(torch.ones_like(self.weight[:, :1].detach()))
 
 
@@ -58,9 +58,9 @@ def rasterize(points: Tensor, distance: Tensor, faces: Tensor, size: int) -> Fra
     pixels, corners = [], []
     with torch.no_grad():
         for b in range(batch):
-            # one over distance is linear on the screen, so comparing it is exact
+            # 1 / distance is linear on the screen, so the comparison is exact
             screen = torch.cat([points[b], 1 / distance[b, :, None]], 1).float()
-            pixel, triangle, _ = z_buffer(screen, faces, two_sided, size)
+            pixel, triangle, _ = visible_triangles(screen, faces, two_sided, size)
             pixels.append(pixel + b * size * size)
             corners.append(faces[triangle] + b * count)
     pixel, corner = torch.cat(pixels), torch.cat(corners)

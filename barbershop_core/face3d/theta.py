@@ -1,4 +1,4 @@
-"""theta: the numbers that a morphable model draws a face from (PIE, section 3.1)."""
+"""theta: the numbers from which a morphable model renders a face (PIE, section 3.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import BadRequest
 
 TAU: Mapping[str, str] = {"pose": "rotation", "expression": "expression", "light": "light"}
-"""What a rig moves (the paper's tau) and the part of theta that it stands for."""
+"""What a rig edits (the paper's tau), and the part of theta that it is."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Theta:
         return self.map(lambda part: part[rows])
 
     def map(self, change) -> Theta:
-        """``change`` of every part."""
+        """``change`` applied to every part."""
         return Theta(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Numbers in each part, in the order in which :meth:`flat` joins them."""
+        """Numbers in each part, in the order of :meth:`flat`."""
         return {f.name: getattr(self, f.name).shape[1] for f in fields(self)}
 
     def flat(self) -> Tensor:
@@ -53,11 +53,11 @@ class Theta:
         return torch.cat([getattr(self, f.name) for f in fields(self)], 1)
 
     def tau(self, name: str) -> Tensor:
-        """The part that ``name`` ("pose", "expression", "light") stands for."""
+        """The part for ``name``: "pose", "expression" or "light"."""
         return getattr(self, TAU[tau_name(name)])
 
     def with_tau(self, name: str, value: Tensor) -> Theta:
-        """[theta^(not tau), value]: the same face but for one thing."""
+        """[theta^(not tau), value]: the same face except for one part."""
         return replace(self, **{TAU[tau_name(name)]: value})
 
     def mixed(self, other: Theta, names: Iterable[str]) -> Theta:
@@ -71,9 +71,6 @@ class Theta:
         """Yaw, pitch, roll in degrees [B,3]: positive to the picture's right, up, and clockwise."""
         x, y, z = self.rotation.unbind(1)
         return torch.rad2deg(torch.stack([y, -x, -z], 1))
-
-    def detach(self) -> Theta:
-        return self.map(Tensor.detach)
 
 
 def rotation_from_angles(degrees: Tensor) -> Tensor:
@@ -89,8 +86,8 @@ def from_flat(numbers: Tensor, sizes: Mapping[str, int]) -> Theta:
 
 
 def tau_name(name: str) -> str:
-    """The name of something that a rig moves.  Raises BadRequest for others."""
+    """A name of `TAU`, in lower case.  Raises BadRequest for others."""
     known = str(name).strip().lower()
     if known not in TAU:
-        raise BadRequest(f"A rig moves no '{name}'.", f"Choose from: {', '.join(TAU)}.")
+        raise BadRequest(f"A rig cannot edit '{name}'.", f"Choose from: {', '.join(TAU)}.")
     return known

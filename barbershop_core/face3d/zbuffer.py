@@ -1,4 +1,7 @@
-"""Z-buffer rasterization of triangle meshes, vectorized over triangles."""
+"""Which triangle each pixel shows: a z-buffer, vectorized over triangles, without gradients.
+
+:mod:`.rasterize` adds gradients and perspective; the portrait world's renderer uses this module directly.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import torch
 WINDOWS = (2, 3, 4, 5, 6, 8, 11, 16, 24, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
-def rasterize(
+def visible_triangles(
     screen: torch.Tensor, faces: torch.Tensor, two_sided: torch.Tensor, size: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Which triangle each pixel shows, and where in it.
+    """The triangle that each pixel shows, and the position in it.
 
     screen: float [V,3], x and y in pixels (pixel centres at .5), z growing towards the viewer.
     faces: long [F,3], counter-clockwise as seen (y up before the flip, so clockwise on screen).

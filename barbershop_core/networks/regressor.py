@@ -1,7 +1,7 @@
-"""What a portrait of the world shows, told from its picture: parameters, 3D face and landmarks.
+"""Regressor of the portrait world: a picture's parameters, 3D face and landmarks.
 
-A judge for edits and the reading end of PIE's rig (theta, as of a face autoencoder, Tewari et al. 2020,
-section 3.1).  All sizes are read from the weights.
+It scores edits, and gives PIE's rig its theta, as MoFA does in the article (Tewari et al. 2020, section 3.1).
+All sizes are read from the weights.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from . import layout
 from .resample import resize
 
 WHAT = "weights of a portrait regressor"
-SIDE = 128  # px at which it looks
+SIDE = 128  # px of its input
 LANDMARKS = 68
 
 
 @dataclass(frozen=True)
 class Reading:
     """p [B,P], the world's parameters each in about [-1,1] (`world.params.uniform`); theta [B,T] in the
-    units of `world.render`; landmarks [B,68,2] as (x, y) in shares of the image's side, 0..1."""
+    units of `world.render`; landmarks [B,68,2] (x, y), fractions of the image's side, 0..1."""
 
     p: Tensor
     theta: Tensor
@@ -31,7 +31,7 @@ class Reading:
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a 1x1 one; halves the resolution."""
+    """Two 3x3 convolutions with a 1x1 shortcut; halves the resolution."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -50,7 +50,8 @@ class Regressor(nn.Module):
     """Image [B,3,R,R] in [-1,1], any R -> `Reading`.
 
     widths: channels at 1/2, 1/4, ... of 128 px; hidden: width before the outputs;
-    outputs: numbers of parameters and of theta.  The buffers hold mean and spread of the training's theta.
+    outputs: numbers of parameters and of theta.  The buffers hold mean and standard deviation
+    of the training data.
     """
 
     def __init__(

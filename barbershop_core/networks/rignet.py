@@ -1,8 +1,8 @@
-"""RigNet: a latent code and the pose, expression or light it is to get -> the code that has it.
+"""RigNet: a latent code and a pose, expression or light -> the code edited to show it.
 
-Tewari et al., "StyleRig" (CVPR 2020), section 4.2: for each row of W+ a linear encoder tells 32 numbers
-of the row, a decoder turns them and theta^tau into an offset of that row, w' = w + d.  One such net for
-each tau.  The article's layers are linear with ELUs; ours has one hidden layer in the decoder.  All sizes
+Tewari et al., "StyleRig" (CVPR 2020), section 4.2: for each row of W+ a linear encoder maps the row to 32
+numbers, and a decoder maps these and theta^tau to an offset of that row, w' = w + d.  Each tau has its own
+network.  The article's layers are linear with ELUs; ours has one hidden layer in the decoder.  All sizes
 are read from the weights.
 """
 
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from . import layout
 
 WHAT = "rig of a generator (RigNet)"
-ENCODED = 32  # numbers told of each row (StyleRig)
+ENCODED = 32  # numbers that encode a row (StyleRig)
 
 
 class Rows(nn.Module):
-    """A linear layer for each of L rows: [B,L,I] -> [B,L,O]."""
+    """A separate linear layer for each of L rows: [B,L,I] -> [B,L,O]."""
 
     def __init__(self, rows: int, inputs: int, outputs: int, gain: float = 1.0):
         super().__init__()
@@ -36,31 +36,31 @@ class Rows(nn.Module):
 class TauNet(nn.Module):
     """The rig of one tau of ``numbers`` numbers; see the module.
 
-    In ``mean``, ``std`` [numbers] lie the statistics of theta^tau over generated portraits.
+    The buffers ``mean``, ``std`` [numbers] hold the statistics of theta^tau over generated portraits.
     """
 
     def __init__(self, rows: int, style_dim: int, numbers: int, encoded: int = ENCODED, hidden: int = 96):
         super().__init__()
         self.encoder = Rows(rows, style_dim, encoded)
         self.hidden = Rows(rows, encoded + numbers, hidden)
-        self.decoder = Rows(rows, hidden, style_dim, gain=0.01)  # close to "nothing changes"
+        self.decoder = Rows(rows, hidden, style_dim, gain=0.01)  # starts close to no change
         self.straight = Rows(rows, encoded + numbers, style_dim, gain=0.01)
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("std", torch.ones(numbers))
 
     def forward(self, rows: Tensor, tau: Tensor) -> Tensor:
         """Standardized rows [B,L,D] and theta^tau [B,numbers] -> standardized offsets [B,L,D]."""
-        told = F.elu(self.encoder(rows))
+        encoded = F.elu(self.encoder(rows))
         wanted = ((tau - self.mean) / self.std)[:, None].expand(-1, rows.shape[1], -1)
-        both = torch.cat([told, wanted], 2)
+        both = torch.cat([encoded, wanted], 2)
         return self.decoder(F.elu(self.hidden(both))) + self.straight(both)
 
 
 class RigNet(nn.Module):
     """The rig of a generator with ``n_latent`` rows of ``style_dim``.
 
-    sizes: numbers of each tau ("pose", "expression", "light").  The buffers ``w_mean``, ``w_std`` [D]
-    standardize W.
+    sizes: number of values of each tau ("pose", "expression", "light").
+    The buffers ``w_mean``, ``w_std`` [D] standardize W.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RigNet(nn.Module):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Numbers of each tau that the rig moves."""
+        """Number of values of each tau."""
         return {name: len(net.mean) for name, net in self.tau.items()}
 
     def forward(self, w_plus: Tensor, name: str, tau: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def from_state(checkpoint: Any) -> RigNet:
     state = layout.state_of(checkpoint, WHAT)
     names = sorted({key.split(".")[1] for key in state if key.startswith("tau.") and key.count(".") > 1})
     if not names:
-        raise layout.wrong(WHAT, "no 'tau' is in them")
+        raise layout.wrong(WHAT, "they have no 'tau'")
     sizes = {name: layout.shape_of(state, f"tau.{name}.mean", WHAT, 1)[0] for name in names}
     rows, style_dim, encoded = layout.shape_of(state, f"tau.{names[0]}.encoder.weight", WHAT, 3)
     hidden = layout.shape_of(state, f"tau.{names[0]}.decoder.weight", WHAT, 3)[1]

@@ -1,6 +1,6 @@
 """Short animations: frames as the bytes of a GIF or an MP4.
 
-MP4 through the system's ffmpeg (H.264, plays everywhere) where there is one, else through OpenCV (VP9).
+MP4 is written by the system's ffmpeg (H.264) if there is one, otherwise by OpenCV (VP9).
 """
 
 from __future__ import annotations
@@ -20,26 +20,22 @@ from ..progress import Step, Steps
 
 FORMATS = ("gif", "mp4")
 SMALLEST = 256
-"""px: smaller frames are enlarged, so that players show them at a size one can see."""
-
-
-def there_and_back(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """Frames forwards and backwards, so that the end meets the beginning."""
-    return [*frames, *frames[-2:0:-1]]
+"""px of the shorter side; smaller frames are enlarged."""
 
 
 def encode(frames: list[np.ndarray], kind: str = "gif", fps: int = 12) -> Steps[dict[str, Any]]:
     """Frames as a looping animation.
 
-    frames: uint8 [H,W,3] each, two at least.  kind: "gif" or "mp4".  fps: 1..60.
-    Returns {"data": bytes, "name": file name, "gif": bytes, "notices": list}.  Raises BadRequest.
+    frames: at least two, uint8 [H,W,3] each.  kind: "gif" or "mp4".  fps: 1..60.
+    Yields the stage "write animation".  Returns {"data": bytes, "name": file name, "gif": bytes, "notices":
+    list}; data is a GIF if no MP4 can be written here, and a notice says so.  Raises BadRequest.
     """
     if kind not in FORMATS:
         raise BadRequest(f"There is no animation format '{kind}'.", f"Choose one of: {', '.join(FORMATS)}.")
     if not 1 <= fps <= 60:
-        raise BadRequest(f"{fps} pictures a second make no sense.", "Choose 1 to 60; 12 is usual.")
+        raise BadRequest(f"{fps} frames per second is out of range.", "Give 1 to 60; 12 is usual.")
     if len(frames) < 2:
-        raise BadRequest("An animation needs two frames at least.", "Ask for more frames.")
+        raise BadRequest("An animation needs at least two frames.", "Ask for more frames.")
     total, notices = 1 + (kind == "mp4"), []
     large = [_enlarged(frame) for frame in frames]
     gif = _gif(large, fps)
@@ -56,7 +52,7 @@ def encode(frames: list[np.ndarray], kind: str = "gif", fps: int = 12) -> Steps[
 
 def _enlarged(frame: np.ndarray) -> np.ndarray:
     factor = -(-SMALLEST // min(frame.shape[:2]))
-    height, width = (factor * n - factor * n % 2 for n in frame.shape[:2])  # video wants even sides
+    height, width = (factor * n - factor * n % 2 for n in frame.shape[:2])  # video needs even sides
     if factor == 1:
         return frame[:height, :width]
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
@@ -76,37 +72,16 @@ def _mp4_ffmpeg(frames: list[np.ndarray], fps: int) -> bytes | None:
     height, width = frames[0].shape[:2]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.mp4"
-        call = [
-            program,
-            "-v",
-            "error",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "rgb24",
-            "-s",
-            f"{width}x{height}",
-            "-r",
-            str(fps),
-            "-i",
-            "-",
-            "-c:v",
-            "libx264",
-            "-crf",
-            "18",
-            "-pix_fmt",
-            "yuv420p",
-            "-movflags",
-            "+faststart",
-            str(path),
-        ]
+        source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps} -i -"
+        encoding = "-c:v libx264 -crf 18 -pix_fmt yuv420p -movflags +faststart"
+        call = [program, "-v", "error", *source.split(), *encoding.split(), str(path)]
         done = subprocess.run(call, input=b"".join(f.tobytes() for f in frames), capture_output=True)
         return path.read_bytes() if done.returncode == 0 and path.is_file() else None
 
 
 def _mp4_opencv(frames: list[np.ndarray], fps: int) -> bytes | None:
     try:
-        import cv2
+        import cv2  # installed with mediapipe
     except ImportError:
         return None
     height, width = frames[0].shape[:2]

@@ -1,7 +1,7 @@
 """Expressions by name, for any face model.
 
-Where a model's coefficients mean something alone, a name stands for some of them.  Elsewhere (Basel) it
-stands for how landmarks move, and the coefficients that move them so are solved for.
+If a model's coefficients have meanings of their own (the portrait world), an expression is a set of values
+for some of them.  Otherwise (Basel) it is a movement of landmarks, and the coefficients are solved for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import BadRequest
 from ..face3d.morphable import Morphable
+from .options import EXPRESSIONS, STRENGTH
 
 BY_COEFFICIENT: Mapping[str, Mapping[str, float]] = {
     "smile": {"smile": 0.9, "frown": -0.3},
@@ -23,7 +24,7 @@ BY_COEFFICIENT: Mapping[str, Mapping[str, float]] = {
     "neutral": {"smile": 0.0, "mouth_open": -0.2, "brow_raise": 0.0, "eye_open": 0.1, "frown": 0.0},
 }
 
-# iBUG points and how far they go, in distances of the eyes: to the face's outside, upwards
+# iBUG points and how far they move, in distances between the eyes: outwards, upwards
 BY_LANDMARK: Mapping[str, tuple[tuple[tuple[int, ...], float, float], ...]] = {
     "smile": (((48, 54, 60, 64), 0.12, 0.10), ((49, 53, 59, 55), 0.05, 0.04)),
     "open mouth": (((55, 56, 57, 58, 59, 65, 66, 67), 0.0, -0.30), ((6, 7, 8, 9, 10), 0.0, -0.22)),
@@ -32,31 +33,30 @@ BY_LANDMARK: Mapping[str, tuple[tuple[tuple[int, ...], float, float], ...]] = {
     "frown": (((20, 21, 22, 23), -0.04, -0.08), ((48, 54, 60, 64), 0.0, -0.08)),
     "neutral": (),
 }
-NAMES = tuple(BY_COEFFICIENT)
 
 
 def controls(model: Morphable) -> tuple[str, ...]:
-    """Names of the sliders that a model has: its coefficients', or those of whole expressions."""
-    return model.expression_names or tuple(name for name in NAMES if name != "neutral")
+    """Names of a model's controls: its coefficients, or else the named expressions."""
+    return model.expression_names or tuple(name for name in EXPRESSIONS if name != "neutral")
 
 
 def moved(
     model: Morphable, expression: Tensor, asked: str | Mapping[str, float] | None, strength: float = 1.0
 ) -> Tensor:
-    """beta [1,E] with an expression put on.
+    """Change an expression beta [1,E].
 
-    asked: a name, which at strength 1 is reached whatever was there before; or amounts to add by control.
-    Raises BadRequest for unknown names and for a strength outside of 0..1.5.
+    asked: a name of `options.EXPRESSIONS`, which strength 1 reaches from any expression; or amounts by
+        control, -2..2, which are multiplied by strength and added.  strength: 0..1.5.
+    Raises BadRequest for unknown names and numbers out of range.
     """
     if asked is None:
         return expression
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength <= 1.5:
-        raise BadRequest(f"A strength of {strength} is out of range.", "Give 0 to 1.5; 1 is the whole of it.")
+    STRENGTH.check(strength)
     if not isinstance(asked, str):
         return expression + strength * _added(model, asked, expression)
     name = asked.strip().lower()
-    if name not in NAMES:
-        raise BadRequest(f"There is no expression '{asked}'.", f"Choose one of: {', '.join(NAMES)}.")
+    if name not in EXPRESSIONS:
+        raise BadRequest(f"There is no expression '{asked}'.", f"Choose one of: {', '.join(EXPRESSIONS)}.")
     if not model.expression_names:
         return (1 - min(strength, 1.0)) * expression + strength * solved(model, name).to(expression)
     wanted = expression.clone()
@@ -73,7 +73,7 @@ def _added(model: Morphable, amounts: Mapping[str, float], like: Tensor) -> Tens
             raise BadRequest(f"{control} = {amount} is out of range.", "Give -2 to 2.")
         if model.expression_names:
             total[:, _place(model, control)] += amount
-        elif control in NAMES:
+        elif control in EXPRESSIONS:
             total += amount * solved(model, control).to(like)
         else:
             raise _unknown(model, control)
@@ -93,11 +93,14 @@ def _unknown(model: Morphable, control: str) -> BadRequest:
 
 
 def solved(model: Morphable, name: str, ridge: float = 1e-3) -> Tensor:
-    """beta [1,E] whose landmarks move as BY_LANDMARK says: least squares with a ridge."""
+    """beta [1,E] that moves the landmarks as in BY_LANDMARK, by ridge regression.
+
+    Raises BadRequest if the model has no landmarks.
+    """
     mean = model.landmark_mean.reshape(-1, 3)
     if not len(mean):
         raise BadRequest(
-            "This face model names no landmarks, so it knows no expressions.",
+            "Named expressions need landmarks, which this face model does not have.",
             "Use BFM_model_front.mat or 3DDFA-V3's face_model.npy.",
         )
     eyes = (mean[42:48].mean(0) - mean[36:42].mean(0)).norm()

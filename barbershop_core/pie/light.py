@@ -1,29 +1,31 @@
-"""Light as a person thinks of it: a lamp's direction, its strength and warmth, over a soft fill."""
+"""Light by a lamp's direction, strength and warmth, over a soft fill."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadRequest
 from ..face3d import harmonics
+from ..options import checked
 from .options import AZIMUTH, ELEVATION, LAMP, LIGHT_PARTS, WARMTH
 
-RANGES = {part.name: (part.low, part.high) for part in LIGHT_PARTS}
-KEY, SPREAD = 0.62, 0.26  # irradiance of the lamp at strength 1, and its change beside the fill's
-AMBIENT, DIMMING, FILL = 0.64, 0.22, 0.22
+KEY, SPREAD = 0.62, 0.26  # irradiance of the lamp at strength 1, and its variation in the world
+AMBIENT, DIMMING, FILL = 0.64, 0.22, 0.22  # DIMMING: ambient light lost for each SPREAD of the lamp
 TINT = (0.06, 0.006, -0.06)  # of red, green and blue at warmth 1
 
 
 @dataclass(frozen=True)
 class Light:
-    """azimuth: degrees, positive from the picture's right.  elevation: degrees, positive from above.
+    """A lamp over a soft fill.
+
+    azimuth: degrees, positive from the picture's right.  elevation: degrees, positive from above.
     strength: of the lamp over the fill, 1 for a portrait's usual light.  warmth: -1 cool to 1 warm.
+    Raises BadRequest for values outside the ranges of `options.LIGHT_PARTS`.
     """
 
     azimuth: float = AZIMUTH.default
@@ -32,16 +34,11 @@ class Light:
     warmth: float = WARMTH.default
 
     def __post_init__(self):
-        for field in fields(self):
-            value, (low, high) = getattr(self, field.name), RANGES[field.name]
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-                unit = " degrees" if field.name in ("azimuth", "elevation") else ""
-                raise BadRequest(
-                    f"A light's {field.name} of {value} is out of range.", f"Give {low:g} to {high:g}{unit}."
-                )
+        for option in LIGHT_PARTS:
+            option.check(getattr(self, option.name))
 
     def coefficients(self) -> Tensor:
-        """Irradiance in orthonormal harmonics, [9,3] (see :mod:`.harmonics`)."""
+        """Irradiance in orthonormal harmonics, [9,3] (see :mod:`..face3d.harmonics`)."""
         a, e = math.radians(self.azimuth), math.radians(self.elevation)
         towards = torch.tensor([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
         key = KEY * self.strength
@@ -51,20 +48,15 @@ class Light:
 
 
 def read(light: Light | Mapping[str, float] | None) -> Light | None:
-    """A light from its numbers by name, those that are missing as usual.  Raises BadRequest."""
-    if light is None or isinstance(light, Light):
-        return light
-    unknown = [name for name in light if name not in RANGES]
-    if unknown:
-        raise BadRequest(f"A light has no '{unknown[0]}'.", f"Give some of: {', '.join(RANGES)}.")
-    return Light(**{name: value for name, value in light.items() if value is not None})
+    """A light from its numbers by name, or by default where they are missing.  Raises BadRequest."""
+    return light if light is None or isinstance(light, Light) else Light(**checked(LIGHT_PARTS, light))
 
 
 def found_in(coefficients: Tensor) -> Light:
-    """The light that comes nearest to [9,3] coefficients, inside of the ranges."""
+    """The light nearest to coefficients [9,3], within the ranges of `options.LIGHT_PARTS`."""
     scale = 2 / 3 * harmonics.NORMS[1]
     luminance, key = coefficients.mean(1), KEY
-    for _ in range(40):  # the fill depends a little on the lamp's strength
+    for _ in range(40):  # the fill depends slightly on the lamp's strength
         y, z, x = ((luminance - _white(key))[1:4] / scale).tolist()
         key = math.sqrt(x * x + y * y + z * z)
     red, blue = (float((coefficients[:, k] - luminance)[0]) for k in (0, 2))
@@ -76,11 +68,11 @@ def found_in(coefficients: Tensor) -> Light:
         "warmth": warmth,
         "elevation": math.degrees(math.atan2(y, math.hypot(x, z))),
     }
-    return Light(**{k: float(min(max(v, RANGES[k][0]), RANGES[k][1])) for k, v in found.items()})
+    return Light(**{o.name: float(min(max(found[o.name], o.low), o.high)) for o in LIGHT_PARTS})
 
 
 def sphere(light: Light | Mapping[str, float], side: int = 120) -> np.ndarray:
-    """A grey ball under the light, uint8 [side,side,3] on a dark ground."""
+    """A grey sphere under the light, on a dark background: uint8 [side,side,3]."""
     at = (torch.arange(side) + 0.5) * (2.3 / side) - 1.15
     x, y = at[None].expand(side, side), -at[:, None].expand(side, side)
     inside = x * x + y * y <= 1
@@ -92,8 +84,10 @@ def sphere(light: Light | Mapping[str, float], side: int = 120) -> np.ndarray:
 
 
 def _white(key: float) -> Tensor:
-    """Ambient light, a little from above, and a fill from the front: coefficients [9].  A stronger lamp
-    goes with less ambient light, as exposures do."""
+    """Ambient light, slightly from above, and a fill from the front: coefficients [9].
+
+    The stronger the lamp, the less ambient light, as with a camera's exposure.
+    """
     ambient = torch.zeros(9)
     ambient[0], ambient[1], ambient[2] = 1.0, 0.16, 0.04
     ambient = ambient / torch.tensor([harmonics.NORMS[0]] + [harmonics.NORMS[1]] * 8)

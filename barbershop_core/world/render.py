@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..face3d.zbuffer import rasterize
+from ..face3d.zbuffer import visible_triangles
 from . import meshes, shading
 from .params import Portrait, caption, indices
 
@@ -157,7 +157,8 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
     xy = screen(_project(vertices), big)
     placed = torch.from_numpy(np.concatenate([xy, vertices[:, 2:]], 1).astype(np.float32))
     pixel, triangle, weight = (
-        a.numpy() for a in rasterize(placed, torch.from_numpy(faces), torch.from_numpy(two_sided), big)
+        a.numpy()
+        for a in visible_triangles(placed, torch.from_numpy(faces), torch.from_numpy(two_sided), big)
     )
     corner = faces[triangle]
 

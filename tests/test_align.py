@@ -9,8 +9,9 @@ import torch
 from small_studio import SIDE, TINY
 
 from barbershop_core.barbershop.align import align, align_feature
+from barbershop_core.barbershop.hair_code import code_with_hair
 from barbershop_core.barbershop.target_mask import ParseLoss, TargetMask
-from barbershop_core.barbershop.turn import PARTS, lend, moments, turn
+from barbershop_core.barbershop.turn import PARTS, moments, turn
 from barbershop_core.editing.regions import REGIONS, parse
 from barbershop_core.progress import run
 
@@ -95,7 +96,7 @@ def test_turning_brings_the_parts_together(small_pack, scene):
     assert torch.allclose(still, w_rec, atol=1e-4)
 
 
-def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):
+def test_hair_moves_only_what_leaves_the_face(small_pack, scene):
     person, image, own, _ = scene
     g, first = small_pack.generator, small_pack.generator.feature_index
     z = torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(9))
@@ -104,10 +105,11 @@ def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):
     labels[: SIDE // 2] = 0  # the face is the lower half
     half = slice(SIDE // 2 + 4, None)
 
-    def lent(weight: float):
-        return run(lend(small_pack, person, reference, labels, replace(TINY, lend=weight)))
+    def with_hair(weight: float):
+        preset = replace(TINY, face_change=weight)
+        return run(code_with_hair(small_pack, person, reference, labels, preset))
 
-    free, bound = lent(1e6), lent(1e-3)
+    free, bound = with_hair(1e6), with_hair(1e-3)
     assert torch.equal(free[:, first:], person[:, first:])
     # unbound it is the reference as far as the main axes go, bound the face stays and the rest may move
     distance = (free - reference)[:, :first].norm() / (person - reference)[:, :first].norm()
@@ -117,14 +119,14 @@ def test_lending_moves_only_what_the_face_does_not_notice(small_pack, scene):
     assert changes[1] < 0.2 * changes[0]
 
 
-def test_lending_by_a_learnt_matrix(small_pack, scene, monkeypatch):
+def test_hair_by_a_learnt_projection(small_pack, scene, monkeypatch):
     """A matrix that knows hair's axes of W moves along them alone, by the reference's difference."""
     person, _, labels, _ = scene
     g = small_pack.generator
     reference = g.spread(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(9))))
     axes = torch.linalg.qr(torch.randn(g.style_dim, 3, generator=torch.Generator().manual_seed(4)))[0]
     monkeypatch.setattr(type(small_pack), "hair_projection", property(lambda pack: axes @ axes.T))
-    moved = run(lend(small_pack, person, reference, labels, TINY))
+    moved = run(code_with_hair(small_pack, person, reference, labels, TINY))
     first = small_pack.generator.feature_index
     step, wanted = (moved - person)[0, :first], (reference - person)[:, :first].mean(1)
     assert torch.allclose(step @ axes, (wanted @ axes).expand(first, -1), atol=1e-5)

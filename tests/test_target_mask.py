@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_studio import SIDE, TINY, portrait
 
-from barbershop_core.barbershop.geometry import carry, carry_labels, face_points, residual, similarity
+from barbershop_core.barbershop.geometry import face_points, residual, similarity, warp, warp_labels
 from barbershop_core.barbershop.target_mask import Claim, even, lay_together, painted, read_painted
 from barbershop_core.editing.regions import REGIONS, colour_map, region_index
 from barbershop_core.errors import BadRequest
@@ -127,7 +127,7 @@ def test_similarity_carries_a_face_onto_a_face(move):
     reference, person = head((42, 44), x, y, s), head((42, 44))
     matrix = similarity(reference, person)
     assert torch.allclose(matrix[:, :2], s * torch.eye(2), atol=0.04)
-    carried = carry_labels(reference, matrix)
+    carried = warp_labels(reference, matrix)
     a, b = carried == HAIR, person == HAIR
     assert float((a & b).sum()) / float((a | b).sum()) > 0.9
     assert residual(reference, person) < 0.01
@@ -142,7 +142,7 @@ def test_similarity_knows_rotation():
         [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=torch.float32
     )
     matrix = torch.cat([around, (0.5 - around @ torch.tensor([0.5, 0.5]))[:, None]], 1)
-    tilted = carry_labels(person, matrix)  # tilted(p) = person(matrix p)
+    tilted = warp_labels(person, matrix)  # tilted(p) = person(matrix p)
     found = similarity(person, tilted)
     assert torch.allclose(found, matrix, atol=0.05)
 
@@ -159,7 +159,7 @@ def test_no_face_no_movement():
     assert face_points(empty) == {} and residual(empty, head()) == 0.0
     assert torch.equal(similarity(empty, head()), torch.eye(3)[:2])
     picture = torch.rand(1, 3, R, R)
-    assert torch.equal(carry(picture, similarity(empty, head())), picture)
+    assert torch.equal(warp(picture, similarity(empty, head())), picture)
 
 
 def test_painted_mask_is_used_as_it_is():

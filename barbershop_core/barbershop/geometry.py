@@ -82,7 +82,7 @@ def residual(reference: Tensor, person: Tensor) -> float:
     return float((p @ matrix[:, :2].T + matrix[:, 2] - q).norm(dim=1).max())
 
 
-def carry(values: Tensor, matrix: Tensor, mode: str = "bilinear") -> Tensor:
+def warp(values: Tensor, matrix: Tensor, mode: str = "bilinear") -> Tensor:
     """Resample a picture or feature map of the reference in the person's frame.
 
     values: [B,C,h,w] float; matrix: of :func:`similarity`; mode: "bilinear" or "nearest".  What comes
@@ -97,9 +97,9 @@ def carry(values: Tensor, matrix: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(values, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def carry_labels(labels: Tensor, matrix: Tensor) -> Tensor:
+def warp_labels(labels: Tensor, matrix: Tensor) -> Tensor:
     """The same for a label map [R,R]."""
-    return carry(labels[None, None].float(), matrix, "nearest")[0, 0].round().to(labels.dtype)
+    return warp(labels[None, None].float(), matrix, "nearest")[0, 0].round().to(labels.dtype)
 
 
 def _centre(mask: Tensor) -> Tensor | None:

@@ -25,7 +25,8 @@ from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from .compose import SKIN_TONED, Assignment, Composite, Reference, composite, is_turned, make_target
+from .compose import SKIN_TONED, Assignment, Composite, composite, make_target
+from .reference import Reference, is_turned
 from .target_mask import read_painted
 from .transfer_presets import TransferPreset, transfer_preset
 

@@ -24,7 +24,7 @@ class TransferPreset:
     cross_entropy, style, keep: weights of the parse against the target mask, of the masked Gram
         matrices, and (ours) of staying with the reference's own pixels where they are to be kept.
     distance: weight, while a head is turned, of the mean square of the whitened offset.
-    lend: how much the person's face may change while hair is lent, see `pose.lend`.
+    face_change: how much the person's face may change when its code takes on hair, see `hair_code`.
     colour: weight of the region's mean colour beside masked LPIPS in the blending (ours); hair of
         another shape has few pixels in common with the reference's.
     every_reference: align all references as published; else only the person, and only where nothing that
@@ -49,7 +49,7 @@ class TransferPreset:
     style: float = 4e4
     keep: float = 0.0
     distance: float = 2e-3
-    lend: float = 0.1
+    face_change: float = 0.1
     colour: float = 0.0
     every_reference: bool = True
     side: int = 256

@@ -1,7 +1,11 @@
-"""What the page's controls do: their values in, steps of the core through, pictures and words out.
+"""What the page's controls do: their values in, pictures and words out.
 
-A module a concern: ``core`` (the one place that computes), ``history`` (the chain of edits of a visit),
-``panel`` (the result panel all tabs share), ``photos``, ``hair``, ``words``, ``rig`` (the tabs' handlers) and
-``layout`` (where things stand and what calls what).  No tensors here: that is ``barbershop_core``, imported
-only when somebody presses a button, so that the first page appears at once.
+- ``ui``: the components by name.  ``files``: texts and temporary files.
+- ``gpu``: the open pack and the decorator behind which everything computes.  ``visits``: the chain of edits
+  of a visit, on disk.  ``edits``, ``sessions``: what is computed.
+- ``panel``: the result panel that all tabs share.  ``photos``, ``hair``, ``words``, ``rig``, ``examples``:
+  the handlers.  ``layout``: where things stand and what calls what.
+
+No tensors here: that is ``barbershop_core``, whose heavy modules are imported only when somebody presses a
+button, so that the first page appears at once.
 """

@@ -1,16 +1,20 @@
-"""The tabs "Hair" and "Face swap": forms in, edits out."""
+"""The tabs "Hair" and "Face swap"."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import gradio as gr
 import numpy as np
+from gradio.blocks import Block
 
 from barbershop_core.errors import BadRequest
 
-from . import panel
-from .history import Visit
+from . import edits, gpu, panel, photos
+from .ui import Updates, Values, ui
+from .visits import Visit
 
-MODES = ("realistic", "fidelity")
 FEATURES = ("brows", "eyes", "nose", "mouth", "skin", "ears", "glasses", "neck")
 KEEP = "keep"
 SOURCES = {
@@ -19,67 +23,59 @@ SOURCES = {
     "photo A": "extra_a",
     "photo B": "extra_b",
 }
-PHOTOS = ("face", "hair_shape", "hair_color", "extra_a", "extra_b")
-TRANSFER_INPUTS = (
-    *PHOTOS,
-    *(f"{name}_index" for name in PHOTOS),
-    *(f"from_{name}" for name in FEATURES),
-    "mode",
-    "preset",
-    "smooth",
-    "seed",
-    "painted",
-    "mask_state",
-)
-SWAP_INPUTS = ("face", "face_index", "swap_face", "swap_face_index", "swap_preset")
-NO_PERSON = ("The photo of the person is missing.", "Upload it in the first field.")
 
 
-def begin(visit: Visit, form: dict) -> None:
-    """Let the visit stand on the form's photo of the person.  Raises BadRequest where there is none."""
-    if not form.get("face"):
-        raise BadRequest(*NO_PERSON)
-    visit.begin(form["face"], None if form.get("face_index") is None else int(form["face_index"]))
+def references() -> dict[str, photos.PhotoSlot]:
+    """The photos beside the person's, by role."""
+    return {role: getattr(ui, role) for role in SOURCES.values()}
 
 
-def transfer_request(values: dict) -> dict:
-    """The request of the hair form.  Raises BadRequest where something is missing."""
-    request = {k: v for k, v in values.items() if k in ("mode", "preset", "smooth", "seed") and v is not None}
-    for name in PHOTOS:
-        request[name] = values.get(name)
-        request[f"{name}_index"] = values.get(f"{name}_index")
-    if not request["face"]:
-        raise BadRequest(*NO_PERSON)
+def form() -> set[Block]:
+    """The controls of the hair form."""
+    slots = set().union(*(slot.inputs for slot in (ui.face, *references().values())))
+    return slots | {*ui.sources.values(), ui.mode, ui.preset, ui.smooth, ui.seed, ui.editor, ui.mask_state}
+
+
+def swap_form() -> set[Block]:
+    """The controls of the face swap form."""
+    return ui.face.inputs | ui.swap_face.inputs | {ui.swap_preset}
+
+
+def wanted(values: Values) -> tuple[dict[str, Any], dict[str, tuple[str | None, int | None]]]:
+    """Options and reference photos of the hair form.  Raises BadRequest where something is missing."""
+    if not values[ui.face.image]:
+        raise BadRequest("The photo of the person is missing.", "Upload it in the first field.")
+    given = {role: slot.chosen(values) for role, slot in references().items()}
     regions = {}
-    for feature in FEATURES:
-        source = SOURCES.get(values.get(f"from_{feature}"))
-        if source is None:
+    for feature, choice in ui.sources.items():
+        if values[choice] == KEEP:
             continue
-        if not request[source]:
-            words = values[f"from_{feature}"]
+        role = SOURCES[values[choice]]
+        if given[role][0] is None:
             raise BadRequest(
-                f"The {feature} should come from the {words}, which is missing.",
+                f"The {feature} should come from the {values[choice]}, which is missing.",
                 "Upload it or choose 'keep'.",
             )
-        regions[feature] = source
-    request["regions"] = regions
-    if not (request["hair_shape"] or request["hair_color"] or regions):
+        regions[feature] = role
+    if not (given["hair_shape"][0] or given["hair_color"][0] or regions):
         raise BadRequest(
             "There is nothing to change yet.",
             "Upload a photo for the hair's shape or colour, or choose parts below.",
         )
-    return request
+    options = {"mode": values[ui.mode], "preset": values[ui.preset], "smooth": values[ui.smooth]}
+    return options | {"seed": values[ui.seed], "regions": regions}, given
 
 
-def title_of(request: dict) -> str:
-    """What a transfer does, in a word or two for the chain."""
+def title_of(values: Values) -> str:
+    """What a transfer does, in a word or two."""
     hair = {(True, True): "Hair", (True, False): "Hair shape", (False, True): "Hair colour"}
-    words = [hair.get((bool(request.get("hair_shape")), bool(request.get("hair_color"))), "")]
-    return ", ".join(filter(None, [*words, *(request.get("regions") or {})])).capitalize()
+    words = [hair.get((bool(values[ui.hair_shape.image]), bool(values[ui.hair_color.image])), "")]
+    words += [feature for feature, choice in ui.sources.items() if values[choice] != KEEP]
+    return ", ".join(filter(None, words)).capitalize()
 
 
 def painted_mask(painted: dict | None, state: dict | None) -> np.ndarray | None:
-    """The automatic labels with the visitor's strokes on them, uint8 [r,r]; ``None`` without strokes."""
+    """The automatic labels with the visitor's strokes on them, uint8 [r,r]; None without strokes."""
     from barbershop_core.editing.mask_file import paint_over
 
     if not painted or not painted.get("layers"):
@@ -92,66 +88,50 @@ def painted_mask(painted: dict | None, state: dict | None) -> np.ndarray | None:
     return paint_over(state["labels"], layer)
 
 
-def _wanted(form: dict, visit: Visit) -> dict:
-    """The form's request, but for the photo of the person, which the visit keeps."""
-    wanted = transfer_request(form)
-    begin(visit, form)
-    return {k: v for k, v in wanted.items() if k not in ("face", "face_index")}
-
-
-def run_transfer(session: gr.Request, *values):
+def run_transfer(values: Values, session: gr.Request) -> Iterator[Updates]:
     """The Run button of the hair form."""
-    form = dict(zip(TRANSFER_INPUTS, values))
 
-    def request(visit: Visit) -> dict:
-        wanted = _wanted(form, visit)
-        wanted["mask"] = painted_mask(form.get("painted"), form.get("mask_state"))
-        return wanted
+    def task(visit: Visit) -> gpu.Task:
+        options, given = wanted(values)
+        photos.begin(visit, values)
+        mask = painted_mask(values[ui.editor], values[ui.mask_state])
+        return visit.task("transfer", options | {"mask": mask}, given)
 
-    try:
-        title = title_of(transfer_request(form))
-    except BadRequest:
-        title = ""  # said by the run itself
-    yield from panel.edit("transfer", request, title, session, form["preset"])
+    yield from panel.edit(session, task, title_of(values), values[ui.preset])
 
 
-def run_swap(session: gr.Request, *values):
-    """The Run button of the face swap form: another photo's face into the portrait."""
-    form = dict(zip(SWAP_INPUTS, values))
+def prepare_mask(values: Values, session: gr.Request) -> Iterator[Updates]:
+    """Load the automatic target mask into the editor."""
+    visit = Visit.of(session)
 
-    def request(visit: Visit) -> dict:
-        if not form["face"] or not form["swap_face"]:
+    def begin():
+        options, given = wanted(values)
+        photos.begin(visit, values)
+        return gpu.run(edits.target_mask, visit.task("target_mask", options, given))
+
+    def finish(result: dict) -> Updates:
+        status = "<p>The mask is ready to be painted.</p>" + panel.notes(result["notices"])
+        picture = gr.update(value=result["mask_picture"], visible=True)
+        return {ui.status: status, ui.mask: picture, **panel.mask_tools(result)}
+
+    yield from panel.run(visit, begin, finish, silent=True)
+
+
+def clear_mask() -> Updates:
+    """The painted mask belongs to the photos from before."""
+    return {ui.editor: None, ui.mask_state: None}
+
+
+def run_swap(values: Values, session: gr.Request) -> Iterator[Updates]:
+    """The Run button of the face swap form: the face of another photo goes into the portrait."""
+
+    def task(visit: Visit) -> gpu.Task:
+        face = ui.swap_face.chosen(values)
+        if not values[ui.face.image] or face[0] is None:
             raise BadRequest(
                 "A face swap needs two photos.", "Upload the person above and, here, the face to put in."
             )
-        begin(visit, form)
-        base = visit.base()
-        return {
-            "face": form["swap_face"],
-            "face_index": form["swap_face_index"],
-            "into": base["face"],
-            "into_index": base["face_index"],
-            "preset": form["swap_preset"],
-            "seed": 0,
-        }
+        photos.begin(visit, values)
+        return visit.task("swap_face", {"preset": values[ui.swap_preset]}, {"face": face}, person="into")
 
-    yield from panel.edit("swap", request, "Face swap", session, f"swap {form['swap_preset']}")
-
-
-def prepare_mask(session: gr.Request, *values):
-    """Load the automatic target mask into the editor."""
-    form, visit = dict(zip(TRANSFER_INPUTS, values)), Visit.of(session)
-    for update, result in panel.stream(
-        "mask", visit, lambda: {**_wanted(form, visit), **visit.base()}, silent=True
-    ):
-        if result is None:
-            yield panel.updates(**update)
-        else:
-            picture = gr.update(value=result["mask_picture"], visible=True)
-            words = "<p>The mask is ready to be painted.</p>" + panel.notes(result["notices"])
-            yield panel.updates(status=words, mask=picture, **panel.mask_tools(result))
-
-
-def clear_mask():
-    """Another photo: the painted mask belongs to the old one."""
-    return gr.update(value=None), None
+    yield from panel.edit(session, task, "Face swap", f"swap {values[ui.swap_preset]}")

@@ -6,127 +6,116 @@ import html
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from PIL import Image
 
-from barbershop_core.errors import BarbershopError
+from barbershop_core.errors import BadRequest, BarbershopError
 from barbershop_core.progress import Step
 
-from . import core
-from .history import Visit
+from . import edits, gpu
+from .files import keep
 from .times import times
+from .ui import Updates, ui
+from .visits import Shown, Visit
 
-OUTPUTS = (
-    "status",
-    "preview",
-    "slider",
-    "pasted",
-    "mask",
-    "details",
-    "crop_file",
-    "photo_file",
-    "history",
-    "undo",
-    "redo",
-    "restart",
-    "chain_note",
-    "editor",
-    "legend",
-    "mask_state",
-)
-"""Names of the components that a run's updates are for, in this order."""
 SCORED = ("hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "glasses", "neck")
 STARTING = '<div class="run"><b>Starting</b><div class="bar"><i class="idle"></i></div></div>'
-STILL = {"preview": gr.update(visible=False), "slider": gr.update(visible=True)}
+EMPTY = '<p class="quiet">The result will appear here.</p>'
+EMPTY_CHAIN = '<p class="quiet">Edits made in any tab are listed here; each starts from the one before.</p>'
 
 
-def updates(**values) -> tuple:
-    """Updates by name, in the order of OUTPUTS; what is not named stays."""
-    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
+def outputs() -> set[Block]:
+    """The components that a run may update."""
+    files, masks = {ui.crop_file, ui.photo_file}, {ui.editor, ui.legend, ui.mask_state}
+    chain = {ui.history, ui.undo, ui.redo, ui.restart, ui.chain_note}
+    return {ui.status, ui.preview, ui.slider, ui.pasted, ui.mask, ui.details, *files, *masks, *chain}
 
 
 # --- a run ------------------------------------------------------------------------------------
 
-_going: Counter[str] = Counter()  # runs of each visit that have not ended yet, cancelled ones included
+_running: Counter[str] = Counter()  # runs of each visit that have not ended yet, cancelled ones included
 
 
-def stream(
-    kind: str, visit: Visit, request: Callable[[], dict], silent: bool = False
-) -> Iterator[tuple[dict, dict | None]]:
-    """Run a request; yields (updates by name, None) while it runs and at last (updates, result).
+def run(
+    visit: Visit,
+    begin: Callable[[], Iterator[tuple[str, Any]]],
+    finish: Callable[[dict[str, Any]], Updates],
+    silent: bool = False,
+) -> Iterator[Updates]:
+    """Do some work with progress, previews and notices on the page.
 
-    request: makes the request, so that what is missing is said as any other error.  silent: show no
-    previews.  Raises gr.Error with the sentence, after having yielded it as status.
+    begin: checks what was asked for and returns the events of :func:`.gpu.run`.
+    finish: makes updates of the result, to which "elapsed" (seconds) and all "notices" were added.
+    silent: show no previews.  Raises gr.Error with the sentence of an error, after it was shown as status.
     """
     started, notices = time.monotonic(), []
-    _going[visit.folder.name] += 1
+    _running[visit.folder.name] += 1
     try:
-        wanted = request()
-        yield (
-            {"status": STARTING, **({} if silent else {"preview": gr.update(value=None, elem_classes=[])})},
-            None,
-        )
-        for what, event in core.work(kind, wanted):
-            if what == "step":
+        with closing(begin()) as events:
+            cleared = {} if silent else {ui.preview: gr.update(value=None, elem_classes=[])}
+            yield {ui.status: STARTING} | cleared
+            for what, event in events:
+                if what == "result":
+                    event["elapsed"] = time.monotonic() - started
+                    event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ())]))
+                    yield finish(event)
+                    continue
                 step, image = event
                 if step.notice:
                     notices.append(step.notice)
-                update = {"status": bar(step, started) + notes(notices)}
+                update: Updates = {ui.status: bar(step, started) + notes(notices)}
                 if image is not None and not silent:
-                    update |= {
-                        "preview": gr.update(value=image, visible=True),
-                        "slider": gr.update(visible=False),
-                    }
-                yield update, None
-            else:
-                event["elapsed"] = time.monotonic() - started
-                event["notices"] = list(dict.fromkeys(notices + list(event.get("notices", ()))))
-                yield {}, event
+                    update[ui.preview] = gr.update(value=image, visible=True)
+                    update[ui.slider] = gr.update(visible=False)
+                yield update
     except Exception as error:
-        sentence = core.shown(error)
-        yield {"status": problem(sentence), **({} if silent else as_it_was(visit))}, None
+        sentence = gpu.sentence(error)
+        yield {ui.status: problem(sentence)} | ({} if silent else without_preview(visit))
         raise gr.Error(sentence, print_exception=False) from None
     finally:
-        _going[visit.folder.name] -= 1
-        if not _going[visit.folder.name]:
-            del _going[visit.folder.name]
+        _running[visit.folder.name] -= 1
+        if not _running[visit.folder.name]:
+            del _running[visit.folder.name]
 
 
 def edit(
-    kind: str, form: Callable[[Visit], dict], title: str, session: gr.Request, timed: str = ""
-) -> Iterator:
-    """Run an edit on the visit's present portrait and add its result to the chain; yields updates.
+    session: gr.Request, task: Callable[[Visit], gpu.Task], title: str, timed: str = ""
+) -> Iterator[Updates]:
+    """Run an edit and add its result to the chain.
 
-    form: the request but for photo and previous step, given the visit.  timed: name in ``times``.
+    task: makes the task, given the visit.  title: of the step.  timed: name in ``times``.
     """
     visit = Visit.of(session)
 
-    def request() -> dict:
-        wanted = form(visit)
-        return {**visit.base(), **wanted}
-
-    for update, result in stream(kind, visit, request):
-        if result is None:
-            yield updates(**update)
-            continue
+    def finish(result: dict) -> Updates:
         if timed:
             times.note(timed, result["elapsed"])
         visit.push(title, result)
         status = f"<p>Done in {result['elapsed']:.1f} s.</p>" + notes(result["notices"])
-        yield show(visit, status=status, **mask_tools(result))
+        return show(visit) | {ui.status: status} | mask_tools(result)
+
+    yield from run(visit, lambda: gpu.run(edits.edit, task(visit)), finish)
 
 
-def mask_tools(result: dict) -> dict:
-    """The mask editor's updates where a result brings a target mask."""
-    if result.get("labels") is None:
+def kept(result: dict) -> str:
+    """What to say once the sliders' edit is in the chain, as HTML."""
+    return "<p>Kept: the next edit starts from here.</p>" + notes(result["notices"])
+
+
+def mask_tools(result: dict) -> Updates:
+    """Updates of the mask editor where a result has a target mask."""
+    if "labels" not in result:
         return {}
     background = {"background": result["mask_overlay"], "layers": [], "composite": None}
     brush = gr.Brush(colors=list(result["palette"].values()), color_mode="fixed", default_size=12)
     return {
-        "legend": legend(result["palette"]),
-        "mask_state": {"labels": result["labels"]},
-        "editor": gr.update(value=background, brush=brush),
+        ui.legend: legend(result["palette"]),
+        ui.mask_state: {"labels": result["labels"]},
+        ui.editor: gr.update(value=background, brush=brush),
     }
 
 
@@ -139,101 +128,126 @@ def legend(palette: dict[str, str]) -> str:
     return f"<p>{' '.join(keys)}</p>"
 
 
-def live(image) -> dict:
-    """The preview's update while sliders are moved: on a phone it floats over the controls."""
-    return gr.update(value=image, visible=True, label="Live", elem_classes="live")
+def live(image) -> Updates:
+    """The picture while sliders are moved; on a phone it floats over the controls."""
+    preview = gr.update(value=image, visible=True, label="Live", elem_classes="live")
+    return {ui.preview: preview, ui.slider: gr.update(visible=False)}
 
 
 # --- the present portrait ---------------------------------------------------------------------
 
 
-def show(visit: Visit, **more) -> tuple:
-    """Updates that show where a visit stands."""
-    return updates(**{**standing(visit), **more})
-
-
-def standing(visit: Visit) -> dict:
-    """The same by name.  Raises BadRequest where the visit has not begun."""
+def show(visit: Visit) -> Updates:
+    """Where a visit stands.  Raises BadRequest where there is no photo yet."""
     now = visit.shown()
     last = len(now.titles) - 1
-    pictures = [(Image.open(p).convert("RGB"), title) for p, title in zip(now.pictures, now.titles)]
-    found = {
-        "history": gr.update(value=pictures, selected_index=now.at, visible=last > 0),
-        "undo": gr.update(interactive=now.at > 0),
-        "redo": gr.update(interactive=now.at < last),
-        "restart": gr.update(interactive=now.at > 0),
-        "chain_note": chain_note(now),
+    pictures = [keep(path.read_bytes(), "step.png") for path in now.pictures]
+    return {
+        **(_edited(now) if now.at else _original(now)),
+        ui.history: gr.update(value=list(zip(pictures, now.titles)), selected_index=now.at, visible=last > 0),
+        ui.undo: gr.update(interactive=now.at > 0),
+        ui.redo: gr.update(interactive=now.at < last),
+        ui.restart: gr.update(interactive=now.at > 0),
+        ui.chain_note: chain_note(now),
     }
-    original = pictures[0][0]
-    if now.at == 0:
-        found |= {
-            "status": '<p class="quiet">This is what every tab starts from.</p>',
-            "preview": gr.update(value=original, visible=True, label="Portrait", elem_classes=[]),
-            "slider": gr.update(visible=False),
-            "pasted": gr.update(visible=False),
-            "mask": gr.update(visible=False),
-            "details": "",
-            "crop_file": gr.update(interactive=False),
-            "photo_file": gr.update(interactive=False),
-        }
-    else:
-        crop = core.keep((now.folder / "result.png").read_bytes(), "barbershop.png")
-        photo = core.keep((now.folder / "photo.png").read_bytes(), "barbershop-photo.png")
-        mask = now.folder / "mask.png"
-        found |= {
-            "status": f"<p>Step {now.at} of {last}: {html.escape(now.titles[now.at])}.</p>",
-            "preview": gr.update(visible=False, label="Preview", elem_classes=[]),
-            "slider": gr.update(value=(original.resize(pictures[now.at][0].size), crop), visible=True),
-            "pasted": gr.update(value=photo, visible=True),
-            "mask": gr.update(value=Image.open(mask) if mask.is_file() else None, visible=mask.is_file()),
-            "details": details(now.step),
-            "crop_file": gr.update(value=crop, interactive=True),
-            "photo_file": gr.update(value=photo, interactive=True),
-        }
-    return found
 
 
-def as_it_was(visit: Visit) -> dict:
-    """Updates that take back a run's previews."""
-    return {k: v for k, v in standing(visit).items() if k in STILL} if visit.begun else STILL
+def _original(now: Shown) -> Updates:
+    picture = keep(now.pictures[0].read_bytes(), "portrait.png")
+    return {
+        ui.status: '<p class="quiet">Every tab starts from this portrait.</p>',
+        ui.preview: gr.update(value=picture, visible=True, label="Portrait", elem_classes=[]),
+        ui.slider: gr.update(visible=False),
+        ui.pasted: gr.update(visible=False),
+        ui.mask: gr.update(visible=False),
+        ui.details: "",
+        ui.crop_file: gr.update(interactive=False),
+        ui.photo_file: gr.update(interactive=False),
+    }
 
 
-def chain_note(now) -> str:
+def _edited(now: Shown) -> Updates:
+    crop = keep((now.folder / "result.png").read_bytes(), "barbershop.png")
+    photo = keep((now.folder / "photo.png").read_bytes(), "barbershop-photo.png")
+    with Image.open(now.pictures[0]) as original, Image.open(crop) as edited:
+        before = original.convert("RGB").resize(edited.size)
+    mask = now.folder / "mask.png"
+    mask = keep(mask.read_bytes(), "mask.png") if mask.is_file() else None
+    return {
+        ui.status: f"<p>Step {now.at} of {len(now.titles) - 1}: {html.escape(now.titles[now.at])}.</p>",
+        ui.preview: gr.update(visible=False, label="Preview", elem_classes=[]),
+        ui.slider: gr.update(value=(before, crop), visible=True),
+        ui.pasted: gr.update(value=photo, visible=True),
+        ui.mask: gr.update(value=mask, visible=mask is not None),
+        ui.details: details(now.step),
+        ui.crop_file: gr.update(value=crop, interactive=True),
+        ui.photo_file: gr.update(value=photo, interactive=True),
+    }
+
+
+def nothing() -> Updates:
+    """No photo, no result."""
+    return {
+        ui.status: EMPTY,
+        ui.preview: gr.update(value=None, visible=False, elem_classes=[]),
+        ui.slider: gr.update(value=None, visible=True),
+        ui.history: gr.update(value=None, visible=False),
+        ui.undo: gr.update(interactive=False),
+        ui.redo: gr.update(interactive=False),
+        ui.restart: gr.update(interactive=False),
+        ui.crop_file: gr.update(value=None, interactive=False),
+        ui.photo_file: gr.update(value=None, interactive=False),
+        ui.pasted: gr.update(value=None, visible=False),
+        ui.mask: gr.update(value=None, visible=False),
+        ui.details: "",
+        ui.chain_note: "",
+    }
+
+
+def without_preview(visit: Visit) -> Updates:
+    """The picture as it was before a run showed its previews."""
+    if not visit.begun:
+        return {ui.preview: gr.update(visible=False), ui.slider: gr.update(visible=True)}
+    shown = show(visit)
+    return {component: shown[component] for component in (ui.preview, ui.slider)}
+
+
+def chain_note(now: Shown) -> str:
     """What the next edit starts from, as HTML."""
     if len(now.titles) == 1:
-        return '<p class="quiet">Edits in any tab are added to a chain here; each goes on from the last.</p>'
+        return EMPTY_CHAIN
     start = "the original" if now.at == 0 else f"step {now.at}, {now.titles[now.at]}"
-    lost = " What was undone is forgotten with the next edit." if now.at < len(now.titles) - 1 else ""
+    lost = " It deletes the steps that were undone." if now.at < len(now.titles) - 1 else ""
     return f"<p>The next edit starts from <b>{html.escape(start)}</b>.{lost} Click a picture to go there.</p>"
 
 
-def undo(session: gr.Request):
+def undo(session: gr.Request) -> Updates:
     """One step back."""
     return _moved(session, -1)
 
 
-def redo(session: gr.Request):
+def redo(session: gr.Request) -> Updates:
     """One step forward again."""
     return _moved(session, 1)
 
 
-def restart(session: gr.Request):
+def restart(session: gr.Request) -> Updates:
     """Back to the original; the steps stay until the next edit."""
     return _moved(session, None)
 
 
-def go_to(event: gr.SelectData, session: gr.Request):
+def go_to(event: gr.SelectData, session: gr.Request) -> Updates:
     """A picture of the chain was clicked."""
     return _moved(session, None, event.index)
 
 
-def _moved(session: gr.Request, by: int | None, to: int = 0):
+def _moved(session: gr.Request, by: int | None, to: int = 0) -> Updates:
     visit = Visit.of(session)
     try:
         visit.move(to if by is None else visit.shown().at + by)
         return show(visit)
     except BarbershopError as error:
-        return updates(status=problem(str(error)))
+        return {ui.status: problem(str(error))}
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -253,13 +267,13 @@ def bar(step: Step, started: float) -> str:
 
 
 def notes(notices: list[str]) -> str:
-    """Notices as HTML, each once: what is said of several photos in one line."""
+    """Notices as HTML, each once: the same notice about several photos becomes one line."""
     photos: dict[str, list[str]] = {}
     for notice in notices:
         title, colon, rest = notice.partition(" photo: ")
-        said = photos.setdefault(rest if colon else notice, [])
-        if colon and title not in said:
-            said.append(title)
+        titles = photos.setdefault(rest if colon else notice, [])
+        if colon and title not in titles:
+            titles.append(title)
     lines = (f"{_listed(titles)} photo: {words}" if titles else words for words, titles in photos.items())
     return "".join(f'<p class="notice">{html.escape(line)}</p>' for line in lines)
 
@@ -272,6 +286,11 @@ def _listed(titles: list[str]) -> str:
 def problem(sentence: str) -> str:
     """What went wrong, as HTML."""
     return f'<p class="problem">{html.escape(sentence)}</p>'
+
+
+def repainted(started: float) -> str:
+    """How long a slider's move took since ``started`` (time.monotonic), as HTML."""
+    return f'<p class="quiet">Repainted in {1000 * (time.monotonic() - started):.0f} ms</p>'
 
 
 def details(result: dict) -> str:
@@ -301,20 +320,20 @@ def details(result: dict) -> str:
 # --- stopping ---------------------------------------------------------------------------------
 
 
-def stopped(session: gr.Request):
-    """The Stop button: the run itself is cancelled by the event; the chain stays as it was."""
-    words = "<p>Stopped. Your photos and settings are kept.</p>"
+def stopped(session: gr.Request) -> Updates:
+    """The Stop button: the event itself cancels the run; the chain stays as it was."""
+    visit, status = Visit.of(session), {ui.status: "<p>Stopped. Your photos and settings are kept.</p>"}
     try:
-        return show(Visit.of(session), status=words)
-    except BarbershopError:
-        return updates(status=words, **STILL)
+        return show(visit) | status
+    except BadRequest:
+        return without_preview(visit) | status
 
 
-def stopped_for_good(session: gr.Request):
-    """Says it again once the cancelled run has ended: its last step may have been under way and have
-    written over the first answer."""
+def stopped_for_good(session: gr.Request) -> Updates:
+    """As :func:`stopped`, once the visit's cancelled run has ended: its last step may have been under way and
+    have replaced the first answer."""
     name, deadline = Visit.of(session).folder.name, time.monotonic() + 5
-    while name in _going and time.monotonic() < deadline:
+    while name in _running and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     return stopped(session)

@@ -1,47 +1,89 @@
-"""Uploaded photos: what was seen in them, which face is meant."""
+"""Uploaded photos: what was found in them, and which face is meant."""
 
 from __future__ import annotations
 
 import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gradio as gr
 import numpy as np
+from gradio.blocks import Block
 from PIL import Image, ImageDraw
 
-from . import core
+from barbershop_core.errors import BadRequest
+
+from . import gpu, panel
+from .ui import Updates, Values, ui
+from .visits import Visit
+
+if TYPE_CHECKING:
+    from barbershop_core.photo import Portrait
 
 
-def look(path: str | None, index: float | None = None):
-    """Read an uploaded photo: its aligned crop, the faces to choose from, and what to say about it.
+def upload(**settings) -> gr.Image:
+    """An image component that hands the uploaded file to the core as it is.
 
-    Returns updates for (note, gallery of faces, chosen index).  Never raises: a photo that cannot
-    be used stays in its slot with the reason beneath it.
+    The core reads more formats than Gradio does, and explains better what is wrong with a file.
     """
-    return _look(path, index)[0]
+    image = gr.Image(type="filepath", image_mode=None, **settings)
+    image.preprocess = lambda payload: payload.path if payload else None
+    return image
 
 
-def choose_face(path: str | None, event: gr.SelectData):
-    """Another face of the same photo was clicked."""
-    return look(path, event.index)
+@dataclass(frozen=True)
+class PhotoSlot:
+    """An upload with, beneath it, what was found in it and a choice among several faces.
+
+    index: State with the number of the chosen face; None for the largest.
+    """
+
+    image: gr.Image
+    note: gr.HTML
+    faces: gr.Gallery
+    index: gr.State
+
+    @property
+    def inputs(self) -> set[Block]:
+        return {self.image, self.index}
+
+    @property
+    def notes(self) -> set[Block]:
+        return {self.note, self.faces, self.index}
+
+    def chosen(self, values: Values) -> tuple[str | None, int | None]:
+        """Path of the photo, None where there is none, and number of the face."""
+        return values[self.image] or None, values[self.index]
+
+    def look(self, path: str | None) -> Updates:
+        """A photo was uploaded or removed.
+
+        Never raises: a photo that cannot be used stays in its slot with the reason beneath it.
+        """
+        return self.read(path)[0]
+
+    def choose(self, path: str | None, event: gr.SelectData) -> Updates:
+        """Another face of the same photo was clicked."""
+        return self.read(path, event.index)[0]
+
+    def read(self, path: str | None, index: int | None = None) -> tuple[Updates, Portrait | None]:
+        """What to say about a photo, and the portrait in it where there is one."""
+        empty = {self.note: "", self.faces: gr.update(value=None, visible=False), self.index: None}
+        if not path:
+            return empty, None
+        try:
+            portrait = gpu.studio().read(path, face=index)
+        except Exception as error:
+            return empty | {self.note: panel.problem(gpu.sentence(error))}, None
+        faces = face_crops(portrait)
+        many = len(faces) > 1
+        words = [*portrait.notices, *(["Click another to use it."] if many else [])]
+        gallery = gr.update(value=faces if many else None, visible=many, selected_index=None)
+        note = f"<p>{html.escape(' '.join(words) or 'Face found.')}</p>"
+        return {self.note: note, self.faces: gallery, self.index: portrait.index}, portrait
 
 
-def _look(path: str | None, index: float | None):
-    if not path:
-        return ("", gr.update(value=None, visible=False), None), None
-    try:
-        portrait = core.studio().read(path, face=None if index is None else int(index))
-    except Exception as error:
-        words = f'<p class="problem">{html.escape(core.shown(error))}</p>'
-        return (words, gr.update(value=None, visible=False), None), None
-    faces = face_crops(portrait)
-    many = len(faces) > 1
-    words = [*portrait.notices, *(["Click another to use it."] if many else [])]
-    note = f"<p>{html.escape(' '.join(words) or 'Face found.')}</p>"
-    gallery = gr.update(value=faces if many else None, visible=many, selected_index=None)
-    return (note, gallery, portrait.index), portrait
-
-
-def face_crops(portrait) -> list[tuple[np.ndarray, str]]:
+def face_crops(portrait: Portrait) -> list[tuple[np.ndarray, str]]:
     """A small square picture and a caption for each face of a photo, the chosen one framed."""
     crops = []
     photo = Image.fromarray(portrait.source)
@@ -57,40 +99,32 @@ def face_crops(portrait) -> list[tuple[np.ndarray, str]]:
     return crops
 
 
-def look_at_person(path: str | None, index: float | None, request: gr.Request):
-    """As :func:`look`, for the photo of the person: the chain of edits begins with it.
+# --- the photo of the person ------------------------------------------------------------------
 
-    Returns :func:`look`'s updates and those of the result panel.
-    """
-    from .history import Visit
-    from .panel import show, updates
 
-    seen, portrait = _look(path, index)
-    visit = Visit.of(request)
+def look_at_person(path: str | None, session: gr.Request) -> Updates:
+    """The photo of the person was uploaded or removed: a chain of edits begins with it."""
+    return _person(path, None, session)
+
+
+def choose_person(path: str | None, event: gr.SelectData, session: gr.Request) -> Updates:
+    """Another face of the person's photo was clicked: the chain begins anew with it."""
+    return _person(path, event.index, session)
+
+
+def _person(path: str | None, index: int | None, session: gr.Request) -> Updates:
+    notes, portrait = ui.face.read(path, index)
+    visit = Visit.of(session)
     if portrait is None:
         visit.forget()
-        return *seen, *updates(**NOBODY)
+        return notes | panel.nothing()
     visit.begin(path, portrait.index, portrait)
-    return *seen, *show(visit)
+    return notes | panel.show(visit)
 
 
-NOBODY = {
-    "status": '<p class="quiet">The result will appear here.</p>',
-    "preview": gr.update(value=None, visible=False, elem_classes=[]),
-    "slider": gr.update(value=None, visible=True),
-    "history": gr.update(value=None, visible=False),
-    "undo": gr.update(interactive=False),
-    "redo": gr.update(interactive=False),
-    "restart": gr.update(interactive=False),
-    "crop_file": gr.update(value=None, interactive=False),
-    "photo_file": gr.update(value=None, interactive=False),
-    "pasted": gr.update(value=None, visible=False),
-    "mask": gr.update(value=None, visible=False),
-    "details": "",
-    "chain_note": "",
-}
-
-
-def choose_person(path: str | None, event: gr.SelectData, request: gr.Request):
-    """Another face of the person's photo was clicked: the chain begins anew with it."""
-    return look_at_person(path, event.index, request)
+def begin(visit: Visit, values: Values) -> None:
+    """Let the visit's chain be of the person's photo.  Raises BadRequest where there is none."""
+    path, index = ui.face.chosen(values)
+    if path is None:
+        raise BadRequest("The photo of the person is missing.", "Upload it in the first field.")
+    visit.begin(path, index)

@@ -1,17 +1,17 @@
-"""How long things take: measured by this server's own last run, else the stored measurement."""
+"""How long things take: the last run on this server, or else a stored measurement."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from .core import ASSETS
+from .files import ASSETS
 
 
 class Times:
     """Seconds by name of the work.
 
-    stored: a JSON file, name -> sentence.
+    stored: JSON files, name -> sentence.
     """
 
     def __init__(self, *stored: Path):
@@ -21,7 +21,7 @@ class Times:
         self.here: dict[str, float] = {}
 
     def note(self, name: str, seconds: float) -> None:
-        """A run took so long."""
+        """Remember how long a run took."""
         self.here[name] = seconds
 
     def words(self, name: str) -> str:
@@ -30,7 +30,7 @@ class Times:
             seconds = self.here[name]
             shown = f"{seconds:.0f} s" if seconds >= 2 else f"{seconds:.1f} s"
             return f"The last run with this setting took {shown} here; photos used before are faster."
-        return self.stored.get(name, "No run with this setting was timed yet on this machine.")
+        return self.stored.get(name, "No run with this setting has been timed on this machine yet.")
 
 
 times = Times(ASSETS / "examples" / "times.json", ASSETS / "text" / "times.json")

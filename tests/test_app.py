@@ -7,32 +7,26 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_pack import write_small_pack
-from small_rigged import TINY_PIE, add_rig
-from small_studio import TINY
+from small_page import filled, small_page
+from small_rigged import add_rig
 from small_words import add_words
 
-from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.editing.recipe import read_png
 from barbershop_core.errors import BadRequest, NoFaceFound
-from barbershop_core.pie import pie_presets
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def modules():
-    import app
-    import endpoints
-    from page import core, examples, hair, history, live, panel, photos, rig, times, words
-
-    found = (app, endpoints, core, examples, hair, history, live, panel, photos, rig, times, words)
-    return SimpleNamespace(**{module.__name__.rpartition(".")[2]: module for module in found})
+def modules(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    with small_page(folder / "no pack", folder) as found:
+        yield found
 
 
 @pytest.fixture
@@ -47,18 +41,11 @@ def photo(tmp_path):
 
 
 @pytest.fixture
-def small(modules, tmp_path_factory, monkeypatch):
+def small(tmp_path_factory):
     """The page on a small random pack."""
-    folder = tmp_path_factory.mktemp("pack")
-    for name in ("BARBERSHOP_LANDMARKER", "BARBERSHOP_WEIGHTS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("BARBERSHOP_PACK", str(write_small_pack(folder / "pack")))
-    monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
-    monkeypatch.setitem(presets.PRESETS, "fast", TINY)  # quick steps: nothing has to look good
-    modules.core._open_studio.cache_clear()
-    modules.live.shelf = modules.live.SessionCache()
-    yield modules
-    modules.core._open_studio.cache_clear()
+    folder = tmp_path_factory.mktemp("page")
+    with small_page(write_small_pack(folder / "pack"), folder) as found:
+        yield found
 
 
 def test_importing_the_page_loads_nothing_heavy():
@@ -154,16 +141,15 @@ def test_one_place_for_all_that_computes_and_nothing_is_recorded(modules):
 
 
 def test_outputs_that_carry_pictures_are_lossless(modules):
-    app = modules.app
     for name in ("slider", "pasted", "mask", "preview", "editor", "history", "grid", "overlay"):
-        assert app.ui[name].format == "png", name
+        assert getattr(modules.ui, name).format == "png", name
 
 
 def test_parts_on_the_page_are_regions_of_the_core(modules):
     from barbershop_core.editing.regions import REGIONS
 
     assert set(modules.hair.FEATURES) < set(REGIONS)
-    assert {mode for mode in modules.hair.MODES} == {"realistic", "fidelity"}
+    assert {mode for _, mode in modules.ui.mode.choices} == {"realistic", "fidelity"}
 
 
 def test_expected_time_is_the_measured_one(modules, tmp_path):
@@ -187,15 +173,20 @@ def test_stored_times_come_from_the_examples():
 
 
 def test_what_is_missing_is_said_before_any_work(modules):
-    page = modules.hair
+    page, ui = modules.hair, modules.ui
+
+    def wanted(**slots):
+        photos = {getattr(ui, role).image: path for role, path in slots.items() if role != "nose"}
+        return page.wanted(filled(page.form(), photos | {ui.sources["nose"]: slots.get("nose", "keep")}))
+
     with pytest.raises(BadRequest, match="person is missing"):
-        page.transfer_request({"hair_shape": "x.png"})
+        wanted(hair_shape="x.png")
     with pytest.raises(BadRequest, match="nothing to change"):
-        page.transfer_request({"face": "x.png", "from_nose": "keep"})
+        wanted(face="x.png")
     with pytest.raises(BadRequest, match="nose should come from the photo A"):
-        page.transfer_request({"face": "x.png", "from_nose": "photo A"})
-    request = page.transfer_request({"face": "x.png", "extra_b": "y.png", "from_nose": "photo B", "seed": 3})
-    assert request["regions"] == {"nose": "extra_b"} and request["seed"] == 3
+        wanted(face="x.png", nose="photo A")
+    options, photos = wanted(face="x.png", extra_b="y.png", nose="photo B")
+    assert options["regions"] == {"nose": "extra_b"} and photos["extra_b"] == ("y.png", None)
 
 
 def test_paint_of_another_size_lands_in_place(modules):
@@ -218,23 +209,24 @@ def test_paint_of_another_size_lands_in_place(modules):
 
 
 def test_errors_are_shown_as_they_stand_and_unknown_ones_hidden(modules, caplog):
-    page = modules.core
-    assert page.shown(NoFaceFound("No face here.")) == str(NoFaceFound("No face here."))
-    assert page.shown(ZeroDivisionError("division by zero")) == page.UNKNOWN
+    page = modules.gpu
+    assert page.sentence(NoFaceFound("No face here.")) == str(NoFaceFound("No face here."))
+    assert page.sentence(ZeroDivisionError("division by zero")) == page.UNKNOWN
     assert "division by zero" in caplog.text  # for whoever runs the server
 
 
 def test_an_unusable_photo_is_explained_and_keeps_its_place(small, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"\xff\xd8\xff\xe0 not really")
-    note, gallery, index = small.photos.look(str(bad))
-    assert "problem" in note and gallery["visible"] is False
-    assert small.photos.look(None)[0] == ""
+    slot = small.ui.hair_shape
+    seen = slot.look(str(bad))
+    assert "problem" in seen[slot.note] and seen[slot.faces]["visible"] is False
+    assert slot.look(None)[slot.note] == ""
 
 
 def test_closing_a_run_ends_the_work(small, photo):
-    request = {"face": photo(0), "hair_shape": photo(1), "preset": "paper"}
-    running = small.core.work("transfer", request)
+    photos = {"face": (photo(0), None), "hair_shape": (photo(1), None)}
+    running = small.gpu.run(small.edits.edit, small.gpu.Task("transfer", photos, {"preset": "paper"}))
     kinds = [next(running)[0] for _ in range(4)]
     assert kinds == ["step"] * 4
     running.close()
@@ -246,19 +238,22 @@ def test_examples_are_optional_and_complete_where_they_are(modules, monkeypatch,
     page = modules.examples
     for row in page.examples():
         assert all(Path(row[k]).is_file() for k in ("face", "result"))
-    monkeypatch.setattr(modules.core, "ASSETS", tmp_path)
+    monkeypatch.setattr(modules.files, "ASSETS", tmp_path)
     assert page.examples() == []
 
 
-@pytest.fixture
-def server(small, modules):
-    app = modules.app
+def serve(app):
     _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False)
     yield url
     app.demo.close()
 
 
-def test_api_round_trip(server, photo, tmp_path):
+@pytest.fixture
+def server(small):
+    yield from serve(small.app)
+
+
+def test_api_round_trip(server, small, photo, tmp_path):
     from gradio_client import Client, handle_file
     from gradio_client.exceptions import AppError
 
@@ -272,8 +267,8 @@ def test_api_round_trip(server, photo, tmp_path):
         api_name="/transfer_hair",
     )
     assert Image.open(portrait).size == (64, 64) and Image.open(whole).size == (120, 160)
-    assert read_png(portrait) == info["recipe"] and info["recipe"]["seed"] == 5
-    assert info["recipe"]["request"]["regions"] == {"nose": "extra_a", "eyes": "extra_a"}
+    assert read_png(portrait) == info["recipe"] and info["recipe"]["options"]["seed"] == 5
+    assert info["recipe"]["options"]["regions"] == {"nose": "extra_a", "eyes": "extra_a"}
     assert -1 <= info["scores"]["identity"] <= 1
     assert info["notices"]
 
@@ -283,9 +278,8 @@ def test_api_round_trip(server, photo, tmp_path):
     )
     assert info["recipe"]["operation"] == "swap_face"
     from barbershop_core import run
-    from page import core
 
-    studio = core.studio()
+    studio = small.gpu.studio()
     direct = run(studio.swap_face(face=studio.read(photo(0)), into=studio.read(photo(1))))
     assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
 
@@ -300,20 +294,11 @@ def test_api_round_trip(server, photo, tmp_path):
 
 
 @pytest.fixture
-def spoken(modules, tmp_path_factory, monkeypatch):
+def spoken(tmp_path_factory):
     """The page's server on a small pack that knows words and has a rig."""
-    folder = tmp_path_factory.mktemp("pack")
-    monkeypatch.delenv("BARBERSHOP_LANDMARKER", raising=False)
-    monkeypatch.setenv("BARBERSHOP_PACK", str(add_rig(add_words(write_small_pack(folder / "pack")))))
-    monkeypatch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
-    monkeypatch.setitem(presets.PRESETS, "fast", TINY)
-    monkeypatch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
-    modules.core._open_studio.cache_clear()
-    modules.live.shelf = modules.live.SessionCache()
-    _, url, _ = modules.app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False)
-    yield url
-    modules.app.demo.close()
-    modules.core._open_studio.cache_clear()
+    folder = tmp_path_factory.mktemp("page")
+    with small_page(add_rig(add_words(write_small_pack(folder / "pack"))), folder) as found:
+        yield from serve(found.app)
 
 
 def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
@@ -321,10 +306,10 @@ def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
     from gradio_client.exceptions import AppError
 
     from barbershop_core import run
-    from page import core
+    from page import gpu
 
     client = Client(spoken, verbose=False, download_files=str(tmp_path))
-    me, studio = handle_file(photo(0)), core.studio()
+    me, studio = handle_file(photo(0)), gpu.studio()
     portrait, whole, info = client.predict(
         face=me, prompt="blond hair", neutral="hair", alpha=6, beta=0.02, api_name="/edit_text"
     )
@@ -335,11 +320,11 @@ def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
 
     edits = [{"target": "blond hair", "neutral": "hair", "alpha": 3, "beta": 0.02}, {"target": "a beard"}]
     _, _, info = client.predict(face=me, edits=edits, api_name="/direction_sliders")
-    assert [e["target"] for e in info["recipe"]["settings"]["edits"]] == ["blond hair", "a beard"]
+    assert [e["target"] for e in info["recipe"]["options"]["edits"]] == ["blond hair", "a beard"]
 
     light = {"azimuth": -40, "elevation": 20}
     portrait, _, info = client.predict(face=me, yaw=10, expression="smile", light=light, api_name="/repose")
-    assert info["recipe"]["settings"]["yaw"] == 10 and info["recipe"]["settings"]["light"]["azimuth"] == -40
+    assert info["recipe"]["options"]["yaw"] == 10 and info["recipe"]["options"]["light"]["azimuth"] == -40
     direct = run(studio.repose(studio.read(photo(0)), yaw=10.0, expression="smile", light=light))
     assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
 
@@ -348,7 +333,7 @@ def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
         ("/edit_text", {"prompt": "a", "alpha": 99}, "alpha"),
         ("/edit_text", {"prompt": "no such", "method": "mapper"}, "no mapper"),
         ("/edit_text", {"prompt": "/etc/passwd.pt", "method": "mapper"}, "no mapper"),
-        ("/direction_sliders", {"edits": []}, "no list"),
+        ("/direction_sliders", {"edits": []}, "not a list"),
         ("/direction_sliders", {"edits": [{"neutral": "hair"}]}, "no target"),
         ("/direction_sliders", {"edits": [{"target": "a", "alpha": "much"}]}, "numbers"),
         ("/direction_sliders", {"edits": [{"target": "a", "beta": 7}]}, "beta"),
@@ -377,10 +362,10 @@ def test_readme_says_how_to_start_and_test():
     assert os.access(ROOT / "LICENSE", os.R_OK)
 
 
-def test_recipe_travels_in_the_bytes(modules):
-    from barbershop_core.jobs import to_png
+def test_recipe_travels_in_the_bytes():
+    from barbershop_core.editing.recipe import png_bytes
 
-    data = to_png(Image.new("RGB", (8, 8)), {"format": 1, "operation": "transfer", "seed": 1})
+    data = png_bytes(Image.new("RGB", (8, 8)), {"format": 2, "operation": "transfer", "options": {"seed": 1}})
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
-        assert json.loads(picture.text["barbershop"])["seed"] == 1
+        assert json.loads(picture.text["barbershop"])["options"]["seed"] == 1

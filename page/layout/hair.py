@@ -4,54 +4,54 @@ from __future__ import annotations
 
 import gradio as gr
 
+from barbershop_core.barbershop.options import MODE, SMOOTH
+from barbershop_core.options import SEED
+
 from .. import examples, hair
+from ..files import TEXT
+from ..panel import outputs
 from ..times import times
-from .parts import (
-    GPU,
-    PRIVATE,
-    QUICK,
-    SHOW_RESULT,
-    TEXT,
-    buttons,
-    outputs,
-    photo_slot,
-    preset,
-    stops,
-    wire_photo,
-)
+from ..ui import ui
+from .parts import GPU, PRIVATE, QUICK, SHOW_RESULT, actions, photo_slot, presets, wire_photo, wire_stop
 
 
-def build(ui: dict) -> None:
+def build() -> None:
     """The hair form."""
     with gr.Row(elem_classes="photos"):
-        photo_slot(ui, "hair_shape", "Hair shape")
-        photo_slot(ui, "hair_color", "Hair colour")
+        ui.hair_shape = photo_slot("hair_shape", "Hair shape")
+        ui.hair_color = photo_slot("hair_color", "Hair colour")
     gr.Markdown(
         "Leave *shape* empty to recolour only; leave *colour* empty to keep the colour.", elem_classes="hint"
     )
-    preset(ui)
-    buttons(ui, "", "Run")
+    ui.preset, ui.time = presets("preset")
+    ui.run, ui.stop = actions("", "Run")
     with gr.Accordion("Advanced: more parts from more photos", open=False):
         gr.Markdown(TEXT["references"])
         with gr.Row(elem_classes="photos"):
-            photo_slot(ui, "extra_a", "Photo A", 160)
-            photo_slot(ui, "extra_b", "Photo B", 160)
+            ui.extra_a = photo_slot("extra_a", "Photo A", 160)
+            ui.extra_b = photo_slot("extra_b", "Photo B", 160)
         with gr.Row(elem_classes="choices"):
-            for feature in hair.FEATURES:
-                ui[f"from_{feature}"] = gr.Dropdown(
+            ui.sources = {
+                feature: gr.Dropdown(
                     [hair.KEEP, *hair.SOURCES], value=hair.KEEP, label=feature.capitalize(), min_width=130
                 )
-        ui["mode"] = gr.Radio(
-            [(m.capitalize(), m) for m in hair.MODES], value="realistic", label="Filling of the mask"
+                for feature in hair.FEATURES
+            }
+        ui.mode = gr.Radio(
+            [(mode.capitalize(), mode) for mode in MODE.choices],
+            value=MODE.default,
+            label="Filling of the mask",
         )
         gr.Markdown(TEXT["mode"], elem_classes="hint")
         with gr.Row():
-            ui["smooth"] = gr.Slider(0, 20, value=5, step=1, label="Softness of the borders", min_width=160)
-            ui["seed"] = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=100)
+            ui.smooth = gr.Slider(
+                SMOOTH.low, 20, value=SMOOTH.default, step=1, label="Softness of the borders", min_width=160
+            )
+            ui.seed = gr.Number(SEED.default, label="Seed", precision=0, minimum=SEED.low, min_width=100)
     with gr.Accordion("Paint the mask yourself", open=False, elem_id="paint"):
         gr.Markdown(TEXT["mask"])
-        ui["prepare"] = gr.Button("Prepare mask", elem_id="prepare", size="sm")
-        ui["editor"] = gr.ImageEditor(
+        ui.prepare = gr.Button("Prepare mask", elem_id="prepare", size="sm")
+        ui.editor = gr.ImageEditor(
             type="numpy",
             image_mode="RGBA",
             sources=(),
@@ -66,52 +66,43 @@ def build(ui: dict) -> None:
             format="png",
             buttons=["fullscreen"],
         )
-        ui["legend"] = gr.HTML(elem_classes="note", padding=False)
-        ui["painted"] = ui["editor"]
-        ui["mask_state"] = gr.State(None, time_to_live=3600)
+        ui.legend = gr.HTML(elem_classes="note", padding=False)
+        ui.mask_state = gr.State(None, time_to_live=3600)
 
 
-def build_swap(ui: dict) -> None:
+def build_swap() -> None:
     """The face swap form."""
     with gr.Row(elem_classes="photos"):
-        photo_slot(ui, "swap_face", "Face to put in")
+        ui.swap_face = photo_slot("swap_face", "Face to put in")
         gr.Markdown(TEXT["swap"])
-    preset(ui, "swap_", "swap ")
-    buttons(ui, "swap_", "Swap the face")
+    ui.swap_preset, ui.swap_time = presets("swap_preset", "swap ")
+    ui.swap_run, ui.swap_stop = actions("swap_", "Swap the face")
 
 
-def wire(ui: dict) -> list:
-    """Connect both forms; returns the runs, to be stopped."""
-    for name in (*hair.PHOTOS[1:], "swap_face"):
-        wire_photo(ui, name)
-    for name in hair.PHOTOS:
-        ui[name].change(hair.clear_mask, None, [ui["editor"], ui["mask_state"]], **QUICK)
-    form = [ui[name] for name in hair.TRANSFER_INPUTS]
-    swap = [ui[name] for name in hair.SWAP_INPUTS]
-    runs = {
-        "": ui["run"].click(hair.run_transfer, form, outputs(ui), **GPU),
-        "swap_": ui["swap_run"].click(hair.run_swap, swap, outputs(ui), **GPU),
-    }
-    prepared = ui["prepare"].click(hair.prepare_mask, form, outputs(ui), **GPU)
-    for prefix, run in runs.items():
-        ui[f"{prefix}run"].click(None, js=SHOW_RESULT, **PRIVATE)
-        named = "swap " if prefix else ""
-        run.then(
-            lambda name, named=named: times.words(f"{named}{name}"),
-            ui[f"{prefix}preset"],
-            ui[f"{prefix}time"],
-            **QUICK,
-        )
-    return [*runs.values(), prepared]
+def wire() -> list:
+    """Connect both forms; returns the runs, which Stop cancels."""
+    references = list(hair.references().values())
+    for slot in (*references, ui.swap_face):
+        wire_photo(slot)
+    for slot in (ui.face, *references):
+        slot.image.change(hair.clear_mask, None, {ui.editor, ui.mask_state}, **QUICK)
+    run = ui.run.click(hair.run_transfer, hair.form(), outputs(), **GPU)
+    swap = ui.swap_run.click(hair.run_swap, hair.swap_form(), outputs(), **GPU)
+    prepared = ui.prepare.click(hair.prepare_mask, hair.form(), outputs(), **GPU)
+    for button in (ui.run, ui.swap_run):
+        button.click(None, js=SHOW_RESULT, **PRIVATE)
+    run.then(times.words, ui.preset, ui.time, **QUICK)
+    swap.then(lambda preset: times.words(f"swap {preset}"), ui.swap_preset, ui.swap_time, **QUICK)
+    return [run, swap, prepared]
 
 
-def wire_stops(ui: dict, runs: list) -> None:
+def wire_stops(runs: list) -> None:
     """Both Stop buttons."""
-    for prefix in ("", "swap_"):
-        stops(ui, f"{prefix}stop", runs)
+    for button in (ui.stop, ui.swap_stop):
+        wire_stop(button, runs)
 
 
-def stored_examples(ui: dict) -> None:
+def stored_examples() -> None:
     """The gallery of stored examples."""
     rows = examples.examples()
     if not rows:
@@ -131,4 +122,4 @@ def stored_examples(ui: dict) -> None:
         elem_id="examples",
         elem_classes="examples",
     )
-    gallery.select(examples.show_example, None, outputs(ui, examples.TARGETS), **QUICK)
+    gallery.select(examples.show_example, None, examples.outputs(), **QUICK)

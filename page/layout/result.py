@@ -5,15 +5,14 @@ from __future__ import annotations
 import gradio as gr
 
 from .. import panel
-from .parts import QUICK, outputs
+from ..ui import ui
+from .parts import QUICK
 
 
-def build(ui: dict) -> None:
+def build() -> None:
     """The panel beside the tabs."""
-    ui["status"] = gr.HTML(
-        '<p class="quiet">The result will appear here.</p>', elem_id="status", padding=False
-    )
-    ui["preview"] = gr.Image(
+    ui.status = gr.HTML(panel.EMPTY, elem_id="status", padding=False)
+    ui.preview = gr.Image(
         elem_id="preview",
         label="Preview",
         visible=False,
@@ -22,7 +21,7 @@ def build(ui: dict) -> None:
         buttons=[],
         height=460,
     )
-    ui["slider"] = gr.ImageSlider(
+    ui.slider = gr.ImageSlider(
         label="Before and after",
         interactive=False,
         format="png",
@@ -34,9 +33,11 @@ def build(ui: dict) -> None:
     with gr.Column(elem_id="chain"):
         with gr.Row(elem_classes="chain-bar"):
             gr.HTML("<b>Chain</b>", padding=False, elem_classes="chain-title")
-            for name, label in (("undo", "↶ Undo"), ("redo", "↷ Redo"), ("restart", "Original")):
-                ui[name] = gr.Button(label, size="sm", interactive=False, elem_id=name, min_width=76, scale=0)
-        ui["history"] = gr.Gallery(
+            ui.undo, ui.redo, ui.restart = (
+                gr.Button(label, size="sm", interactive=False, elem_id=name, min_width=76, scale=0)
+                for name, label in (("undo", "↶ Undo"), ("redo", "↷ Redo"), ("restart", "Original"))
+            )
+        ui.history = gr.Gallery(
             visible=False,
             columns=6,
             height="auto",
@@ -48,20 +49,16 @@ def build(ui: dict) -> None:
             buttons=[],
             elem_id="history",
         )
-        ui["chain_note"] = gr.HTML(
-            '<p class="quiet">Edits in any tab are added to a chain here; each goes on from the last.</p>',
-            elem_id="chain_note",
-            padding=False,
-        )
+        ui.chain_note = gr.HTML(panel.EMPTY_CHAIN, elem_id="chain_note", padding=False)
     with gr.Row(elem_classes="actions"):
-        ui["crop_file"] = gr.DownloadButton(
+        ui.crop_file = gr.DownloadButton(
             "Download portrait", interactive=False, elem_id="download", min_width=150
         )
-        ui["photo_file"] = gr.DownloadButton("Download whole photo", interactive=False, min_width=150)
-    ui["details"] = gr.Markdown(elem_id="scores")
+        ui.photo_file = gr.DownloadButton("Download whole photo", interactive=False, min_width=150)
+    ui.details = gr.Markdown(elem_id="scores")
     with gr.Row(elem_classes="photos"):
-        for name, label in (("pasted", "Back in the photo"), ("mask", "Target mask")):
-            ui[name] = gr.Image(
+        ui.pasted, ui.mask = (
+            gr.Image(
                 label=label,
                 visible=False,
                 interactive=False,
@@ -71,10 +68,13 @@ def build(ui: dict) -> None:
                 buttons=["fullscreen"],
                 min_width=140,
             )
+            for name, label in (("pasted", "Back in the photo"), ("mask", "Target mask"))
+        )
 
 
-def wire(ui: dict) -> None:
+def wire() -> None:
     """The chain's buttons and pictures."""
-    for name, handler in (("undo", panel.undo), ("redo", panel.redo), ("restart", panel.restart)):
-        ui[name].click(handler, None, outputs(ui), **QUICK)
-    ui["history"].select(panel.go_to, None, outputs(ui), **QUICK)
+    ui.undo.click(panel.undo, None, panel.outputs(), **QUICK)
+    ui.redo.click(panel.redo, None, panel.outputs(), **QUICK)
+    ui.restart.click(panel.restart, None, panel.outputs(), **QUICK)
+    ui.history.select(panel.go_to, None, panel.outputs(), **QUICK)

@@ -4,46 +4,43 @@ from __future__ import annotations
 
 import gradio as gr
 
-from .. import rig
+from barbershop_core.pie.options import ANGLES, EXPRESSIONS, LIGHT_PARTS, STRENGTH
+
+from .. import panel, rig
+from ..files import TEXT
 from ..times import times
-from .parts import (
-    GPU,
-    LIVE,
-    PRESETS,
-    PRIVATE,
-    QUICK,
-    SHOW_RESULT,
-    TEXT,
-    outputs,
-    photo_slot,
-    preset,
-    stops,
-    wire_photo,
-)
+from ..ui import ui
+from .parts import GPU, LIVE, PRIVATE, QUICK, SHOW_RESULT, photo_slot, presets, wire_photo, wire_stop
+
+REACH = {"yaw": 30, "pitch": 20, "roll": 15}
+"""Ends of the sliders in degrees: as far as portraits can usually be turned."""
 
 
-def build(ui: dict) -> None:
+def build() -> None:
     """Embedding first, then live controls."""
     gr.Markdown(TEXT["rig"], elem_classes="hint")
-    preset(ui, "rig_", "rig ", (PRESETS[0], PRESETS[2]))
+    ui.rig_preset, ui.rig_time = presets("rig_preset", "rig ", ("fast", "paper"))
     with gr.Row(elem_classes="actions"):
-        ui["rig_open"] = gr.Button(
+        ui.rig_open = gr.Button(
             "Prepare the portrait", variant="primary", elem_id="rig_open", scale=3, min_width=150
         )
-        ui["rig_stop"] = gr.Button("Stop", variant="stop", elem_id="rig_stop", scale=1, min_width=80)
-    ui["controls"], ui["rig_key"] = gr.State([]), gr.State(None)
-    with gr.Column(visible=False, elem_id="rig_controls") as ui["rig_ready"]:
-        _sliders(ui)
+        ui.rig_stop = gr.Button("Stop", variant="stop", elem_id="rig_stop", scale=1, min_width=80)
+    ui.prepared = gr.State(None)
+    with gr.Column(visible=False, elem_id="rig_controls") as ui.rig_ready:
+        _head()
+        _expression()
+        _light()
+        _actions()
     with gr.Accordion("Copy from another photo", open=False, elem_id="rig_copy"):
         with gr.Row(elem_classes="photos"):
-            photo_slot(ui, "like", "The other photo", 160)
+            ui.like = photo_slot("like", "The other photo", 160)
             with gr.Column(min_width=160):
-                ui["copied"] = gr.CheckboxGroup(
+                ui.copied = gr.CheckboxGroup(
                     list(rig.COPIED), value=["pose"], label="Take from it", elem_id="copied"
                 )
-                ui["copy"] = gr.Button("Copy", variant="primary", elem_id="copy")
+                ui.copy = gr.Button("Copy", variant="primary", elem_id="copy")
     with gr.Accordion("Advanced", open=False):
-        ui["rig_method"] = gr.Radio(
+        ui.rig_method = gr.Radio(
             [("The rig", "rig"), ("Latent optimization", "optimize")],
             value="rig",
             label="What is kept is made by",
@@ -51,38 +48,49 @@ def build(ui: dict) -> None:
         gr.Markdown(TEXT["rig_method"], elem_classes="hint")
 
 
-def _sliders(ui: dict) -> None:
+def _head() -> None:
     with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Head</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
-            for name, most, words in (("yaw", 30, "turn"), ("pitch", 20, "nod"), ("roll", 15, "tilt")):
-                ui[name] = gr.Slider(
-                    -most,
-                    most,
-                    value=0,
+            ui.pose = {
+                angle.name: gr.Slider(
+                    -REACH[angle.name],
+                    REACH[angle.name],
+                    value=angle.default,
                     step=1,
-                    label=f"{name.capitalize()} ({words})",
+                    label=f"{angle.name.capitalize()} ({words})",
                     min_width=130,
-                    elem_id=name,
+                    elem_id=angle.name,
                 )
+                for angle, words in zip(ANGLES, ("turn", "nod", "tilt"))
+            }
+
+
+def _expression() -> None:
     with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Expression</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
-            ui["expression"] = gr.Dropdown(
-                [rig.NEUTRAL, *rig.EXPRESSIONS],
+            ui.expression = gr.Dropdown(
+                [rig.NEUTRAL, *EXPRESSIONS],
                 value=rig.NEUTRAL,
                 label="Name",
                 min_width=150,
                 elem_id="expression",
             )
-            ui["expression_strength"] = gr.Slider(
-                0, 1.5, value=1, step=0.05, label="Strength", min_width=150, elem_id="expression_strength"
+            ui.expression_strength = gr.Slider(
+                STRENGTH.low,
+                STRENGTH.high,
+                value=STRENGTH.default,
+                step=0.05,
+                label="Strength",
+                min_width=150,
+                elem_id="expression_strength",
             )
         with gr.Accordion("Advanced: single movements", open=False, elem_id="single"):
-            ui["no_controls"] = gr.Markdown("This face model names no single movements.", elem_classes="hint")
+            ui.no_controls = gr.Markdown("This face model names no single movements.", elem_classes="hint")
             with gr.Row(elem_classes="slot-sliders"):
-                for k in range(rig.CONTROLS):
-                    ui[f"control_{k}"] = gr.Slider(
+                ui.controls = [
+                    gr.Slider(
                         -2,
                         2,
                         value=0,
@@ -92,28 +100,39 @@ def _sliders(ui: dict) -> None:
                         min_width=210,
                         elem_id=f"control_{k}",
                     )
+                    for k in range(rig.CONTROLS)
+                ]
             gr.Markdown("Anything moved here replaces the named expression.", elem_classes="hint")
+
+
+def _light() -> None:
+    labels = ("From the side (°)", "From above (°)", "Strength", "Cool to warm")
     with gr.Column(elem_classes="slot"):
         gr.HTML("<b>Light</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="light-row"):
-            ui["sphere"] = gr.HTML(padding=False, elem_id="sphere", min_width=110)
+            ui.sphere = gr.HTML(padding=False, elem_id="sphere", min_width=110)
             with gr.Column(min_width=200, scale=4):
-                ui["light_on"] = gr.Checkbox(False, label="Change the light", elem_id="light_on")
-                for name, low, high, step, words in (
-                    ("light_azimuth", -75, 75, 1, "From the side (°)"),
-                    ("light_elevation", -15, 75, 1, "From above (°)"),
-                    ("light_strength", 0.5, 1.5, 0.05, "Strength"),
-                    ("light_warmth", -1.5, 1.5, 0.05, "Cool to warm"),
-                ):
-                    ui[name] = gr.Slider(
-                        low, high, value=rig.LIGHT_START[name], step=step, label=words, elem_id=name
+                ui.light_on = gr.Checkbox(False, label="Change the light", elem_id="light_on")
+                ui.light = {
+                    part.name: gr.Slider(
+                        part.low,
+                        part.high,
+                        value=part.default,
+                        step=1 if part.unit else 0.05,
+                        label=label,
+                        elem_id=f"light_{part.name}",
                     )
-    ui["rig_note"] = gr.HTML(padding=False, elem_classes="note", elem_id="rig_note")
+                    for part, label in zip(LIGHT_PARTS, labels)
+                }
+
+
+def _actions() -> None:
+    ui.rig_note = gr.HTML(padding=False, elem_classes="note", elem_id="rig_note")
     with gr.Row(elem_classes="actions"):
-        ui["keep_rig"] = gr.Button("Keep this edit", variant="primary", elem_id="keep_rig", min_width=130)
-        ui["rig_reset"] = gr.Button("Reset", elem_id="rig_reset", min_width=80)
-        ui["show_overlay"] = gr.Button("Show the 3D face", elem_id="show_overlay", min_width=130)
-    ui["overlay"] = gr.Image(
+        ui.keep_rig = gr.Button("Keep this edit", variant="primary", elem_id="keep_rig", min_width=130)
+        ui.rig_reset = gr.Button("Reset", elem_id="rig_reset", min_width=80)
+        ui.show_overlay = gr.Button("Show the 3D face", elem_id="show_overlay", min_width=130)
+    ui.overlay = gr.Image(
         label="Fitted 3D face",
         visible=False,
         interactive=False,
@@ -124,18 +143,18 @@ def _sliders(ui: dict) -> None:
     )
     with gr.Accordion("Animation", open=False, elem_id="animate"):
         with gr.Row():
-            ui["sweep"] = gr.Radio(
+            ui.sweep = gr.Radio(
                 [("Turn the head", "yaw"), ("Move the light", "light")],
                 value="yaw",
                 label="Sweep",
                 min_width=170,
             )
-            ui["film"] = gr.Radio([("GIF", "gif"), ("MP4", "mp4")], value="gif", label="File", min_width=120)
-            ui["frames"] = gr.Slider(8, 60, value=24, step=1, label="Frames", min_width=120)
+            ui.film = gr.Radio([("GIF", "gif"), ("MP4", "mp4")], value="gif", label="File", min_width=120)
+            ui.frames = gr.Slider(8, 60, value=24, step=1, label="Frames", min_width=120)
         with gr.Row(elem_classes="actions"):
-            ui["animation_run"] = gr.Button("Make it", elem_id="animation_run")
-            ui["animation_file"] = gr.DownloadButton("Download", interactive=False, elem_id="animation_file")
-        ui["animation"] = gr.Image(
+            ui.animation_run = gr.Button("Make it", elem_id="animation_run")
+            ui.animation_file = gr.DownloadButton("Download", interactive=False, elem_id="animation_file")
+        ui.animation = gr.Image(
             label="Animation",
             visible=False,
             interactive=False,
@@ -146,35 +165,31 @@ def _sliders(ui: dict) -> None:
         )
 
 
-def wire(ui: dict) -> list:
-    """Connect the tab; returns the runs, to be stopped."""
-    wire_photo(ui, "like")
-    everything = outputs(ui, rig.OUTPUTS)
-    live = [*(ui[name] for name in rig.LIVE_INPUTS)]
-    person = [ui[name] for name in rig.PERSON]
-    chosen, method, key = ui["rig_preset"], ui["rig_method"], ui["rig_key"]
-    animation = [*(ui[name] for name in ("sweep", "frames", "film")), ui["rig_preset"], *live]
+def wire() -> list:
+    """Connect the tab; returns the runs, which Stop cancels."""
+    wire_photo(ui.like)
+    controls, outputs = rig.controls(), rig.outputs()
+    animation = controls | {ui.sweep, ui.frames, ui.film}
     runs = [
-        ui["rig_open"].click(rig.open_rig, person, everything, **GPU),
-        ui["keep_rig"].click(rig.keep, [chosen, method, *live], everything, **GPU),
-        ui["show_overlay"].click(rig.overlay, [chosen, key], everything, **GPU),
-        ui["copy"].click(rig.copy, [ui[n] for n in rig.COPY_INPUTS], outputs(ui), **GPU),
-        ui["animation_run"].click(rig.animate, animation, everything, **GPU),
+        ui.rig_open.click(rig.open_rig, {*ui.face.inputs, ui.rig_preset}, outputs, **GPU),
+        ui.keep_rig.click(rig.keep, {*controls, ui.rig_method}, outputs, **GPU),
+        ui.show_overlay.click(rig.overlay, {ui.rig_preset, ui.prepared}, outputs, **GPU),
+        ui.copy.click(rig.copy, rig.copy_form(), panel.outputs(), **GPU),
+        ui.animation_run.click(rig.animate, animation, outputs, **GPU),
     ]
-    runs[0].then(lambda name: times.words(f"rig {name}"), chosen, ui["rig_time"], **QUICK)
-    for name in ("rig_open", "copy"):
-        ui[name].click(None, js=SHOW_RESULT, **PRIVATE)
-    moved = [ui[n].input for n in rig.LIVE_INPUTS if n not in ("controls", "rig_key", *rig.LIGHT)]
-    repaint = {"fn": rig.move, "inputs": [chosen, *live], "outputs": outputs(ui, rig.LIVE_OUTPUTS), **LIVE}
-    gr.on(moved, **repaint)
-    light = [ui[name] for name in rig.LIGHT]
-    lit = {"fn": rig.relight, "outputs": [*outputs(ui, rig.LIVE_OUTPUTS), ui["light_on"]]}
-    gr.on([c.input for c in light], **{**repaint, **lit})
-    gr.on([c.change for c in light], rig.sphere, light, ui["sphere"], **QUICK)
-    ui["rig_reset"].click(rig.reset, None, [ui[name] for name in rig.RESET], **QUICK).then(**repaint)
+    runs[0].then(lambda preset: times.words(f"rig {preset}"), ui.rig_preset, ui.rig_time, **QUICK)
+    for button in (ui.rig_open, ui.copy):
+        button.click(None, js=SHOW_RESULT, **PRIVATE)
+    repaint = {"inputs": controls, "outputs": rig.live_outputs(), **LIVE}
+    light = set(ui.light.values())
+    moved = [*ui.pose.values(), ui.expression, ui.expression_strength, ui.light_on, *ui.controls]
+    gr.on([control.input for control in moved], rig.move, **repaint)
+    gr.on([slider.input for slider in light], rig.relight, **repaint)
+    gr.on([slider.change for slider in light], rig.sphere, light, ui.sphere, **QUICK)
+    ui.rig_reset.click(rig.reset, None, set(rig.reset()), **QUICK).then(rig.move, **repaint)
     return runs
 
 
-def wire_stops(ui: dict, runs: list) -> None:
+def wire_stops(runs: list) -> None:
     """The tab's Stop button."""
-    stops(ui, "rig_stop", runs)
+    wire_stop(ui.rig_stop, runs)

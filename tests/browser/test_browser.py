@@ -62,8 +62,8 @@ def test_from_upload_to_download(page, tmp_path):
         page.click("#download")
     coming.value.save_as(tmp_path / "new.png")
     recipe = read_png(tmp_path / "new.png")
-    assert recipe["operation"] == "transfer" and recipe["preset"] == "fast"
-    assert set(recipe["request"]["photos"]) == {"face", "hair_shape"}
+    assert recipe["operation"] == "transfer" and recipe["options"]["preset"] == "fast"
+    assert set(recipe["photos"]) == {"face", "hair_shape"}
     assert Image.open(tmp_path / "new.png").size == (64, 64)
 
     # the whole photo is the uploaded one outside of the crop, to the last bit
@@ -132,7 +132,7 @@ def test_a_painted_mask_is_used(page, tmp_path):
     with page.expect_download() as coming:
         page.click("#download")
     coming.value.save_as(tmp_path / "painted.png")
-    assert read_png(tmp_path / "painted.png")["settings"]["mask"]
+    assert read_png(tmp_path / "painted.png")["options"]["mask"]
 
 
 def tab(page, name: str) -> None:
@@ -201,8 +201,8 @@ def test_hair_then_words_then_undo(page, tmp_path):
     page.locator("#status", has_text="Kept").wait_for()
     page.locator("#history .thumbnail-item").nth(2).wait_for()
     assert page.locator("#history .thumbnail-item").count() == 3
-    words = download(page, tmp_path / "words.png", "transfer", "text")
-    assert steps(read_png(words))[1]["settings"]["edits"][0]["alpha"] == 9
+    words = download(page, tmp_path / "words.png", "transfer", "edit_text")
+    assert steps(read_png(words))[1]["options"]["edits"][0]["alpha"] == 9
 
     page.click("#undo")
     page.locator("#status", has_text="Step 1 of 2").wait_for()
@@ -212,7 +212,7 @@ def test_hair_then_words_then_undo(page, tmp_path):
     assert page.locator("#undo").is_disabled() and page.locator("#preview img").is_visible()
     page.locator("#history .thumbnail-item").nth(2).click()
     page.locator("#status", has_text="Step 2 of 2").wait_for()
-    again = np.asarray(Image.open(download(page, tmp_path / "again.png", "transfer", "text")))
+    again = np.asarray(Image.open(download(page, tmp_path / "again.png", "transfer", "edit_text")))
     assert (again == np.asarray(Image.open(words))).all()
 
     # the command line makes the same picture from the recipe and the photos
@@ -272,8 +272,8 @@ def test_hair_then_rig_then_words(page, tmp_path):
     page.locator("#slot_0").wait_for()
     page.click("#keep_words")
     page.locator("#history .thumbnail-item").nth(3).wait_for()
-    chained = download(page, tmp_path / "chain.png", "transfer", "pose", "text")
-    assert steps(read_png(chained))[1]["settings"]["light"]["azimuth"] == -50
+    chained = download(page, tmp_path / "chain.png", "transfer", "repose", "edit_text")
+    assert steps(read_png(chained))[1]["options"]["light"]["azimuth"] == -50
 
 
 def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
@@ -282,7 +282,7 @@ def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     page.locator("#method").get_by_text("Optimize").click()
     page.locator("#text_run").wait_for()
     page.click("#text_run")
-    page.locator("#status .problem", has_text="Nothing was said").wait_for()
+    page.locator("#status .problem", has_text="description is empty").wait_for()
     page.fill("#prompt textarea, #prompt input", "a person with curly hair")
     page.get_by_label("As in the paper").locator("visible=true").check()
     page.click("#text_run")
@@ -295,7 +295,7 @@ def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     page.get_by_role("option", name="curly hair").click()
     page.click("#text_run")
     page.locator("#status", has_text="Done in").wait_for()
-    assert read_png(download(page, tmp_path / "mapped.png", "text"))["settings"]["method"] == "mapper"
+    assert read_png(download(page, tmp_path / "mapped.png", "edit_text"))["options"]["method"] == "mapper"
 
 
 def test_a_phone_needs_no_sideways_scrolling(chromium, app):

@@ -1,8 +1,8 @@
-"""The chain of edits of one visit: what each step left, kept on disk, to go on from, undo and redo.
+"""The chain of edits of one visit, on disk: what each step left, for going on, undo and redo.
 
-A visit is a page that somebody has open (Gradio's session hash).  Its folder holds the photo, and for each
-step picture, photo, code and mask of changes: plain files, so that forked workers (ZeroGPU) see the same
-as the server.  Folders are readable by their owner only and are deleted two hours after the last step.
+A visit is a page that somebody has open (Gradio's session hash).  Its folder holds the photo and, for each
+step, picture, photo, code and mask of changes: plain files, so that forked workers (ZeroGPU) see the same as
+the server.  Only their owner can read the folders; they are deleted two hours after the last step.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
@@ -24,10 +25,16 @@ from PIL import Image
 
 from barbershop_core.errors import BadRequest
 
+from .gpu import Task, studio
+
+if TYPE_CHECKING:
+    from barbershop_core.editing.result import Result
+    from barbershop_core.photo import Portrait
+
 KEPT = 2 * 3600.0
 """Seconds after the last step until a visit is forgotten."""
 LONGEST = 30
-"""Steps kept; the oldest one goes first (the original stays)."""
+"""Most steps kept; after that the oldest is deleted (the original stays)."""
 _lock = threading.RLock()
 
 
@@ -40,10 +47,11 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class Shown:
-    """A point of the chain as the page shows it.
+    """Where a visit stands in its chain.
 
-    at: 0 for the original photo.  titles: of all steps, the original's first.  pictures: their crops.
-    step: what is stored with this step (scores, recipe, ...), empty for the original.  folder: its files.
+    at: number of the step, 0 for the original photo.  titles: of all steps, the original's first.
+    pictures: their crops.  step: what is stored with this one (scores, recipe, ...), empty for the original.
+    folder: its files.
     """
 
     at: int
@@ -54,7 +62,7 @@ class Shown:
 
 
 class Visit:
-    """The history of one open page."""
+    """The chain of one open page."""
 
     def __init__(self, session: str | None):
         name = hashlib.sha256(f"visit {session}".encode()).hexdigest()[:32]
@@ -78,7 +86,7 @@ class Visit:
             raise BadRequest("There is no portrait yet.", "Upload a photo of the person first.") from None
 
     def shown(self) -> Shown:
-        """Where the visit stands.  Raises BadRequest where it has not begun."""
+        """Where the visit stands.  Raises BadRequest where there is no photo yet."""
         state = self._read()
         folders = [self.folder / "original", *(self.folder / step["folder"] for step in state["steps"])]
         at = state["at"]
@@ -86,23 +94,29 @@ class Visit:
         step = json.loads((folders[at] / "step.json").read_text()) if at else {}
         return Shown(at, titles, [f / "result.png" for f in folders], step, folders[at])
 
-    def base(self) -> dict[str, Any]:
-        """The photo and the step to go on from, as entries of a request."""
+    def task(
+        self,
+        operation: str,
+        options: Mapping[str, Any] | None = None,
+        photos: Mapping[str, tuple[str | None, int | None]] | None = None,
+        person: str = "face",
+    ) -> Task:
+        """An operation that starts where the visit stands.
+
+        photos: the other ones, as in `Task`.  person: role of the visit's own photo.
+        """
         state = self._read()
         previous = str(self.folder / state["steps"][state["at"] - 1]["folder"]) if state["at"] else None
-        return {
-            "face": str(self.folder / state["photo"]),
-            "face_index": state["face"],
-            "previous": previous,
-            "key": (self.folder.name, state["id"], previous),
-        }
+        mine = {person: (str(self.folder / state["photo"]), state["face"])}
+        key = (self.folder.name, state["id"], previous)
+        return Task(operation, mine | dict(photos or {}), dict(options or {}), previous, key)
 
     # ------------------------------------------------------------------------------ changing
 
-    def begin(self, path: str, index: int | None = None, portrait=None) -> None:
-        """Start with a photo, unless the visit stands on this very face already.
+    def begin(self, path: str, index: int | None = None, portrait: Portrait | None = None) -> None:
+        """Start a chain with a photo, unless there is one of the same photo and face.
 
-        portrait: where it was read before.  Raises PhotoError as reading it does.
+        portrait: the photo, where it was read already.  Raises PhotoError as reading it does.
         """
         data = Path(path).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
@@ -112,8 +126,6 @@ class Visit:
                 if state["digest"] == digest and index in (None, state["face"]):
                     return
         if portrait is None:
-            from .core import studio
-
             portrait = studio().read(path, face=index)
         with _lock:
             self.forget()
@@ -128,9 +140,9 @@ class Visit:
         sweep()
 
     def push(self, title: str, event: dict[str, Any]) -> None:
-        """Add a step after the present one; what was undone before it is forgotten.
+        """Add a step after the present one; steps that were undone are deleted.
 
-        event: the "result" of :func:`.core.work`.
+        event: what :func:`.edits.edit` returns.
         """
         with _lock:
             state = self._read()
@@ -154,7 +166,7 @@ class Visit:
                 shutil.rmtree(self.folder / step["folder"], ignore_errors=True)
 
     def move(self, to: int) -> Shown:
-        """Stand on another step, 0 being the original; beyond either end, on the end."""
+        """Go to a step, 0 for the original; numbers beyond either end mean that end."""
         with _lock:
             state = self._read()
             self._write({**state, "at": min(max(int(to), 0), len(state["steps"]))})
@@ -171,8 +183,8 @@ class Visit:
         os.replace(partial, self.folder / "visit.json")
 
 
-def load_result(folder: str | Path):
-    """The Result that a step left, as far as the next edit needs it: picture, code, mask, recipe."""
+def load_result(folder: str | Path) -> Result:
+    """What the next edit needs of a step's Result: picture, code, mask and recipe."""
     from barbershop_core.editing.result import Result
     from barbershop_core.inversion import codes
 
@@ -185,14 +197,14 @@ def load_result(folder: str | Path):
             changed = arrays["changed"].astype(np.float32)
     except (OSError, ValueError, KeyError):
         raise BadRequest(
-            "The step to go on from is no longer kept.", "Upload the photo again, or its downloaded result."
+            "The step to start from is no longer kept.", "Upload the photo again, or the downloaded result."
         ) from None
     code = codes.load(folder / "code.safetensors")
     return Result(image, None, code, {"changed": changed}, step["scores"], step["recipe"], ())
 
 
 def sweep(now: float | None = None) -> None:
-    """Delete the visits that ended long ago."""
+    """Delete the visits whose time is over."""
     now = time.time() if now is None else now
     try:
         visits = list(root().iterdir())

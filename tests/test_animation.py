@@ -13,7 +13,7 @@ from barbershop_core.progress import run
 
 
 def frames(count: int = 6, side: int = 64) -> list[np.ndarray]:
-    """Grey pictures that grow brighter."""
+    """Grey pictures of increasing brightness."""
     return [np.full((side, side, 3), 20 + 30 * k, np.uint8) for k in range(count)]
 
 

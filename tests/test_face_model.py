@@ -1,4 +1,4 @@
-"""The studio's face model against the world that it is a model of."""
+"""The studio's face model against the world that it approximates."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def test_reading_gives_theta(model, people):
 
 
 def test_a_small_build_agrees(model):
-    """Built anew from few portraits it is about the same model."""
+    """A model built from fewer portraits is about the same."""
     again = face_model.build(60)
     assert torch.equal(again.faces, model.faces)
     torch.testing.assert_close(again.mean, model.mean, atol=1e-3, rtol=0)

@@ -8,7 +8,7 @@ from barbershop_core import networks
 from barbershop_core.errors import BadRequest
 from barbershop_core.face3d import harmonics
 from barbershop_core.pie import expressions
-from barbershop_core.pie.light import Light, found_in, read, sphere
+from barbershop_core.pie.light import Light, nearest_light, read, sphere
 from barbershop_core.weights.manifest import PACKS
 from barbershop_core.world import params, shading
 from barbershop_core.world.params import INDEX, Portrait
@@ -32,8 +32,8 @@ def test_is_the_worlds_light():
 
 
 @pytest.mark.parametrize("light", [Light(), Light(-60, 10, 1.3, 0.8), Light(45, 60, 0.7, -1.0)])
-def test_is_found_again(light):
-    found = found_in(light.coefficients())
+def test_nearest_light_recovers_a_light(light):
+    found = nearest_light(light.coefficients())
     assert abs(found.azimuth - light.azimuth) < 2 and abs(found.elevation - light.elevation) < 3
     assert abs(found.strength - light.strength) < 0.05 and abs(found.warmth - light.warmth) < 0.1
 

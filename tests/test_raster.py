@@ -196,7 +196,7 @@ def test_pose_gradient_on_a_plain_face():
 
 @pytest.mark.slow
 def test_speed(capsys):
-    """Stated, not promised: triangles per second, forwards and with gradients."""
+    """Prints triangles per second, forward and with gradients."""
     model = sphere(72, 88)
     theta = model.neutral(4)
     x = theta.flat().requires_grad_(True)

@@ -56,7 +56,7 @@ def test_each_row_has_its_own_offset():
 
 
 def test_training_teaches_and_resumes(pack, tmp_path):
-    """A minute's fraction of training moves tau the way it is asked, as F reads it; a checkpoint goes on."""
+    """A few seconds of training give a rig and its scores; a checkpoint of the same schedule is resumed."""
     schedule = train_rig.Schedule(
         minutes=0.08, samples=60, held_out=12, batch=16, picture_every=9, picture_batch=2
     )
@@ -74,7 +74,7 @@ def test_training_teaches_and_resumes(pack, tmp_path):
     assert "draw samples" not in stages
     index = torch.load(checkpoint, weights_only=True)["state"]["index"]
     run(train_rig.train(pack, checkpoint, replace(schedule, samples=50)), count)
-    assert stages["draw samples"] > 0  # another schedule: begun anew
+    assert stages["draw samples"] > 0  # another schedule: not resumed
     assert index > 10
     with pytest.raises(BadRequest):
         run(train_rig.train(pack, checkpoint, replace(schedule, minutes=0)))
@@ -100,7 +100,7 @@ def test_training_learns_a_linear_world(pack, tmp_path):
     assert before < 0 and after > 0.6, (before, after)
 
 
-# --- measures and the energy --------------------------------------------------------------------
+# --- the energy ----------------------------------------------------------------------------------
 
 
 def face(seed=0, **changes):
@@ -109,7 +109,7 @@ def face(seed=0, **changes):
 
 
 def test_photometric_and_landmarks_are_least_at_the_truth(pack):
-    """A drawn face compared with itself has no distance; a turned or relit one has."""
+    """The distances of a rendered face to its own theta are zero; to a turned or relit face they are not."""
     reader = face_reader(pack)
     theta = theta_of(reader.model, face())
     image = reader.model.render(theta, 64).image * 2 - 1
@@ -130,17 +130,17 @@ def test_terms(pack):
     assert energy.synth(pack, target, image * 0.8, TINY) > 1e-4
     assert energy.recognition(pack, target, image) < 1e-9
     assert energy.recognition(pack, target, -image) > 1e-4
-    seen = reader(image)
+    reading = reader(image)
     # equation 5: zero exactly where the rig does nothing
     silent = networks.load(
         "rignet",
         {k: torch.zeros_like(v) if "weight" in k or "bias" in k else v for k, v in rig.state_dict().items()},
     )
-    assert energy.identity(silent, w, seen.theta) == 0 and energy.identity(rig, w, seen.theta) > 0
-    # equations 6, 7: the mixed theta is the sample's own where tau is the same
-    own = SampleBank(w, seen, resize(image, TINY.side))
-    same = energy.edit(reader, own, seen, "light", TINY)
-    other = replace(seen, theta=replace(seen.theta, light=seen.theta.light + 1))
+    assert energy.identity(silent, w, reading.theta) == 0 and energy.identity(rig, w, reading.theta) > 0
+    # equations 6, 7: the mixed theta is the sample's own if tau is the same
+    own = SampleBank(w, reading, resize(image, TINY.side))
+    same = energy.edit(reader, own, reading, "light", TINY)
+    other = replace(reading, theta=replace(reading.theta, light=reading.theta.light + 1))
     assert energy.edit(reader, own, other, "light", TINY) > same
     assert energy.invariance(reader, target, other, "light", TINY) == pytest.approx(float(same), rel=1e-4)
     assert energy.invariance(reader, target, other, "expression", TINY) > same
@@ -151,11 +151,11 @@ def test_embedding_descends_and_names_its_terms(pack):
     w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(3))))
     image = pack.generator.synthesis(w).clamp(-1, 1).detach()
     preset = replace(TINY, w_steps=5, w_plus_steps=15, start="mean")
-    seen: list = []
-    found = run(embed(pack, reader, rig, image, preset), seen.append)
-    stages = [s.stage for s in seen if s.stage.startswith("embed")]
+    steps: list = []
+    found = run(embed(pack, reader, rig, image, preset), steps.append)
+    stages = [s.stage for s in steps if s.stage.startswith("embed")]
     assert stages == ["embed W"] * 5 + ["embed W+"] * 15
-    assert set(seen[-1].losses) == {
+    assert set(steps[-1].losses) == {
         "synth",
         "recognition",
         "p_norm",
@@ -164,9 +164,9 @@ def test_embedding_descends_and_names_its_terms(pack):
         "invariance",
         "recognition edited",
     }
-    first, last = (s.losses["synth"] for s in (seen[-20], seen[-1]))
+    first, last = (s.losses["synth"] for s in (steps[-20], steps[-1]))
     assert last < first and found.w_plus.shape == w.shape
-    assert seen[-1].preview().shape == (64, 64, 3)
+    assert steps[-1].preview().shape == (64, 64, 3)
     again = run(embed(pack, reader, rig, image, preset))
     assert torch.equal(again.w_plus, found.w_plus)  # by seed
 
@@ -178,10 +178,12 @@ def test_terms_can_be_switched_off(pack, off, optimizer):
     preset = replace(TINY, w_steps=1, w_plus_steps=1, optimizer=optimizer)
     if off not in ("none", "no rig"):
         preset = replace(preset, **{off: 0.0})
-    seen: list = []
-    run(embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset), seen.append)
-    assert (off in seen[-1].losses) == (off == "none") or off in ("none", "no rig")
-    assert ("edit" in seen[-1].losses) == (off not in ("edit", "no rig"))
+    steps: list = []
+    run(
+        embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset), steps.append
+    )
+    assert (off in steps[-1].losses) == (off == "none") or off in ("none", "no rig")
+    assert ("edit" in steps[-1].losses) == (off not in ("edit", "no rig"))
 
 
 def test_paper_preset_has_the_articles_budget():
@@ -192,9 +194,9 @@ def test_paper_preset_has_the_articles_budget():
         pie_presets.pie_preset("best")
 
 
-def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
-    """Of a rig that gives half of every move, and moves what it should leave, a ninth is missing at the end
-    (1 - .8 / 2 to the third, of a half); without looks half would be."""
+def test_corrections_of_a_rig_that_moves_by_half():
+    """The rig makes half of every move, and adds an offset: after three corrections 0.5 (1 - 0.8 / 2)^3, a
+    ninth of the move, is missing; without corrections it would be half."""
     own = from_flat(
         torch.zeros(1, 50),
         {"rotation": 3, "translation": 3, "identity": 4, "texture": 4, "expression": 9, "light": 27},
@@ -213,7 +215,7 @@ def test_a_portrait_that_answers_by_half_is_asked_for_the_rest():
             return SimpleNamespace(theta=own.with_tau("pose", picture))
 
     class Session(RigSession):
-        _synthesis = staticmethod(lambda w_plus: w_plus)  # the code is its picture, and that the pose
+        _synthesis = staticmethod(lambda w_plus: w_plus)  # code, picture and pose are the same numbers
 
     session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Reader(), Rig(), TINY)
     wanted = torch.tensor([[0.2, -0.1, 0.05]])
@@ -230,13 +232,13 @@ def test_no_face_model(tmp_path, pack):
 
 
 def test_refinement_draws_nearer(pack, tmp_path):
-    """MoFA: on held-out pictures the drawn face comes nearer to the picture, without labels."""
+    """MoFA: on held-out pictures the rendered face matches the picture better, without labels."""
     from barbershop_core.training import mofa
 
     schedule = mofa.Schedule(minutes=0.15, samples=40, held_out=8, batch=4, side=24, lr=3e-3, keep=0.05)
     net, scores = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))
     assert scores["photometric"] < 0.97 * scores["photometric before"] and scores["moved"] > 0
-    again, resumed = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))  # its time is spent
+    again, resumed = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))  # the minutes are spent
     assert resumed["photometric"] == pytest.approx(scores["photometric"], rel=1e-3)
     with pytest.raises(BadRequest):
         mofa.refine(pack, tmp_path / "mofa.pt", replace(schedule, minutes=0.0))

@@ -52,7 +52,7 @@ class FaceReader:
         return FaceReading(theta, self.model.shares(theta), image.new_zeros(len(image), 0))
 
     def _of_world(self, image: Tensor) -> FaceReading:
-        # only packs of the portrait world need these modules, which load its meshes
+        # imported here because only packs of the portrait world need its renderer
         from ..world import params
         from ..world.morphable_head import theta_of_reading
 

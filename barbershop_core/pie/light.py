@@ -52,7 +52,7 @@ def read(light: Light | Mapping[str, float] | None) -> Light | None:
     return light if light is None or isinstance(light, Light) else Light(**checked(LIGHT_PARTS, light))
 
 
-def found_in(coefficients: Tensor) -> Light:
+def nearest_light(coefficients: Tensor) -> Light:
     """The light nearest to coefficients [9,3], within the ranges of `options.LIGHT_PARTS`."""
     scale = 2 / 3 * harmonics.NORMS[1]
     luminance, key = coefficients.mean(1), KEY

@@ -71,7 +71,7 @@ class RigSession:
     @property
     def light(self) -> light.Light:
         """The portrait's own light, roughly."""
-        return light.found_in(self.reader.model.from_light(self.theta.light)[0].cpu())
+        return light.nearest_light(self.reader.model.from_light(self.theta.light)[0].cpu())
 
     # ------------------------------------------------------------------------------ pictures
 

@@ -159,7 +159,7 @@ def test_fid_says_what_is_missing(fidelity, tmp_path, monkeypatch):
     assert extractor is None
     place = f"put weights-inception-2015-12-05-6726825d.pth into {tmp_path / 'hub' / 'checkpoints'}."
     assert sentence == (
-        f"FID's network is not to be had (HF_HUB_OFFLINE is set); {place}"
+        f"FID's network is not available (HF_HUB_OFFLINE is set); {place}"
         if fidelity
         else "FID needs the package torch-fidelity (pip install torch-fidelity)."
     )

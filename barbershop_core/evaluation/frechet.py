@@ -1,34 +1,33 @@
 """Frechet distances between sets of pictures (FID), through torchmetrics.
 
-The published measure looks through one particular Inception network.  Its file is taken from PyTorch's
-cache or fetched once; without it the distance is still measured, through the pack's own perceptual net,
-under another name.
+FID is defined with one particular Inception network, whose file is taken from PyTorch's cache or downloaded
+once.  Where it is not available, the distance can still be measured with the pack's perceptual net, under
+another name.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ..networks.perceptual import Perceptual
+from ..weights.local import offline
+
 INCEPTION = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth"
 )
-DIGEST = "6726825d"  # its sha256 begins so
+DIGEST = "6726825d"  # the first digits of its sha256
 
 Extractor = Callable[[Tensor], Tensor]
 """uint8 [B,3,H,W] -> features [B,D] on the CPU."""
 
 
-def inception(timeout: float = 15.0) -> tuple[Extractor | None, str]:
-    """FID's network, or ``None`` and a sentence that says why it is not to be had."""
+def inception() -> tuple[Extractor | None, str]:
+    """FID's network, or ``None`` and a sentence that says why it is not available."""
     try:
         import torch_fidelity  # noqa: F401
         from torchmetrics.image.fid import NoTrainInceptionV3
@@ -37,10 +36,10 @@ def inception(timeout: float = 15.0) -> tuple[Extractor | None, str]:
     path = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION.rpartition("/")[2]
     try:
         if not path.is_file():
-            _fetch(path, timeout)
+            _download(path)
         net = NoTrainInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path))
     except (OSError, RuntimeError, ValueError) as error:
-        return None, f"FID's network is not to be had ({error}); put {path.name} into {path.parent}."
+        return None, f"FID's network is not available ({error}); put {path.name} into {path.parent}."
     net.eval()
 
     @torch.no_grad()
@@ -50,22 +49,14 @@ def inception(timeout: float = 15.0) -> tuple[Extractor | None, str]:
     return extract, ""
 
 
-def _fetch(path: Path, timeout: float) -> None:
-    if os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in ("1", "true", "yes", "on"):
+def _download(path: Path) -> None:
+    if offline():
         raise OSError("HF_HUB_OFFLINE is set")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with urllib.request.urlopen(INCEPTION, timeout=timeout) as answer, open(part, "wb") as file:
-            shutil.copyfileobj(answer, file)
-        if not hashlib.sha256(part.read_bytes()).hexdigest().startswith(DIGEST):
-            raise OSError("the download was cut off")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    torch.hub.download_url_to_file(INCEPTION, str(path), hash_prefix=DIGEST, progress=False)
 
 
-def perceptual_extractor(perceptual) -> Extractor:
+def perceptual_extractor(perceptual: Perceptual) -> Extractor:
     """The deepest features of a pack's perceptual net, averaged over the picture."""
     device = next(perceptual.parameters()).device
 
@@ -78,7 +69,7 @@ def perceptual_extractor(perceptual) -> Extractor:
 
 
 class _AsGiven(nn.Module):
-    """Stands where torchmetrics wants a network, because the features are made already."""
+    """The network that torchmetrics wants, for features that are computed already."""
 
     def __init__(self, count: int):
         super().__init__()
@@ -89,7 +80,7 @@ class _AsGiven(nn.Module):
 
 
 def distance(real: Tensor, made: Tensor) -> float | None:
-    """Frechet distance of two sets of features [N,D]; ``None`` below two pictures."""
+    """Frechet distance of two sets of features [N,D]; ``None`` where one has fewer than two."""
     if len(real) < 2 or len(made) < 2:
         return None
     from torchmetrics.image.fid import FrechetInceptionDistance

@@ -1,0 +1,52 @@
+"""The shipped studio pack on a few rendered portraits: hair is carried over, prompts have their effect.
+
+The floors lie well under the figures of larger evaluations (`evaluate hair`, and "Words" in the pack's
+REPORT.md); an edit that changes nothing, or the wrong thing, misses them.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+import numpy as np
+import pytest
+
+from barbershop_core import Studio, open_pack, run
+from barbershop_core.evaluation import hair, words
+from barbershop_core.evaluation.tables import png
+from barbershop_core.evaluation.triples import triples
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def pack():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BARBERSHOP_LANDMARKER", raising=False)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield open_pack("studio", device="cpu")
+
+
+def test_hair_is_carried_over(pack):
+    studio = Studio(pack, cache=False)
+    scores, unchanged = [], []
+    for triple in triples(3, 100, pack.working_size):
+        face, shape, colour = (studio.read(png(r.image)) for r in (triple.face, triple.shape, triple.colour))
+        result = run(studio.transfer(face=face, hair_shape=shape, hair_color=colour))
+        scores.append(hair._score(studio, triple, np.asarray(result.pasted)))
+        unchanged.append(hair._score(studio, triple, triple.face.image))
+    found, before = ({k: fmean(s[k] for s in rows) for k in rows[0]} for rows in (scores, unchanged))
+    print(found, before, scores)
+    assert found["hair_iou"] > 0.75 > before["hair_iou"]
+    assert found["hair_de2000"] < 10 < before["hair_de2000"]
+    assert found["face_psnr"] > 25
+    assert found["lpips"] < 0.1 < before["lpips"]
+    assert found["identity"] > 0.85
+
+
+def test_prompts_have_their_effect(pack):
+    prompts = ("blond hair", "long hair", "smiling", "glasses")
+    table = run(words.text(pack, portraits=1, seed=100, prompts=prompts))
+    assert table["failures"] == [] and set(table["rows"]) == set(words.METHODS)
+    for method, row in table["rows"].items():
+        assert row["right"] >= 0.75 and row["leak"] < 0.25 and row["identity"] > 0.7, (method, row)

@@ -12,6 +12,7 @@ from barbershop_core.editing.regions import Parser, parse, region_index
 from barbershop_core.networks import bisenet
 from barbershop_core.networks.bisenet import BiSeNet
 from barbershop_core.pack import open_pack
+from barbershop_core.photo.pixels import from_uint8
 from barbershop_core.progress import run
 from barbershop_core.training import labelled_photos, train_parser
 from barbershop_core.weights.save import save_half
@@ -123,7 +124,7 @@ def test_the_embedded_parser_knows_renders_it_never_saw():
 def test_the_embedded_parser_finds_hair_in_photos(shared_data):
     parser, inter, union = open_pack("studio").parser, 0, 0
     for image, mask in list(labelled_photos.hair_pairs(shared_data, True).values())[::13]:
-        labels = parse(parser, train_parser.to_tensor(np.array(image)[None]))[0].numpy()
+        labels = parse(parser, from_uint8(np.array(image)[None]))[0].numpy()
         found = labels == region_index("hair")
         inter, union = inter + (found & mask).sum(), union + (found | mask).sum()
     assert inter / union > 0.6

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from barbershop_core.progress import run
-from barbershop_core.training import pool, train_generator, train_mapping
+from barbershop_core.training import pool, train_generator, train_identity, train_mapping
+from barbershop_core.training.batches import Batches
 from barbershop_core.training.muon import Muon, orthogonal
 from barbershop_core.world import params
 
@@ -78,11 +79,12 @@ def test_two_processes_train_and_resume(folder, tmp_path):
     half = train_generator.Schedule(minutes=0.4, mapping_minutes=0.1, workers=2, batch=(8, 8, 8))
     train = train_generator.train(folder, checkpoint, 64, half)
     steps.extend(train)
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = torch.load(checkpoint, weights_only=True)["state"]
     assert saved["elapsed"] >= 24 and saved["seen"] == 8 * 2 * saved["index"]
     longer = train_generator.Schedule(minutes=0.8, mapping_minutes=0.1, workers=1, batch=(8, 8, 8))
     steps.extend(train_generator.train(folder, checkpoint, 64, longer))
-    resumed = torch.load(checkpoint, weights_only=True)
+    resumed = torch.load(checkpoint, weights_only=True)["state"]
+    assert not any(q.requires_grad for q in train_generator.load(checkpoint, 64).parameters())
     assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 48
     assert steps[-1].losses["psnr"] > max(untrained + 2, 10.0)
     assert any(step.stage == "mapping held out" for step in steps)
@@ -90,14 +92,12 @@ def test_two_processes_train_and_resume(folder, tmp_path):
 
 def test_a_small_net_learns_and_resumes(folder, tmp_path):
     """The shared loop: held-out figures at the end, time boxes add up over runs."""
-    from barbershop_core.training import train_nets
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_nets.Batches, "draw", _small_draw(train_nets.Batches.draw))
-        first = [s for s in train_nets.train_identity(folder, tmp_path / "i.pt", 0.1)]
-        again = [s for s in train_nets.train_identity(folder, tmp_path / "i.pt", 0.2)]
+        patch.setattr(Batches, "draw", _small_draw(Batches.draw))
+        first = [s for s in train_identity.train(folder, tmp_path / "i.pt", 0.1)]
+        again = [s for s in train_identity.train(folder, tmp_path / "i.pt", 0.2)]
     assert first[-1].stage == again[-1].stage == "identity held out"
-    saved = torch.load(tmp_path / "i.pt", weights_only=True)
+    saved = torch.load(tmp_path / "i.pt", weights_only=True)["state"]
     assert saved["elapsed"] >= 12 and 0 < saved["index"]
     assert again[-1].losses["cosine"] != first[-1].losses["cosine"]
     assert all(-1 <= steps[-1].losses["cosine"] <= 1 for steps in (first, again))

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ..networks.stylegan2 import Generator
+from ..photo.pixels import from_uint8
 from ..world import params
 from ..world.shading import LABEL
 from . import pool
-from .train_generator import FACE, FEATURES, to_tensor
+from .train_generator import FACE, FEATURES
 
 
 def gradient_energy(image: Tensor, mask: Tensor) -> Tensor:
@@ -32,7 +33,7 @@ def generator_scores(g: Generator, folder: Path, count: int = 250) -> dict[str, 
     p, images, labels = pool.load(folder, "p", "images", "labels", held_out=True, limit=1)
     p, target, labels = (
         p[:count],
-        to_tensor(images[:count]),
+        from_uint8(images[:count]),
         torch.from_numpy(labels[:count].astype(np.int64)),
     )
     made = torch.cat(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ import torch
 
 from ..inversion.prior import PNorm
 from ..networks.stylegan2 import Generator
-from ..progress import Step, run
+from ..progress import Step, Steps, run
 from ..weights.manifest import write_manifest_hashes
 from ..weights.save import save_half
-from . import hair_projection, pool, report, train_generator, train_nets
+from . import hair_projection, pool, report, train_encoder, train_generator, train_identity, train_perceptual
 
 if TYPE_CHECKING:
     from ..pack import Pack
@@ -40,16 +40,6 @@ MINUTES = {
     "rig": 15.0,
 }
 """Time boxes on two idle CPU cores; directions and mappers take what they take, about half an hour."""
-
-
-def load_generator(checkpoint: Path) -> Generator:
-    """The generator as far as it has been trained, frozen."""
-    channels = {r: c for r, c in train_generator.CHANNELS.items() if r <= SIZE}
-    g = Generator(SIZE, train_generator.STYLE_DIM, 4, channels)
-    g.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["generator"])
-    state = train_generator.export(g.eval())
-    g.load_state_dict({k: v for k, v in state.items() if k != "latent_avg"})
-    return g.requires_grad_(False)
 
 
 @torch.no_grad()
@@ -81,14 +71,14 @@ class Place:
 
 
 Figures = dict[str, float]
-Stage = Callable[[Place], Iterator[Step]]
+Stage = Callable[[Place], Steps[Figures]]
 """Trains, writes the pack's files, returns its held-out figures."""
 
 
-def _generator(place: Place) -> Iterator[Step]:
+def _generator(place: Place) -> Steps[Figures]:
     schedule = train_generator.Schedule(minutes=place.minutes["generator"])
     yield from train_generator.train(place.pool, place.checkpoint("generator"), SIZE, schedule)
-    g = load_generator(place.checkpoint("generator"))
+    g = train_generator.load(place.checkpoint("generator"), SIZE)
     save_half(g.state_dict() | {"latent_avg": g.w_mean}, place.out / "generator.safetensors")
     save_half(dict(pnorm(g).state_dict()), place.out / "pnorm.safetensors")
     matrix, explained = hair_projection.fit(g)
@@ -96,34 +86,29 @@ def _generator(place: Place) -> Iterator[Step]:
     return report.generator_scores(g, place.pool) | {"hair's moves explained": explained}
 
 
-def _small(name: str) -> Stage:
-    def stage(place: Place) -> Iterator[Step]:
-        more = (load_generator(place.checkpoint("generator")),) if name == "encoder" else ()
-        steps = getattr(train_nets, f"train_{name}")(
-            place.pool, place.checkpoint(name), place.minutes[name], *more
-        )
-        last: Figures = {}
-
-        def heard() -> Iterator[Step]:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as stop:
-                    return stop.value
-                if step.stage.endswith("held out"):
-                    last.update(step.losses)
-                yield step
-
-        net = yield from heard()
-        save_half(
-            dict((net.vgg if name == "perceptual" else net).state_dict()), place.out / f"{name}.safetensors"
-        )
-        return last
-
-    return stage
+def _perceptual(place: Place) -> Steps[Figures]:
+    arguments = place.pool, place.checkpoint("perceptual"), place.minutes["perceptual"]
+    net, figures = yield from train_perceptual.train(*arguments)
+    save_half(dict(net.vgg.state_dict()), place.out / "perceptual.safetensors")
+    return figures
 
 
-def _parser(place: Place) -> Iterator[Step]:
+def _identity(place: Place) -> Steps[Figures]:
+    arguments = place.pool, place.checkpoint("identity"), place.minutes["identity"]
+    net, figures = yield from train_identity.train(*arguments)
+    save_half(dict(net.state_dict()), place.out / "identity.safetensors")
+    return figures
+
+
+def _encoder(place: Place) -> Steps[Figures]:
+    g = train_generator.load(place.checkpoint("generator"), SIZE)
+    arguments = place.pool, place.checkpoint("encoder"), place.minutes["encoder"]
+    net, figures = yield from train_encoder.train(*arguments, g)
+    save_half(dict(net.state_dict()), place.out / "encoder.safetensors")
+    return figures
+
+
+def _parser(place: Place) -> Steps[Figures]:
     from . import train_parser
 
     schedule = train_parser.Schedule(minutes=place.minutes["parser"])
@@ -132,7 +117,7 @@ def _parser(place: Place) -> Iterator[Step]:
     return train_parser.scores(parser, place.pool, place.photos)
 
 
-def _regressor(place: Place) -> Iterator[Step]:
+def _regressor(place: Place) -> Steps[Figures]:
     from . import train_regressor
 
     minutes = place.minutes["regressor"]
@@ -142,7 +127,7 @@ def _regressor(place: Place) -> Iterator[Step]:
     return train_regressor.brief(train_regressor.scores(net, *held))
 
 
-def _clip(place: Place) -> Iterator[Step]:
+def _clip(place: Place) -> Steps[Figures]:
     from . import train_clip
 
     clip = yield from train_clip.train(place.pool, place.checkpoint("clip"), place.minutes["clip"])
@@ -150,7 +135,7 @@ def _clip(place: Place) -> Iterator[Step]:
     return train_clip.scores(clip, *pool.load(place.pool, "p", "images", held_out=True))
 
 
-def _directions(place: Place) -> Iterator[Step]:
+def _directions(place: Place) -> Steps[Figures]:
     from ..styleclip import resources as tools
     from . import directions_table as precompute
 
@@ -160,7 +145,7 @@ def _directions(place: Place) -> Iterator[Step]:
     return {"channels": float(len(table.change))}
 
 
-def _mappers(place: Place) -> Iterator[Step]:
+def _mappers(place: Place) -> Steps[Figures]:
     """One for each mapper that the manifest names."""
     from ..styleclip import prompts
     from ..styleclip import resources as tools
@@ -178,7 +163,7 @@ def _mappers(place: Place) -> Iterator[Step]:
     return figures
 
 
-def _rig(place: Place) -> Iterator[Step]:
+def _rig(place: Place) -> Steps[Figures]:
     from ..world import morphable_head as face_model
     from . import train_rig
 
@@ -200,9 +185,9 @@ def _pack(place: Place) -> Pack:
 
 STAGES: dict[str, Stage] = {
     "generator": _generator,
-    "perceptual": _small("perceptual"),
-    "identity": _small("identity"),
-    "encoder": _small("encoder"),
+    "perceptual": _perceptual,
+    "identity": _identity,
+    "encoder": _encoder,
     "parser": _parser,
     "regressor": _regressor,
     "clip": _clip,
@@ -213,7 +198,7 @@ STAGES: dict[str, Stage] = {
 """In the order in which one needs the other."""
 
 
-def train(place: Place, only: Collection[str] = tuple(STAGES)) -> Iterator[Step]:
+def train(place: Place, only: Collection[str] = tuple(STAGES)) -> Steps[dict[str, Figures]]:
     """Render the pool, then the stages in order; yields their steps.  Returns held-out figures by stage."""
     for seed, count in ((pool.HELD_OUT_SEED, pool.CHUNK), (0, PORTRAITS)):
         for i, _path in enumerate(pool.make(place.pool, count, SIZE, first_seed=seed)):

@@ -1,4 +1,4 @@
-"""The loop of trainings that get so many minutes: resumable, its learning rate coming to rest in time."""
+"""The training loop of most networks: a fixed time, a learning rate that decays within it, checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..progress import Step
+from ..progress import Step, Steps
+from . import checkpoints
 from .muon import Muon
 
 SAVED_EVERY = 120.0
@@ -17,7 +18,7 @@ SAVED_EVERY = 120.0
 
 
 def _matrices(net: nn.Module) -> Iterator[Tensor]:
-    """Weights of linear layers and convolutions, whatever their class; embedding tables are no matrices."""
+    """Weights of linear layers and convolutions of any class, but not embedding tables."""
     for module in net.modules():
         weight = getattr(module, "weight", None)
         if isinstance(weight, Tensor) and weight.ndim in (2, 4) and not isinstance(module, nn.Embedding):
@@ -34,13 +35,16 @@ def train(
     lr: float,
     decay: float = 0.6,
     weight_decay: float = 1e-3,
-) -> Iterator[Step]:
-    """Train ``net`` for ``minutes`` (those of earlier runs counted in); returns it in eval mode.
+) -> Steps[tuple[nn.Module, dict[str, float]]]:
+    """Train ``net`` for ``minutes``, which include earlier runs on the same checkpoint.
 
+    name: of the training; a checkpoint of another one is not resumed.
     loss: number of the batch, from 0 -> scalar.  score: held-out figures, called with the net in eval mode.
     decay: the last share of the time, over which the learning rate falls to a hundredth.
-    Weights of linear layers and convolutions step by Muon, all else by AdamW at the same rate.
-    Yields a step every 50 batches, and one with the held-out figures at each checkpoint.
+    Weights of linear layers and convolutions are optimized by Muon, all others by AdamW at the same rate.
+
+    Yields a step every 50 batches, and one with the held-out figures at each checkpoint.  Returns the net in
+    eval mode and the last held-out figures.
     """
     learnt = [p for p in net.parameters() if p.requires_grad]
     matrices = {id(weight) for weight in _matrices(net)}
@@ -50,9 +54,10 @@ def train(
             [p for p in learnt if id(p) not in matrices], lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98)
         ),
     ]
-    elapsed, index = 0.0, 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    elapsed, index, held_out = 0.0, 0, dict[str, float]()
+    identity = {"training": name}
+    saved = checkpoints.load(checkpoint, identity)
+    if saved is not None:
         net.load_state_dict(saved["net"])
         for optimizer, state in zip(optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
@@ -76,19 +81,10 @@ def train(
             yield Step(name, int(elapsed), int(total), {"loss": mean, "batches": index})
         if time.monotonic() - last > SAVED_EVERY or elapsed >= total:
             net.eval()
-            part = checkpoint.with_suffix(".part")
-            torch.save(
-                {
-                    "net": net.state_dict(),
-                    "elapsed": elapsed,
-                    "index": index,
-                    "optimizers": [o.state_dict() for o in optimizers],
-                },
-                part,
-            )
-            part.replace(checkpoint)
+            state = {"net": net.state_dict(), "optimizers": [o.state_dict() for o in optimizers]}
+            checkpoints.save(checkpoint, state | {"elapsed": elapsed, "index": index}, identity)
             last = time.monotonic()
             with torch.no_grad():
                 held_out = score()
             yield Step(f"{name} held out", int(elapsed), int(total), held_out)
-    return net.eval()
+    return net.eval(), held_out

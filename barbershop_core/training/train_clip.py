@@ -1,14 +1,13 @@
 """Train the studio CLIP: ``python -m barbershop_core.training.studio_pack --only clip --out P``.
 
-Contrastive, as Radford et al. 2021, with two differences that a closed world allows: captions are
+Contrastive, as in Radford et al. 2021, with two differences that a closed world allows: captions are
 written anew for every batch from the portraits' parameters, and the targets are not the diagonal but how
-true each caption is of each portrait.  A linear head that reads the parameters from the image features
-helps the image encoder along and is thrown away.
+true each caption is of each portrait.  A linear head that predicts the parameters from the image features
+gives the image encoder a second loss and is discarded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks.clip import Clip, build
-from ..progress import Step
+from ..photo.pixels import from_uint8
+from ..progress import Steps
 from ..world import captions, params
 from ..world.claims import claims
 from . import pool, timebox
 from .augment import degrade
-from .train_generator import to_tensor
 
 EMBEDDING = 128
 VISION = {"layers": (1, 2, 2, 1), "width": 16, "patch_size": None, "image_size": 96}
@@ -31,8 +30,8 @@ EXTRA = 32
 """Short captions in a batch that belong to no picture of it."""
 
 
-class Taught(nn.Module):
-    """CLIP and the head that reads parameters."""
+class WithHead(nn.Module):
+    """CLIP and the head that predicts parameters."""
 
     def __init__(self):
         super().__init__()
@@ -40,10 +39,10 @@ class Taught(nn.Module):
         self.head = nn.Linear(EMBEDDING, params.COUNT)
 
     def forward(self, image: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Unit vectors of images [B,E] and texts [N,E], parameters read [B,P]."""
-        seen = self.clip.image(image)
-        said = F.normalize(self.clip.encode_text(ids).float(), dim=-1)
-        return seen, said, self.head(seen * 4).float()
+        """Unit vectors of images [B,E] and texts [N,E], predicted parameters [B,P]."""
+        images = self.clip.image(image)
+        texts = F.normalize(self.clip.encode_text(ids).float(), dim=-1)
+        return images, texts, self.head(images * 4).float()
 
 
 def contrast(logits: Tensor, fits: Tensor) -> Tensor:
@@ -58,38 +57,38 @@ def contrast(logits: Tensor, fits: Tensor) -> Tensor:
     return 0.5 * (texts + pictures)
 
 
-def train(folder: Path, checkpoint: Path, minutes: float, batch: int = 96, seed: int = 0) -> Iterator[Step]:
+def train(folder: Path, checkpoint: Path, minutes: float, batch: int = 96, seed: int = 0) -> Steps[Clip]:
     """Fit to the pool in ``folder``; returns the `Clip` in eval mode."""
     torch.manual_seed(seed)
     p, images = pool.load(folder, "p", "images")
     held = pool.load(folder, "p", "images", held_out=True)
-    net = Taught()
+    net = WithHead()
     net.clip.model.visual.to(memory_format=torch.channels_last)
 
     def loss(index: int) -> Tensor:
         rng = np.random.default_rng([seed, index])
         rows = rng.integers(0, len(p), batch)
-        image = degrade(to_tensor(images[rows]), torch.Generator().manual_seed(int(rng.integers(2**31))))
+        image = degrade(from_uint8(images[rows]), torch.Generator().manual_seed(int(rng.integers(2**31))))
         texts, fits = captions.batch(p[rows], EXTRA, rng)
         ids = net.clip.tokenizer(texts)
         with torch.autocast("cpu", torch.bfloat16):
-            seen, said, read = net(image.contiguous(memory_format=torch.channels_last), ids)
+            seen, text, read = net(image.contiguous(memory_format=torch.channels_last), ids)
         scale = net.clip.model.logit_scale.clamp(max=4.6).exp()
         wanted = torch.erf(torch.from_numpy(p[rows]) / 2**0.5)
-        return contrast(scale * said @ seen.T, torch.from_numpy(fits)) + 2 * (read - wanted).square().mean()
+        return contrast(scale * text @ seen.T, torch.from_numpy(fits)) + 2 * (read - wanted).square().mean()
 
     def score() -> dict[str, float]:
         found = scores(net.clip, *held)
         return {k: v for k, v in found.items() if not k.startswith("zero-shot ")}
 
-    net = yield from timebox.train("clip", net, loss, score, checkpoint, minutes, lr=1.5e-3)
+    net, _ = yield from timebox.train("clip", net, loss, score, checkpoint, minutes, lr=1.5e-3)
     return net.clip
 
 
 @torch.no_grad()
 def embed(clip: Clip, images: np.ndarray) -> Tensor:
     """uint8 [N,S,S,3] -> unit vectors [N,E]."""
-    return torch.cat([clip.image(to_tensor(images[k : k + 50])) for k in range(0, len(images), 50)])
+    return torch.cat([clip.image(from_uint8(images[k : k + 50])) for k in range(0, len(images), 50)])
 
 
 @torch.no_grad()
@@ -103,10 +102,10 @@ def scores(clip: Clip, p: np.ndarray, images: np.ndarray, seed: int = 0) -> dict
     seen, rng = embed(clip, images), np.random.default_rng([seed, 0xC11B])
     truth = captions.truths(p)
     chosen = [captions.choose(truth[:, k], 4, rng) for k in range(len(p))]
-    said = clip.text([captions.sentence(c, rng) for c in chosen])
+    text = clip.text([captions.sentence(c, rng) for c in chosen])
     fits = torch.from_numpy(np.stack([truth[c].prod(0) for c in chosen]))
     good = fits >= 0.5 * fits.diagonal()[:, None]
-    order = (said @ seen.T).argsort(1, descending=True)
+    order = (text @ seen.T).argsort(1, descending=True)
     hit = good.gather(1, order)
     found = {f"retrieval@{n}": hit[:, :n].any(1).float().mean().item() for n in (1, 5)}
     by_attribute: dict[str, list[float]] = {}

@@ -1,32 +1,36 @@
 """The studio generator: StyleGAN2 fitted to the portrait world by regression.
 
-The latent of every render is known (``params.to_z``), so no adversary is needed: the generator is
-asked for the very picture, after its mapping network has learnt to describe it (``train_mapping``).
-Two things make it a good citizen of F/S space: RGB comes from the layers above F only (the to-RGB
-weights at 4..32 px end at zero, so an image made from F is the image), and style mixing at the row where
-F ends is supervised, because the world can say what a portrait with these shapes and those colours looks
-like.  So coarse rows carry shape, fine rows colour.
+The latent of every render is known (``params.to_z``), so no discriminator is needed: after the mapping
+network has learnt to describe the portraits (``train_mapping``), the generator learns to reproduce them.
+Two things make it fit for F/S space.  RGB comes from the layers above F only: the to-RGB weights at
+4..32 px end at zero, so that F and the rows above it determine the picture.  Style mixing at the row where
+F ends is supervised, because the world can render one portrait's shapes in another's colours; so coarse
+rows carry shape and fine rows colour.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import WeightMissing
 from ..networks.stylegan2 import BlockState, Generator
-from ..progress import Step
+from ..photo.pixels import from_uint8
+from ..progress import Step, Steps
 from ..world import params
 from ..world.shading import LABEL
-from . import pool, train_mapping
+from . import checkpoints, pool, train_mapping
+from .batches import Batches
+from .data_parallel import Group, process_group
 from .muon import Muon
-from .team import Team, team
 
 STYLE_DIM = 128
 CHANNELS = {4: 128, 8: 128, 16: 128, 32: 128, 64: 64, 128: 32, 256: 16}
@@ -36,7 +40,7 @@ FEATURES = ("l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "mouth", "u_lip", "l_
 
 @dataclass(frozen=True)
 class Schedule:
-    """Time-boxed training: shares of ``minutes`` at 32 px and at 64 px, the rest at full size."""
+    """Shares of ``minutes`` at 32 px and at 64 px; the rest is at full size."""
 
     minutes: float = 90.0
     share_32: float = 0.04
@@ -45,7 +49,7 @@ class Schedule:
     decay: float = 0.6  # the last part, over which the learning rate falls to a hundredth
     lr: float = 1.5e-2
     mapping_minutes: float = 4.0  # before ``minutes``
-    mapping_factor: float = 3.0  # its stored weights are a hundred times larger than the others
+    mapping_factor: float = 3.0  # of its lr; its stored weights are a hundred times larger than the others
     description: float = 0.2  # weight of W's readout while W is learnt
     mixing: float = 0.5
     batch: tuple[int, int, int] = (32, 16, 12)  # of each process
@@ -66,7 +70,7 @@ def pixel_weights() -> torch.Tensor:
 
 
 def image_loss(image: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted L1 of pixels, of their differences (against blur) and of 4x-pooled pixels."""
+    """Weighted L1 of pixels and of their differences (against blur), and L1 of 4x-pooled pixels."""
     error = image - target
     loss = (error.abs() * weight).mean()
     loss = loss + 1.0 * ((error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]).mean()
@@ -75,7 +79,7 @@ def image_loss(image: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) 
 
 
 def synthesize(g: Generator, w_plus: torch.Tensor, size: int, fade: float = 0.0) -> torch.Tensor:
-    """Image from the layers above F; at 32 px, and faded out after, from the to-RGB layers below."""
+    """Image from the layers above F; at 32 px from the to-RGB layers below, later weighted by ``fade``."""
     styles = g.styles(w_plus)
     if size == g.feature_size:
         return g.state(styles, size, noise="none").skip
@@ -87,40 +91,9 @@ def synthesize(g: Generator, w_plus: torch.Tensor, size: int, fade: float = 0.0)
     return g.synthesis_from_styles(styles, feature, resolution=size, noise="none")
 
 
-class Batches:
-    """Random batches of the pool, re-read when new chunks have been rendered."""
-
-    def __init__(self, folder: Path, seed: int | list[int]):
-        self.folder, self.rng, self.count = folder, np.random.default_rng(seed), 0
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Take in chunks rendered since."""
-        files = pool.chunks(self.folder)
-        if len(files) > self.count:
-            fresh = [np.load(f) for f in files[self.count :]]
-            old = [] if self.count == 0 else [(self.p, self.images, self.labels)]
-            parts = old + [(f["p"], f["images"], f["labels"]) for f in fresh]
-            self.p, self.images, self.labels = (np.concatenate(a) for a in zip(*parts))
-            self.count = len(files)
-
-    def draw(self, batch: int, size: int) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
-        """p [B,P], images [B,3,size,size] in [-1,1], labels [B,S,S]."""
-        rows = self.rng.integers(0, len(self.p), batch)
-        image = to_tensor(self.images[rows])
-        if size < image.shape[-1]:
-            image = F.avg_pool2d(image, image.shape[-1] // size)
-        return self.p[rows], image, torch.from_numpy(self.labels[rows]).long()
-
-
-def to_tensor(images: np.ndarray) -> torch.Tensor:
-    """uint8 [B,H,W,3] -> float [B,3,H,W] in [-1,1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-
-
 def mixed_rows(g: Generator, p: np.ndarray, share: float, rng: np.random.Generator) -> torch.Tensor:
-    """W+ of portraits; for a share of them rows below F's end come with other colours and the rows
-    above with other shapes, which must not matter."""
+    """W+ of portraits p [B,P]; for a share of them the rows below F's end come from a portrait with other
+    colours and the rows above from one with other shapes, which the picture must not show."""
     colour = params.indices(*params.APPEARANCE)
     shape = [i for i in range(params.COUNT) if i not in colour]
     mix = (rng.random((len(p), 1)) < share).astype(np.float32)
@@ -139,10 +112,10 @@ def mixed_rows(g: Generator, p: np.ndarray, share: float, rng: np.random.Generat
 
 @torch.no_grad()
 def held_out_psnr(g: Generator, folder: Path, size: int, count: int = 100) -> float:
-    """PSNR in dB over held-out portraits (on pixels of all of them, 8-bit rounding aside)."""
+    """PSNR in dB over all pixels of held-out portraits, not rounded to 8 bits."""
     p, images = pool.load(folder, "p", "images", held_out=True, limit=1)
     count = min(count, len(p))
-    target = to_tensor(images[:count])
+    target = from_uint8(images[:count])
     target = F.avg_pool2d(target, target.shape[-1] // size)
     error = 0.0
     for rows in torch.arange(count).split(25):
@@ -184,23 +157,23 @@ def optimizers(g: Generator, s: Schedule) -> list[torch.optim.Optimizer]:
 
 def train(
     folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None
-) -> Iterator[Step]:
+) -> Steps[Generator]:
     """Fit the generator to the pool in ``folder``, keeping a resumable ``checkpoint``.
 
     A fresh start teaches the mapping network first (``train_mapping``).
     Returns the trained generator.  Yields a step every 100 batches.
     """
     s = schedule or Schedule()
-    if not checkpoint.exists():
+    if checkpoints.load(checkpoint, _identity(size)) is None:
         g = fresh(size, s.seed)
         described, held_out = train_mapping.describe(folder)
         minutes = min(s.mapping_minutes, s.minutes)
         head = yield from train_mapping.train(g, described, held_out, minutes, seed=s.seed)
         text = vars(described) | {"p": torch.from_numpy(described.p)}
         start = {"described": text, "head": head.state_dict(), "elapsed": 0.0, "index": 0, "seen": 0}
-        _save(checkpoint, g, optimizers(g, s), start)
-    with team(s.workers, _fit, folder, checkpoint, size, s) as together:
-        return (yield from _fit(together, folder, checkpoint, size, s))
+        _save(checkpoint, g, optimizers(g, s), start, size)
+    with process_group(s.workers, _fit, folder, checkpoint, size, s) as processes:
+        return (yield from _fit(processes, folder, checkpoint, size, s))
 
 
 def fresh(size: int, seed: int) -> Generator:
@@ -209,15 +182,34 @@ def fresh(size: int, seed: int) -> Generator:
     return Generator(size, STYLE_DIM, 4, {r: c for r, c in CHANNELS.items() if r <= size})
 
 
-def _save(checkpoint: Path, g: Generator, made: list[torch.optim.Optimizer], rest: dict) -> None:
-    part = checkpoint.with_suffix(".part")
-    optimizer_states = [optimizer.state_dict() for optimizer in made]
-    torch.save(rest | {"generator": g.state_dict(), "optimizers": optimizer_states}, part)
-    part.replace(checkpoint)
+def load(checkpoint: Path, size: int) -> Generator:
+    """The generator as far as it has been trained, as it is exported, frozen.
+
+    Raises WeightMissing where there is no checkpoint of a generator of this size.
+    """
+    saved = checkpoints.load(checkpoint, _identity(size))
+    if saved is None:
+        raise WeightMissing(f"{checkpoint} holds no generator of {size} px.", "Train the generator first.")
+    g = fresh(size, 0)
+    g.load_state_dict(saved["generator"])
+    state = export(g.eval())
+    g.load_state_dict({k: v for k, v in state.items() if k != "latent_avg"})
+    return g.requires_grad_(False)
 
 
-def _fit(together: Team, folder: Path, checkpoint: Path, size: int, s: Schedule) -> Iterator[Step]:
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+def _identity(size: int) -> dict[str, str | int]:
+    return {"training": "generator", "size": size}
+
+
+def _save(
+    checkpoint: Path, g: Generator, made: list[torch.optim.Optimizer], rest: Mapping[str, Any], size: int
+) -> None:
+    states = {"generator": g.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in made]}
+    checkpoints.save(checkpoint, {**rest, **states}, _identity(size))
+
+
+def _fit(processes: Group, folder: Path, checkpoint: Path, size: int, s: Schedule) -> Steps[Generator]:
+    saved = checkpoints.load(checkpoint, _identity(size))
     g = fresh(size, s.seed)
     g.load_state_dict(saved["generator"])
     head = nn.Linear(*reversed(saved["head"]["weight"].shape)).requires_grad_(False)
@@ -228,7 +220,7 @@ def _fit(together: Team, folder: Path, checkpoint: Path, size: int, s: Schedule)
     elapsed, index, seen = saved["elapsed"], saved["index"], saved["seen"]
     with torch.no_grad():
         g.input.input.data = g.input.input.data.contiguous(memory_format=torch.channels_last)
-    draw = [s.seed, together.rank, index]
+    draw = [s.seed, processes.rank, index]
     rng, batches = np.random.default_rng(draw), Batches(folder, draw)
     values, known = saved["described"]["values"], saved["described"]["known"]
     z = torch.from_numpy(params.to_z(saved["described"]["p"].numpy(), g.z_dim, 1))
@@ -236,7 +228,7 @@ def _fit(together: Team, folder: Path, checkpoint: Path, size: int, s: Schedule)
     trained = [q for optimizer in made for q in optimizer.param_groups[0]["params"]]
     total, start, last_saved, mean_loss = s.minutes * 60, time.monotonic() - elapsed, time.monotonic(), None
     while elapsed < total:
-        elapsed = together.agree(time.monotonic() - start)
+        elapsed = processes.broadcast(time.monotonic() - start)
         done = elapsed / total
         stage = 0 if done < s.share_32 else 1 if done < s.share_32 + s.share_64 else 2
         here = (32, 64, size)[stage]
@@ -252,30 +244,31 @@ def _fit(together: Team, folder: Path, checkpoint: Path, size: int, s: Schedule)
         with torch.autocast("cpu", torch.bfloat16):
             image = synthesize(g, mixed_rows(g, p, s.mixing, rng), here, fade if stage else 0.0)
         loss = image_loss(image.float(), target, weight)
-        learn_w = done <= s.freeze_w  # W stays as it is from then on, so that encoders can be trained
-        said = 0.0
+        learn_w = done <= s.freeze_w  # W is fixed from then on, so that encoders can be trained
+        description = 0.0
         if learn_w:
             rows = torch.from_numpy(rng.integers(0, len(z), 256))
             error = (head(g.mapping(z[rows])) - values[rows]).square() * known[rows]
-            said = s.description * error.mean()
+            description = s.description * error.mean()
         for optimizer in made:
             optimizer.zero_grad(set_to_none=True)
-        (loss + said).backward()
+        (loss + description).backward()
         if not learn_w:
             for parameter in g.style.parameters():
                 parameter.grad = None
-        together.average(trained)
+        processes.average_gradients(trained)
         for optimizer in made:
             optimizer.step()
-        index, seen = index + 1, seen + len(p) * together.size
+        index, seen = index + 1, seen + len(p) * processes.size
         mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
-        if together.rank:
+        if processes.rank:
             continue
         if index % 100 == 0:
             figures = {"loss": mean_loss, "thousand images": seen / 1000, "lr": lr}
             yield Step(f"generator {here} px", int(elapsed), int(total), figures)
         if time.monotonic() - last_saved > 240 or elapsed >= total:
-            _save(checkpoint, g, made, saved | {"elapsed": elapsed, "index": index, "seen": seen})
+            progress = {"elapsed": elapsed, "index": index, "seen": seen}
+            _save(checkpoint, g, made, saved | progress, size)
             batches.refresh()
             last_saved = time.monotonic()
             psnr = held_out_psnr(g, folder, here)

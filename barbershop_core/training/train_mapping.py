@@ -1,16 +1,15 @@
-"""The mapping network before the pictures: W is taught to say, linearly, what a portrait shows.
+"""The mapping network, trained before the synthesis network: W learns to describe portraits linearly.
 
-A generator fitted by regression can only paint what W tells it, and a hue, pair of glasses or a turned
-head is far from linear in the world's parameters.  Left to the pictures' gradient alone, the mapping
-network hardly learns such things (a linear readout of W explained 66 % of the description below, 31 %
-of whether there are glasses); taught by them directly it says 90 % after a few minutes, and a
-W that describes linearly is also what encoders, rigs and text directions want.
+A generator fitted by regression can only paint what W contains, and a hue, a pair of glasses or a turned
+head is far from linear in the world's parameters.  From the gradient of the pictures alone the mapping
+network hardly learns such things: a linear readout of W explained 66 % of the description below, and 31 %
+of whether there are glasses.  Trained on the description itself it reaches 90 % after a few minutes, and
+a W that describes linearly also helps encoders, rigs and text directions.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.stylegan2 import Generator
-from ..progress import Step
+from ..progress import Step, Steps
 from ..world import params
 from ..world.shading import LABEL
 from . import pool
@@ -36,7 +35,7 @@ COLOURED = (
     ("mouth",),
     ("eye_g",),
 )
-SIZED = ("hair", "cloth", "mouth", "eye_g")  # regions whose area says something, glasses first of all
+SIZED = ("hair", "cloth", "mouth", "eye_g")  # regions whose area is part of the description
 SHAPED = ("hair", "cloth", "background", "neck", "eye_g")
 COMPONENTS = (48, 64)  # principal components of coarse label maps and of coarse pictures
 RIDGE = 10.0
@@ -44,7 +43,7 @@ RIDGE = 10.0
 
 @dataclass(frozen=True)
 class Described:
-    """Portraits and what they show: p [N,P], values float32 [N,K] of unit spread, known bool [N,K]."""
+    """Portraits and what they show: p [N,P], values float32 [N,K], standardized, and known bool [N,K]."""
 
     p: np.ndarray
     values: Tensor
@@ -124,16 +123,16 @@ def readout(g: Generator, described: Described) -> nn.Linear:
 
 
 def explained(g: Generator, head: nn.Linear, described: Described) -> float:
-    """Share of the description's variance that the readout of W gives, mean over its numbers."""
+    """Share of the description's variance that the readout of W explains, mean over its numbers."""
     with torch.no_grad():
-        said = head(g.mapping(torch.from_numpy(params.to_z(described.p, g.z_dim, 2))))
-    error = ((said - described.values).square() * described.known).sum(0)
+        read = head(g.mapping(torch.from_numpy(params.to_z(described.p, g.z_dim, 2))))
+    error = ((read - described.values).square() * described.known).sum(0)
     spread = (described.values.square() * described.known).sum(0)
     return (1 - error / spread.clamp_min(1e-3)).mean().item()
 
 
-def deaf_to_slack(g: Generator) -> None:
-    """z's slack says nothing: its weights in the first layer start at zero."""
+def ignore_slack(g: Generator) -> None:
+    """Start with zero weights for z's slack (`params.to_z`), which carries no information."""
     with torch.no_grad():
         g.style[1].weight[:, params.COUNT :] = 0
         g.style[1].weight *= (g.z_dim / params.COUNT) ** 0.5
@@ -141,11 +140,11 @@ def deaf_to_slack(g: Generator) -> None:
 
 def train(
     g: Generator, described: Described, held_out: Described, minutes: float, batch: int = 512, seed: int = 0
-) -> Iterator[Step]:
-    """Teach ``g``'s mapping network in place; W ends with unit spread.  Returns its readout."""
+) -> Steps[nn.Linear]:
+    """Train ``g``'s mapping network in place; W ends with unit standard deviation.  Returns its readout."""
     torch.manual_seed(seed)
     z = torch.from_numpy(params.to_z(described.p, g.z_dim, 1))
-    deaf_to_slack(g)
+    ignore_slack(g)
     head = nn.Linear(g.style_dim, described.values.shape[1])
     weight = torch.ones(described.values.shape[1])
     weight[: params.COUNT] = 3.0  # the uniform parameters, which the renderer uses

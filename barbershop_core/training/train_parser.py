@@ -1,8 +1,8 @@
 """The studio parser: a quarter-width BiSeNet that finds the parts of rendered portraits and of photos.
 
-Renders carry exact labels; photographs (optional: they are not part of the project) teach it hair as
-it is.  It works on 1/8 of its input, and a brow of a 128 px portrait is 3 px high: hence 512 px of
-input.  The loss looks at 128 px, through the very resizing that ``regions.parse_logits`` applies.
+Renders have exact labels; photographs (optional, not part of the project) show real hair.  The network
+works at 1/8 of its input, and a brow of a 128 px portrait is 3 px high: hence an input of 512 px.  The loss
+is computed at 128 px, after the same resizing as in ``editing.regions.parse_logits``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from torch import Tensor
 from ..editing.regions import REGIONS, Parser, parse, region_index, to_regions
 from ..networks.bisenet import BiSeNet
 from ..networks.resample import resize
+from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..world.shading import LABEL, LABELS
+from . import checkpoints, pool
 from . import labelled_photos as photos
-from . import pool
-from .train_generator import to_tensor
 
 WIDTHS = (16, 32, 64, 128)
 BLOCKS = (1, 1, 1, 1)
@@ -156,7 +156,7 @@ class Data:
         inputs, targets, hair_only = [], [], []
         for kind, images, labels, count in self.sets:
             rows = self.numbers.integers(0, len(images), count)
-            image, label = to_tensor(images[rows]), torch.from_numpy(labels[rows])
+            image, label = from_uint8(images[rows]), torch.from_numpy(labels[rows])
             if kind == "renders":
                 image = other_background(image, label, self.rng)
             image, label = move(image, label, 0.6 if kind == "renders" else 1.0, self.rng)
@@ -225,7 +225,7 @@ def scores(
     sums: dict[str, np.ndarray] = {}
     pairs = list(photos.hair_pairs(data, True).items())
     for name, (image, mask) in pairs[:: max(1, len(pairs) // (limit or len(pairs)))]:
-        found = parse(parser, to_tensor(np.asarray(image)[None].copy()))[0].numpy() == region_index("hair")
+        found = parse(parser, from_uint8(np.asarray(image)[None].copy()))[0].numpy() == region_index("hair")
         both = np.array([(found & mask).sum(), (found | mask).sum()])
         for key in ("hair", f"hair {name.split('/')[0]}"):
             sums[key] = sums.get(key, 0) + both
@@ -240,7 +240,7 @@ def _region_ious(parser: Parser, images: np.ndarray, labels: np.ndarray) -> dict
     for image, label in zip(images, labels):
         known = torch.from_numpy(label).long() != photos.IGNORE
         truth = to_regions(torch.from_numpy(label).long()[known], TABLE)
-        found = parse(parser, to_tensor(image[None]))[0][known]
+        found = parse(parser, from_uint8(image[None]))[0][known]
         table += torch.bincount(truth * n + found, minlength=n * n).reshape(n, n)
     union = table.sum(0) + table.sum(1) - table.diagonal()
     return {name: (table[i, i] / union[i]).item() for i, name in enumerate(REGIONS) if table[i].sum() > 0}
@@ -255,15 +255,16 @@ def train(
     """Fit a parser to the renders in ``folder`` and to the photos in ``data`` (``None``: renders alone).
 
     A resumable ``checkpoint`` is kept; its "average" is the state that is written to the pack.  Yields a
-    step every 25 batches, and one with held-out numbers every few minutes.
+    step every 20 batches, and one with held-out numbers every four minutes and at the end.
     """
     s = schedule or Schedule()
     torch.manual_seed(s.seed)
     net = BiSeNet(len(LABELS), WIDTHS, BLOCKS)
     optimizer = torch.optim.AdamW(net.parameters(), lr=s.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     elapsed, index, average = 0.0, 0, {k: v.clone() for k, v in net.state_dict().items()}
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    identity = {"training": "parser", "photos": data is not None}
+    saved = checkpoints.load(checkpoint, identity)
+    if saved is not None:
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         elapsed, index, average = saved["elapsed"], saved["index"], saved["average"]
@@ -304,18 +305,8 @@ def train(
         if index % 20 == 0:
             yield Step("parser", int(elapsed), int(total), {"loss": mean_loss, "batches": index, "lr": lr})
         if time.monotonic() - last_saved > 240 or elapsed >= total:
-            part = checkpoint.with_suffix(".part")
-            torch.save(
-                {
-                    "net": net.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "average": average,
-                    "elapsed": elapsed,
-                    "index": index,
-                },
-                part,
-            )
-            part.replace(checkpoint)
+            state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+            checkpoints.save(checkpoint, state | {"elapsed": elapsed, "index": index}, identity)
             last_saved = time.monotonic()
             losses = scores(finished(average), folder, data, 12)
             yield Step("parser held out", int(elapsed), int(total), losses)

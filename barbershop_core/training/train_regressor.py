@@ -1,12 +1,11 @@
 """Train the regressor: ``python -m barbershop_core.training.studio_pack --only regressor --out P``.
 
-It is taught on rendered pictures alone, slightly spoilt, so that it stays an independent judge of what a
-generator makes.
+It sees rendered pictures only, slightly degraded, so that it stays an independent judge of what a generator
+makes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ..networks.regressor import Reading, Regressor
-from ..progress import Step
+from ..photo.pixels import from_uint8
+from ..progress import Steps
 from ..world import params
 from . import pool, timebox
 from .augment import degrade
-from .train_generator import to_tensor
 
 SIZE = 128
 
@@ -28,7 +27,7 @@ def targets(p: np.ndarray) -> Tensor:
     return torch.erf(torch.from_numpy(np.asarray(p, np.float32)) / 2**0.5)
 
 
-def train(folder: Path, checkpoint: Path, minutes: float, batch: int = 48, seed: int = 0) -> Iterator[Step]:
+def train(folder: Path, checkpoint: Path, minutes: float, batch: int = 48, seed: int = 0) -> Steps[Regressor]:
     """Fit to the pool in ``folder``; returns the `Regressor` in eval mode."""
     torch.manual_seed(seed)
     p, images, theta, landmarks = pool.load(folder, "p", "images", "theta", "landmarks")
@@ -45,24 +44,25 @@ def train(folder: Path, checkpoint: Path, minutes: float, batch: int = 48, seed:
     def loss(index: int) -> Tensor:
         rng = torch.Generator().manual_seed(seed * 1_000_003 + index)
         rows = torch.randint(len(p), (batch,), generator=rng)
-        image = degrade(to_tensor(images[rows.numpy()]), rng).contiguous(memory_format=torch.channels_last)
+        image = degrade(from_uint8(images[rows.numpy()]), rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             found = net.raw(image)
         pairs = zip(found, (wanted[rows], theta[rows], landmarks[rows]), (3.0, 0.5, 1.0))
         return sum(share * (a.float() - b).square().mean() for a, b, share in pairs)
 
     held = pool.load(folder, "p", "images", "theta", "landmarks", held_out=True)
-    return (
-        yield from timebox.train(
-            "regressor", net, loss, lambda: brief(scores(net, *held)), checkpoint, minutes, lr=2e-3
-        )
-    )
+
+    def score() -> dict[str, float]:
+        return brief(scores(net, *held))
+
+    net, _ = yield from timebox.train("regressor", net, loss, score, checkpoint, minutes, lr=2e-3)
+    return net
 
 
 @torch.no_grad()
 def read(net: Regressor, images: np.ndarray) -> Reading:
     """uint8 [N,S,S,3] -> `Reading`, in parts."""
-    parts = [net(to_tensor(images[k : k + 50])) for k in range(0, len(images), 50)]
+    parts = [net(from_uint8(images[k : k + 50])) for k in range(0, len(images), 50)]
     names = ("p", "theta", "landmarks")
     return Reading(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 

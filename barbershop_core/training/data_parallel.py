@@ -1,4 +1,4 @@
-"""Several processes on one training: each draws its own pictures, all step with the mean gradient.
+"""Data-parallel training on CPU cores: each process draws its own batches, all step with the mean gradient.
 
 On two CPU cores two processes of one thread each see 1.7 times the pictures of one process with two
 threads, because the small convolutions of the studio generator do not fill a second thread.
@@ -20,22 +20,22 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Team:
-    """rank 0 leads; a team of one does nothing."""
+class Group:
+    """Processes of one training; rank 0 keeps the checkpoint.  In a group of one the methods do nothing."""
 
     rank: int = 0
     size: int = 1
 
-    def agree(self, value: float) -> float:
-        """The leader's number."""
+    def broadcast(self, value: float) -> float:
+        """The number of rank 0."""
         if self.size == 1:
             return value
         number = torch.tensor([value], dtype=torch.float64)
         dist.broadcast(number, 0)
         return number.item()
 
-    def average(self, parameters: Iterable[Tensor]) -> None:
-        """Replace the gradients by their mean over the team."""
+    def average_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Replace the gradients by their mean over the group."""
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -45,31 +45,31 @@ class Team:
             gradient.copy_(mean.view_as(gradient))
 
 
-def _member(index: int, size: int, meeting: str, work: Callable[..., Iterator[Any]], args: tuple) -> None:
+def _worker(index: int, size: int, store: str, work: Callable[..., Iterator[Any]], args: tuple) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=meeting, rank=index + 1, world_size=size)
-    for _step in work(Team(index + 1, size), *args):
+    dist.init_process_group("gloo", init_method=store, rank=index + 1, world_size=size)
+    for _step in work(Group(index + 1, size), *args):
         pass
 
 
 @contextmanager
-def team(size: int, work: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Team]:
-    """Start ``size`` - 1 processes that run ``work(team, *args)`` and lead them from here.
+def process_group(size: int, work: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Group]:
+    """Start ``size`` - 1 processes that run ``work(group, *args)``; the block is rank 0 and runs it itself.
 
-    work: a module's function; a generator function whose values only the leader uses.
-    The others are stopped when the block is left, however that happens.
+    work: a generator function at the top level of a module; what it yields elsewhere is dropped.
+    The other processes are stopped when the block is left, also by an exception.
     """
     if size == 1:
-        yield Team()
+        yield Group()
         return
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder:
-        meeting = (Path(folder) / "meeting").as_uri()
-        others = multiprocessing.spawn(_member, (size, meeting, work, args), size - 1, join=False)
+        store = (Path(folder) / "store").as_uri()
+        others = multiprocessing.spawn(_worker, (size, store, work, args), size - 1, join=False)
         try:
             torch.set_num_threads(1)
-            dist.init_process_group("gloo", init_method=meeting, rank=0, world_size=size)
-            yield Team(0, size)
+            dist.init_process_group("gloo", init_method=store, rank=0, world_size=size)
+            yield Group(0, size)
         finally:
             for process in others.processes:
                 process.terminate()

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import BadRequest
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,16 @@ PRESET_NAMES = ("fast", "released", "paper")
 PRESET = Option("preset", "fast", "fast, or the numbers of the released code or of the paper")
 """Checked by the method, which also takes a preset's dataclass."""
 SEED = Option("seed", 0, "random seed", int, low=0)
+
+
+def preset_named(presets: Mapping[str, T], preset: str | T) -> T:
+    """A preset by name, or itself.  Raises BadRequest for unknown names."""
+    if isinstance(preset, type(next(iter(presets.values())))):
+        return preset
+    name = str(preset).strip().lower()
+    if name not in presets:
+        raise BadRequest(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(presets)}.")
+    return presets[name]
 
 
 def checked(options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import BadRequest
 from ..inversion import inversion_presets as inversion
 from ..inversion.inversion_presets import InversionPreset
+from ..options import preset_named
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,4 @@ PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
 def transfer_preset(preset: str | TransferPreset) -> TransferPreset:
     """A preset by name, or itself.  Raises BadRequest for unknown names."""
-    if isinstance(preset, TransferPreset):
-        return preset
-    found = PRESETS.get(str(preset).strip().lower())
-    if found is None:
-        raise BadRequest(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
-    return found
+    return preset_named(PRESETS, preset)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import BadRequest
+from ..options import preset_named
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,4 @@ PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
 def inversion_preset(preset: str | InversionPreset) -> InversionPreset:
     """A preset by name, or itself.  Raises BadRequest for unknown names."""
-    if isinstance(preset, InversionPreset):
-        return preset
-    found = PRESETS.get(str(preset).strip().lower())
-    if found is None:
-        raise BadRequest(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
-    return found
+    return preset_named(PRESETS, preset)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import BadRequest
+from ..options import preset_named
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,5 @@ def pie_preset(preset: str | PiePreset) -> PiePreset:
 
     "released" is the paper's, because no code was released.  Raises BadRequest for unknown names.
     """
-    if isinstance(preset, PiePreset):
-        return preset
-    name = str(preset).strip().lower()
-    found = PRESETS.get("paper" if name == "released" else name)
-    if found is None:
-        raise BadRequest(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(PRESETS)}.")
-    return found
+    released = isinstance(preset, str) and preset.strip().lower() == "released"
+    return preset_named(PRESETS, "paper" if released else preset)

@@ -24,7 +24,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
-from ..styleclip import resources as tools
+from ..styleclip import resources
 from ..styleclip.options import METHOD
 from ..world import params
 from ..world.render import render
@@ -132,7 +132,7 @@ def fulfilled(wish: Wish, p: np.ndarray) -> np.ndarray:
 
 def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, Any]]:
     yield from pack.fetch("regressor")
-    known, total = tools.mappers(pack), len(wishes) * count
+    known, total = resources.mappers(pack), len(wishes) * count
     scored: dict[str, dict[str, list]] = {w.prompt: {m: [] for m in methods} for w in wishes}
     shown: dict[str, dict[str, np.ndarray]] = {}
     truth: dict[str, list[dict[str, float]]] = {w.prompt: [] for w in wishes}

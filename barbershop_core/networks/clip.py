@@ -152,17 +152,7 @@ def from_state(checkpoint: Any) -> Clip:
         net = build(embedding, _vision(state), text)
     except (AssertionError, ValueError, TypeError, ZeroDivisionError) as error:
         raise layout.wrong(WHAT, str(error) or "sizes that do not fit") from error
-    expected = net.model.state_dict()
-    for key, value in expected.items():
-        if key not in state and not key.endswith("num_batches_tracked"):
-            raise layout.wrong(WHAT, f"'{key}' is missing")
-        if key in state and state[key].shape != value.shape:
-            raise layout.wrong(
-                WHAT, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}"
-            )
-    unknown = [k for k in state if k not in expected]
-    if unknown:
-        raise layout.wrong(WHAT, f"'{unknown[0]}' does not belong there")
+    layout.check(state, net.model.state_dict(), WHAT)
     net.model.load_state_dict(
         {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=False
     )

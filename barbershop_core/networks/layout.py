@@ -76,6 +76,21 @@ def channels_last(x: Tensor) -> Tensor:
     return x if x.device.type == "mps" else x.contiguous(memory_format=torch.channels_last)
 
 
+def check(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
+    """Raises errors.WeightCorrupt unless ``state`` has the entries of ``expected``, in their shapes, and no
+    others; only the batch counters of batch norms may be missing."""
+    for key, value in expected.items():
+        if key not in state:
+            if not key.endswith("num_batches_tracked"):
+                raise wrong(what, f"'{key}' is missing")
+        elif state[key].shape != value.shape:
+            raise wrong(
+                what, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}"
+            )
+    if unknown := [k for k in state if k not in expected]:
+        raise wrong(what, f"'{unknown[0]}' does not belong there")
+
+
 def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Net:
     """``make()`` filled with ``state``: float32, in evaluation mode, no weight gradients.
 
@@ -92,18 +107,7 @@ def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Ne
     except (ValueError, ZeroDivisionError) as error:
         raise wrong(what, str(error)) from error
     expected = net.state_dict()
-    for key, value in expected.items():
-        if key not in state:
-            if key.endswith("num_batches_tracked"):
-                continue
-            raise wrong(what, f"'{key}' is missing")
-        if state[key].shape != value.shape:
-            raise wrong(
-                what, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}"
-            )
-    unknown = [k for k in state if k not in expected]
-    if unknown:
-        raise wrong(what, f"'{unknown[0]}' does not belong there")
+    check(state, expected, what)
     # cloned, so that training a network further never writes into the caller's dict
     values = {
         k: torch.zeros(v.shape, dtype=v.dtype)

@@ -1,4 +1,4 @@
-"""Words on stderr: one updating line on a terminal, sparse lines in a log, and no chatter of libraries."""
+"""Messages and progress on stderr: one updating line on a terminal, a few lines in a log."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from ..progress import Step
+if TYPE_CHECKING:
+    from ..progress import Step, Steps
 
 CLEAR = "\r\x1b[2K"  # back to the line's start, erase it
+T = TypeVar("T")
 
 
-def quiet_libraries(loud: bool = False) -> Callable[[str], None]:
-    """Send what libraries write to stderr nowhere and return a function that writes our own sentences there.
+class Console:
+    """Writes to a text stream.  tty: whether it is a terminal."""
+
+    def __init__(self, stream: TextIO):
+        self.stream, self.tty = stream, stream.isatty()
+
+    def say(self, words: str, end: str = "\n") -> None:
+        self.stream.write(words.rstrip("\n") + end)
+        self.stream.flush()
+
+
+def quiet_console(loud: bool = False) -> Console:
+    """A console on stderr; what libraries write there is discarded unless ``loud``.
 
     MediaPipe and TensorFlow Lite log to file descriptor 2 from C++, out of reach of Python's logging.
-    loud: leave everything as it is.
     """
     stream: TextIO = sys.stderr
     if not loud:
@@ -30,50 +41,57 @@ def quiet_libraries(loud: bool = False) -> Callable[[str], None]:
             os.close(nowhere)
         except OSError:
             stream = sys.stderr
-
-    def say(words: str, end: str = "\n") -> None:
-        stream.write(words.rstrip("\n") + end)
-        stream.flush()
-
-    say.tty = stream.isatty()  # type: ignore[attr-defined]
-    return say
+    return Console(stream)
 
 
 class Progress:
-    """Shows steps; give it to :func:`barbershop_core.run` as ``on_step``.
+    """Shows the steps and notices of a command; keeps its time and the latest losses.
 
     On a terminal one line is rewritten at most ten times a second; elsewhere a line appears when a
     stage begins and every ten seconds.
     """
 
-    def __init__(self, say: Callable[..., None], quiet: bool = False):
-        self.say, self.quiet, self.tty = say, quiet, getattr(say, "tty", False)
-        self.stage, self.last, self.started, self.notices = None, float("-inf"), time.monotonic(), []
+    def __init__(self, console: Console, quiet: bool = False):
+        self.console, self.quiet = console, quiet
+        self.started, self.notices = time.monotonic(), []
+        self.losses: dict[str, float] = {}
+        self._stage, self._last = None, float("-inf")
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return round(time.monotonic() - self.started, 2)
+
+    def run(self, steps: Steps[T]) -> T:
+        """What ``steps`` return, with each step shown."""
+        from ..progress import run
+
+        try:
+            return run(steps, self)
+        finally:
+            if self.console.tty and not self.quiet:
+                self.console.say(CLEAR, end="")
 
     def __call__(self, step: Step) -> None:
         if step.notice:
             self.note(step.notice)
+        self.losses.update(step.losses)
         now = time.monotonic()
-        fresh = step.stage != self.stage
-        if self.quiet or not (fresh or now - self.last > (0.1 if self.tty else 10.0)):
+        due = now - self._last > (0.1 if self.console.tty else 10.0)
+        if self.quiet or not (due or step.stage != self._stage):
             return
-        self.stage, self.last = step.stage, now
+        self._stage, self._last = step.stage, now
         losses = "  ".join(f"{k} {v:.4g}" for k, v in list(step.losses.items())[:4])
         words = f"{now - self.started:6.1f} s  {step.stage} {step.index}/{step.total}  {losses}".rstrip()
-        if self.tty:
-            self.say(f"{CLEAR}{words[:100]}", end="")
+        if self.console.tty:
+            self.console.say(f"{CLEAR}{words[:100]}", end="")
         else:
-            self.say(words)
+            self.console.say(words)
 
     def note(self, words: str) -> None:
-        """Say a notice, once."""
+        """Show a notice, once."""
         if words in self.notices:
             return
         self.notices.append(words)
         if not self.quiet:
-            self.say(f"{CLEAR}Note: {words}" if self.tty else f"Note: {words}")
-
-    def end(self) -> None:
-        """Clear the updating line."""
-        if self.tty and not self.quiet:
-            self.say(CLEAR, end="")
+            self.console.say(f"{CLEAR}Note: {words}" if self.console.tty else f"Note: {words}")

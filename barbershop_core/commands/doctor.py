@@ -14,19 +14,9 @@ from ..weights import local
 from ..weights.manifest import Manifest, Network, read_manifest
 
 LIBRARIES = (
-    "torch",
-    "torchvision",
-    "gradio",
-    "huggingface_hub",
-    "safetensors",
-    "mediapipe",
-    "lpips",
-    "open_clip_torch",
-    "numpy",
-    "pillow",
-    "scipy",
-    "torchmetrics",
-)
+    "torch torchvision gradio huggingface_hub safetensors mediapipe lpips open_clip_torch numpy pillow scipy "
+    "torchmetrics"
+).split()
 
 
 def report(pack_name: str | None = None, device: str = "auto") -> dict[str, Any]:

@@ -1,128 +1,149 @@
-"""The commands pose and rig of :mod:`barbershop_core.__main__`."""
+"""The commands pose and rig (PIE)."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from ..editing.recipe import save_png
 from ..errors import BadRequest
-from ..progress import run
-from .edits import _open, _sentence, _target, _tell
+from ..options import SEED, checked
+from ..pie.options import ANGLES, COPY, EXPRESSION, LIGHT, METHOD, POSE, REPOSE, RIG, STRENGTH
+from .arguments import add_common, add_edit, add_face_index, add_option, given, number
+from .console import Progress
+from .output import in_a_folder, open_studio, output_path, tell, tell_edit, write_edit
 
 
-def pose(options, say) -> None:
+def add(commands) -> None:
+    turn = commands.add_parser("pose", help="turn the head, change the expression or the light")
+    turn.add_argument("face", help="photo of the person")
+    for option in ANGLES:
+        add_option(turn, option)
+    add_option(turn, EXPRESSION, metavar="NAME")
+    add_option(turn, STRENGTH)
+    turn.add_argument(
+        "--control",
+        type=number,
+        metavar="NAME=AMOUNT",
+        action="append",
+        help="one of the face model's own controls, instead of --expression; may be repeated",
+    )
+    turn.add_argument(
+        "--light", type=number, metavar="NAME=NUMBER", action="append", help=f"{LIGHT.help}; may be repeated"
+    )
+    turn.add_argument("--like", metavar="PHOTO", help="copy from this photo")
+    turn.add_argument(
+        "--copy",
+        action="append",
+        choices=("pose", "expression", "light"),
+        help=f"{COPY.help} (default all three); may be repeated",
+    )
+    add_option(turn, METHOD)
+    turn.add_argument("--sweep", choices=("yaw", "light"), help="write an animation instead (GIF or MP4)")
+    turn.add_argument("--frames", type=int, default=24, help="of the animation (default 24)")
+    add_face_index(turn, "face", "like")
+    add_edit(turn, pose)
+
+    rig = commands.add_parser("rig", help="train the rig of a pack's generator")
+    kinds = rig.add_subparsers(dest="kind", required=True, metavar="kind")
+    rignet = kinds.add_parser("train", help="train RigNet on samples of the generator; resumable")
+    _add_training(rignet, train, minutes=15, samples=6000, output="rig")
+    reader = kinds.add_parser("refine", help="refine the reader of 3D faces through the rasterizer (MoFA)")
+    _add_training(reader, refine, minutes=6, samples=600, output="regressor")
+
+
+def _add_training(parser, run, minutes: float, samples: int, output: str) -> None:
+    parser.add_argument(
+        "--minutes", type=float, default=minutes, help=f"of all runs together (default {minutes})"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=samples, help=f"generated portraits to learn from (default {samples})"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="where the training can be resumed")
+    parser.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
+    add_common(parser, run, f"{output} to write (.safetensors; default: its place in the pack)", preset=False)
+
+
+def pose(options, console) -> None:
     """``pose``: turn the head, change expression or light; or a sweep as an animation."""
-    path = _target(options, f"{Path(options.face).stem}-pose", ".png")
-    request = {name: getattr(options, name) for name in ("yaw", "pitch", "roll", "strength", "method")}
-    request |= {
-        "face": options.face,
-        "face_index": options.face_index,
-        "like": options.like,
-        "like_index": options.like_index,
-        "seed": options.seed or 0,
-        "preset": options.preset or "fast",
-        "expression": _expression(options),
-        "light": _light(options),
-        "copy": options.copy,
-    }
+    path = output_path(options, f"{Path(options.face).stem}-pose.png")
+    settings = given(options, REPOSE)
+    if options.control:
+        if options.expression:
+            raise BadRequest("--expression and --control exclude each other.", "Give one of them.")
+        settings["expression"] = dict(options.control)
+    if options.light:
+        settings["light"] = dict(options.light)
+    if options.sweep:
+        return _sweep(options, console, path, settings)
 
     from .. import jobs
 
-    studio, progress = _open(options, say)
-    started = time.monotonic()
-    files: dict[str, str] = {}
-    if options.sweep:
-        files["animation"] = str(_sweep(studio, progress, options, request, path))
-        scores, recipe = {}, None
-    else:
-        done = run(jobs.start(studio, "pose", request), progress)
-        for notice in done.notices:
-            progress.note(notice)
-        files["image"], scores, recipe = str(path), done.result.scores, done.recipe
-        save_png(path, done.result.image, done.recipe)
-        if not options.no_paste:
-            files["photo"] = str(path.with_name(f"{path.stem}-photo.png"))
-            save_png(files["photo"], done.result.pasted, done.recipe)
-    progress.end()
-    seconds = time.monotonic() - started
-    words = [f"{' and '.join(files.values())} in {seconds:.1f} s", _sentence(scores)]
-    data = {"files": files, "seconds": round(seconds, 2), "scores": scores, "notices": progress.notices}
-    _tell(options, words, data | {"recipe": recipe})
+    studio, progress = open_studio(options, console)
+    photos = {"face": (options.face, options.face_index), "like": (options.like, options.like_index)}
+    done = progress.run(jobs.start(studio, "repose", photos, settings))
+    tell_edit(options, progress, done, write_edit(options, path, done))
 
 
-def _sweep(studio, progress, options, request: dict, path: Path) -> Path:
+def _sweep(options, console, path: Path, settings: dict) -> None:
+    """Write an animation of the portrait; pose, expression and light hold in each of its frames."""
+    from .. import jobs
     from ..pie import animation
-    from ..pie.rig_request import POSE
 
     if options.like or options.method == "optimize":
-        raise BadRequest(
-            "A sweep is made by the rig of one photo.", "Leave out --like and --method optimize."
-        )
-    kind = "mp4" if path.suffix == ".mp4" else "gif"
-    portrait = studio.read(options.face, face=options.face_index)
-    session = run(studio.rig(portrait, preset=request["preset"], seed=request["seed"]), progress)
-    wanted = {name: request[name] for name in POSE}
-    frames = run(session.sweep(options.sweep, options.frames, **wanted), progress)
-    made = run(animation.encode(frames, kind), progress)
-    for notice in made["notices"]:
+        what = "A sweep is made by the rig from one photo."
+        raise BadRequest(what, "Leave out --like and --method optimize.")
+    asked = checked(POSE, {o.name: settings[o.name] for o in POSE if o.name in settings})
+    studio, progress = open_studio(options, console)
+    photos = {"face": (options.face, options.face_index)}
+    done = progress.run(jobs.start(studio, "rig", photos, given(options, RIG)))
+    frames = progress.run(done.value.sweep(options.sweep, options.frames, **asked))
+    made = progress.run(animation.encode(frames, "mp4" if path.suffix == ".mp4" else "gif"))
+    for notice in (*done.notices, *made["notices"]):
         progress.note(notice)
     path = path.with_suffix(Path(made["name"]).suffix)
     path.write_bytes(made["data"])
-    return path
+    seconds = progress.seconds
+    data = {"files": {"animation": str(path)}, "seconds": seconds, "scores": {}, "recipe": None}
+    tell(options, [f"{path} in {seconds:.1f} s"], data | {"notices": progress.notices})
 
 
-def _expression(options) -> str | dict[str, float] | None:
-    """A name, or controls as NAME=AMOUNT."""
-    if not options.control:
-        return options.expression
-    if options.expression:
-        raise BadRequest("An expression's name and single controls exclude each other.", "Give one of them.")
-    return dict(_number(text) for text in options.control)
+def train(options, console) -> None:
+    """``rig train``: the RigNet of a pack's generator."""
+    from ..training import train_rig
+
+    _train(options, console, "rignet", train_rig.Schedule, train_rig.train)
 
 
-def _light(options) -> dict[str, float] | None:
-    return dict(_number(text) for text in options.light) if options.light else None
+def refine(options, console) -> None:
+    """``rig refine``: a pack's reader of 3D faces, refined without labels."""
+    from ..training import mofa
+
+    _train(options, console, "regressor", mofa.Schedule, mofa.refine)
 
 
-def _number(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise BadRequest(f"'{text}' is not NAME=NUMBER.", "Write for example azimuth=40.") from None
-
-
-def rig(options, say) -> None:
-    """``rig train``: RigNet of a pack; ``rig refine``: its reader of 3D faces, self-supervised."""
+def _train(options, console, role: str, schedule, work) -> None:
     from .. import open_pack
-    from ..training import mofa, train_rig
     from ..weights.manifest import write_manifest_hashes
     from ..weights.save import save_half
-    from .console import Progress
 
-    role = "rignet" if options.kind == "train" else "regressor"
-    progress = Progress(say, options.quiet)
+    progress = Progress(console, options.quiet)
     pack = open_pack(options.pack, device=options.device, on_step=progress)
     network = pack.manifest.networks.get(role)
-    embedded = network is not None and network.sources[0].embedded
-    if options.output is None and not embedded:
+    place = None
+    if network is not None and network.sources[0].embedded:
+        place = pack.manifest.folder / network.sources[0].file
+    path = options.output or place
+    if path is None:
         what = f"The pack '{pack.name}' has no place for a {role}."
         raise BadRequest(what, "Say where to write it with -o.")
-    path = options.output or pack.manifest.folder / network.sources[0].file
-    checkpoint = options.checkpoint or path.with_suffix(".training.pt")
-    for file in (path, checkpoint):
-        if not file.parent.is_dir():
-            raise BadRequest(f"There is no folder {file.parent}.", "Make it first.")
-    module, job = (train_rig, "train") if options.kind == "train" else (mofa, "refine")
-    schedule = module.Schedule(minutes=options.minutes, samples=options.samples, seed=options.seed or 0)
-    started = time.monotonic()
-    net, scores = run(getattr(module, job)(pack, checkpoint, schedule), progress)
-    progress.end()
+    checkpoint = in_a_folder(options.checkpoint or path.with_suffix(".training.pt"))
+    in_a_folder(path)
+    seed = SEED.default if options.seed is None else options.seed
+    numbers = schedule(minutes=options.minutes, samples=options.samples, seed=seed)
+    net, scores = progress.run(work(pack, checkpoint, numbers))
     save_half(net.state_dict(), path)
-    if embedded and path == pack.manifest.folder / network.sources[0].file:
+    if path == place:
         write_manifest_hashes(pack.manifest.path)
-    minutes = (time.monotonic() - started) / 60
+    minutes = progress.seconds / 60
     words = [f"{path} after {minutes:.1f} minutes; held out:"]
     words += [f"  {name:<22} {value:.3f}" for name, value in scores.items()]
-    _tell(options, words, {"file": str(path), "minutes": round(minutes, 2), "held_out": scores})
+    tell(options, words, {"file": str(path), "minutes": round(minutes, 2), "held_out": scores})

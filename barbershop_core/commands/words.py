@@ -1,115 +1,149 @@
-"""The commands text, directions and mapper of :mod:`barbershop_core.__main__`."""
+"""The commands text, directions and mapper (StyleCLIP)."""
 
 from __future__ import annotations
 
-import time
+import argparse
 from pathlib import Path
 
-from PIL import Image
-
-from ..editing.recipe import save_png
 from ..errors import BadRequest
-from ..progress import run
-from .edits import _open, _sentence, _target, _tell
+from ..options import PRESET, SEED
+from ..styleclip import options as styleclip
+from .arguments import add_common, add_edit, add_face_index, add_option, given
+from .output import in_a_folder, open_studio, output_path, sentence, tell, tell_edit, write_edit
 
 GRID_ALPHAS, GRID_BETAS = (-8.0, -4.0, 0.0, 4.0, 8.0), (0.08, 0.15, 0.25)
 
 
-def _edit(text: str) -> dict:
+def add(commands) -> None:
+    words = commands.add_parser("text", help="change a portrait by words")
+    words.add_argument("face", help="photo of the person")
+    words.add_argument("prompt", nargs="?", help=styleclip.PROMPT.help)
+    for option in (styleclip.METHOD, styleclip.NEUTRAL, styleclip.ALPHA, styleclip.BETA):
+        add_option(words, option)
+    words.add_argument(
+        "--edit",
+        type=_direction,
+        dest="edits",
+        action="append",
+        metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
+        help="another direction, stacked; may be repeated",
+    )
+    for option in (styleclip.STRENGTH, styleclip.IDENTITY, styleclip.ROUTE):
+        add_option(words, option)
+    words.add_argument("--grid", action="store_true", help="directions: also a picture of alphas by betas")
+    add_face_index(words, "face")
+    add_edit(words, text)
+
+    tables = commands.add_parser("directions", help="tables of global text directions")
+    kinds = tables.add_subparsers(dest="kind", required=True, metavar="kind")
+    table = kinds.add_parser("precompute", help="compute the table of a pack's generator; resumable")
+    table.add_argument("--images", type=int, default=100, help="pictures that are varied (default 100)")
+    table.add_argument(
+        "--by",
+        choices=("derivative", "shift"),
+        default="derivative",
+        help="small changes of a channel (default), or large ones, as published: slow",
+    )
+    table.add_argument("--sigmas", type=float, default=5.0, help="of --by shift: standard deviations (5)")
+    output = "table to write (default: directions.safetensors beside the manifest)"
+    add_common(table, precompute_table, output, preset=False)
+
+    mappers = commands.add_parser("mapper", help="latent mappers of one prompt")
+    kinds = mappers.add_subparsers(dest="kind", required=True, metavar="kind")
+    train = kinds.add_parser("train", help="train a mapper; resumable")
+    train.add_argument("--prompt", required=True, help='such as "curly hair"')
+    train.add_argument("--neutral", default="face", help="what it is an alternative to (default: face)")
+    train.add_argument("--name", help="name under which it appears (default: the prompt)")
+    train.add_argument("--steps", type=int, help="iterations instead of the preset's")
+    train.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
+    add_common(train, train_mapper, "mapper to write (default: your own folder of mappers)")
+    listed = kinds.add_parser("list", help="the mappers that a pack can use")
+    add_common(listed, list_mappers, preset=False)
+
+
+def _direction(text: str) -> dict:
     parts = [part.strip() for part in text.split(":")]
     try:
         numbers = dict(zip(("alpha", "beta"), map(float, parts[2:4])))
     except ValueError:
         numbers = None
     if numbers is None or len(parts) > 4:
-        raise BadRequest(
-            f"'{text}' is no direction.", "Write TARGET:NEUTRAL:ALPHA:BETA, as 'smile:face:5:0.1'."
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no direction, write TARGET:NEUTRAL:ALPHA:BETA, as 'smile:face:5:0.1'"
         )
     return {"target": parts[0], "neutral": parts[1] if len(parts) > 1 else ""} | numbers
 
 
-def text(options, say) -> None:
+def text(options, console) -> None:
     """``text``: change a portrait by words."""
-    path = _target(options, f"{Path(options.face).stem}-text", ".png")
-    edits = [_edit(edit) for edit in options.edit]
-    if not options.prompt and not edits:
+    path = output_path(options, f"{Path(options.face).stem}-text.png")
+    if not options.prompt and not options.edits:
         raise BadRequest("Nothing was said that should change.", 'Give a prompt, such as "blond hair".')
-    if edits and options.prompt:
-        first = {"target": options.prompt, "neutral": options.neutral, "alpha": options.alpha}
-        edits.insert(0, first | {"beta": options.beta})
+    settings = given(options, styleclip.EDIT_TEXT)
+    if options.edits and options.prompt:
+        numbers = given(options, (styleclip.NEUTRAL, styleclip.ALPHA, styleclip.BETA))
+        settings["edits"] = [{"target": options.prompt, **numbers}, *options.edits]
+
+    from PIL import Image
 
     from .. import jobs
 
-    names = ("prompt", "method", "neutral", "alpha", "beta", "strength", "identity", "route", "face_index")
-    request = {name: getattr(options, name) for name in names}
-    request |= {"face": options.face, "edits": edits or None, "seed": options.seed or 0}
-    request |= {"preset": options.preset or "fast"}
-    studio, progress = _open(options, say)
-    started = time.monotonic()
-    done = run(jobs.start(studio, "text", request), progress)
-    progress.end()
-    for notice in done.notices:
-        progress.note(notice)
-    files = {"image": str(path)}
-    save_png(path, done.result.image, done.recipe)
-    if not options.no_paste:
-        files["photo"] = str(path.with_name(f"{path.stem}-photo.png"))
-        save_png(files["photo"], done.result.pasted, done.recipe)
-    seconds = time.monotonic() - started
-    if options.grid and options.method == "directions":
-        sliders = run(studio.direction_sliders(done.portrait, route=options.route, preset=request["preset"]))
-        index = sliders.add(options.prompt or edits[0]["target"], options.neutral)
+    studio, progress = open_studio(options, console)
+    photos = {"face": (options.face, options.face_index)}
+    done = progress.run(jobs.start(studio, "edit_text", photos, settings))
+    files = write_edit(options, path, done)
+    if options.grid and settings.get("method", styleclip.METHOD.default) == styleclip.METHOD.default:
+        asked = given(options, styleclip.DIRECTION_SLIDERS)
+        sliders = progress.run(jobs.start(studio, "direction_sliders", {"face": done.portrait}, asked)).value
+        index = sliders.add(options.prompt or options.edits[0]["target"], options.neutral or "")
         files["grid"] = str(path.with_name(f"{path.stem}-grid.png"))
         Image.fromarray(sliders.grid(index, GRID_ALPHAS, GRID_BETAS)).save(files["grid"])
-    words = [f"{' and '.join(files.values())} in {seconds:.1f} s", _sentence(done.result.scores)]
-    data = {"files": files, "seconds": round(seconds, 2), "scores": done.result.scores}
-    _tell(options, words, data | {"notices": progress.notices, "recipe": done.recipe})
+    tell_edit(options, progress, done, files)
 
 
-def directions(options, say) -> None:
+def precompute_table(options, console) -> None:
     """``directions precompute``: the table of global text directions of a pack."""
-    from ..styleclip import resources as tools
+    from ..styleclip import resources
     from ..training.directions_table import precompute
 
-    studio, progress = _open(options, say)
+    studio, progress = open_studio(options, console)
     pack = studio.pack
-    out = options.output or pack.manifest.folder / "directions.safetensors"
-    if not out.parent.is_dir():
-        raise BadRequest(f"There is no folder {out.parent}.", "Make it first or write elsewhere with -o.")
-    clip = run(tools.clip(pack), progress)
-    started = time.monotonic()
-    steps = precompute(pack, clip, out, options.images, options.by, options.sigmas, options.seed or 0)
-    table = run(steps, progress)
-    progress.end()
-    print(f"{out}: {len(table.change)} channels in {time.monotonic() - started:.0f} s", flush=True)
+    out = in_a_folder(options.output or pack.manifest.folder / "directions.safetensors")
+    clip = progress.run(resources.clip(pack))
+    seed = SEED.default if options.seed is None else options.seed
+    steps = precompute(pack, clip, out, options.images, options.by, options.sigmas, seed)
+    table = progress.run(steps)
+    print(f"{out}: {len(table.change)} channels in {progress.seconds:.0f} s", flush=True)
 
 
-def mapper(options, say) -> None:
+def train_mapper(options, console) -> None:
     """``mapper train``: a latent mapper of one prompt."""
-    from ..styleclip import resources as tools
-
-    studio, progress = _open(options, say)
-    pack = studio.pack
-    if options.kind == "list":
-        print("\n".join(sorted(tools.mappers(pack))) or "none yet", flush=True)
-        return
     from dataclasses import replace
 
-    from ..styleclip import prompts
+    from ..styleclip import prompts, resources
     from ..training.train_mapper import PRESETS, train
 
+    studio, progress = open_studio(options, console)
+    pack = studio.pack
     name = (options.name or prompts.clean(options.prompt)).replace(" ", "_").replace("/", "_").lower()
-    out = options.output or tools.mappers_folder() / pack.name / f"{name}.safetensors"
+    out = options.output or resources.mappers_folder() / pack.name / f"{name}.safetensors"
     if options.output is None:
         out.parent.mkdir(parents=True, exist_ok=True)
-    elif not out.parent.is_dir():
-        raise BadRequest(f"There is no folder {out.parent}.", "Make it first or write elsewhere with -o.")
-    numbers = PRESETS[options.preset or "fast"]
+    in_a_folder(out)
+    preset = PRESETS[options.preset or PRESET.default]
     if options.steps is not None:
-        numbers = replace(numbers, steps=options.steps)
-    clip = run(tools.clip(pack), progress)
-    steps = train(pack, clip, options.prompt, out, options.neutral, numbers, options.seed or 0)
-    figures = run(steps, progress)
-    progress.end()
-    data = {"files": {"mapper": str(out), "sheet": str(out.with_suffix(".png"))}, "held_out": figures}
-    _tell(options, [f"{out}, {out.with_suffix('.png')}", _sentence(figures)], data)
+        preset = replace(preset, steps=options.steps)
+    clip = progress.run(resources.clip(pack))
+    seed = SEED.default if options.seed is None else options.seed
+    figures = progress.run(train(pack, clip, options.prompt, out, options.neutral, preset, seed))
+    sheet = out.with_suffix(".png")
+    data = {"files": {"mapper": str(out), "sheet": str(sheet)}, "held_out": figures}
+    tell(options, [f"{out}, {sheet}", sentence(figures)], data)
+
+
+def list_mappers(options, console) -> None:
+    """``mapper list``: the names of the mappers that a pack can use."""
+    from ..styleclip import resources
+
+    studio, _ = open_studio(options, console)
+    print("\n".join(sorted(resources.mappers(studio.pack))) or "none yet", flush=True)

@@ -49,11 +49,12 @@ def add_edit(parser: argparse.ArgumentParser, run: Callable[..., Any], preset: b
 
 def add_option(parser, option: Option, **more: Any) -> None:
     """``--name`` for an operation's option.  Left out it is None, so that the operation's default holds."""
-    words = option.help
+    words = more.pop("help", option.help)
     if option.kind is float and option.low > float("-inf"):
         words += f", {option.low:g} to {option.high:g}"
     if option.default not in (None, ""):
-        words += f" (default {option.default})"
+        default = f"{option.default:g}" if option.kind is float else option.default
+        words += f" (default {default})"
     if option.kind in (int, float):
         more["type"] = option.kind
     if option.choices:

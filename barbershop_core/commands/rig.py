@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import BadRequest
 from ..options import SEED, checked
-from ..pie.options import ANGLES, COPY, EXPRESSION, LIGHT, METHOD, POSE, REPOSE, RIG, STRENGTH
+from ..pie import options as pie
 from .arguments import add_common, add_edit, add_face_index, add_option, given, number
 from .console import Progress
 from .output import in_a_folder, open_studio, output_path, tell, tell_edit, write_edit
@@ -15,10 +15,10 @@ from .output import in_a_folder, open_studio, output_path, tell, tell_edit, writ
 def add(commands) -> None:
     turn = commands.add_parser("pose", help="turn the head, change the expression or the light")
     turn.add_argument("face", help="photo of the person")
-    for option in ANGLES:
+    for option in pie.ANGLES:
         add_option(turn, option)
-    add_option(turn, EXPRESSION, metavar="NAME")
-    add_option(turn, STRENGTH)
+    add_option(turn, pie.EXPRESSION, metavar="NAME", help=", ".join(pie.EXPRESSIONS))
+    add_option(turn, pie.STRENGTH)
     turn.add_argument(
         "--control",
         type=number,
@@ -26,19 +26,19 @@ def add(commands) -> None:
         action="append",
         help="one of the face model's own controls, instead of --expression; may be repeated",
     )
-    turn.add_argument(
-        "--light", type=number, metavar="NAME=NUMBER", action="append", help=f"{LIGHT.help}; may be repeated"
-    )
+    light = f"{pie.LIGHT.help}; may be repeated"
+    turn.add_argument("--light", type=number, metavar="NAME=NUMBER", action="append", help=light)
     turn.add_argument("--like", metavar="PHOTO", help="copy from this photo")
     turn.add_argument(
         "--copy",
         action="append",
         choices=("pose", "expression", "light"),
-        help=f"{COPY.help} (default all three); may be repeated",
+        help=f"{pie.COPY.help} (default all three); may be repeated",
     )
-    add_option(turn, METHOD)
-    turn.add_argument("--sweep", choices=("yaw", "light"), help="write an animation instead (GIF or MP4)")
-    turn.add_argument("--frames", type=int, default=24, help="of the animation (default 24)")
+    add_option(turn, pie.METHOD)
+    sweep = "write an animation instead (GIF or MP4)"
+    turn.add_argument("--sweep", choices=pie.SWEEP.choices, help=sweep)
+    add_option(turn, pie.FRAMES)
     add_face_index(turn, "face", "like")
     add_edit(turn, pose)
 
@@ -65,7 +65,7 @@ def _add_training(parser, run, minutes: float, samples: int, output: str) -> Non
 def pose(options, console) -> None:
     """``pose``: turn the head, change expression or light; or a sweep as an animation."""
     path = output_path(options, f"{Path(options.face).stem}-pose.png")
-    settings = given(options, REPOSE)
+    settings = given(options, pie.REPOSE)
     if options.control:
         if options.expression:
             raise BadRequest("--expression and --control exclude each other.", "Give one of them.")
@@ -91,11 +91,12 @@ def _sweep(options, console, path: Path, settings: dict) -> None:
     if options.like or options.method == "optimize":
         what = "A sweep is made by the rig from one photo."
         raise BadRequest(what, "Leave out --like and --method optimize.")
-    asked = checked(POSE, {o.name: settings[o.name] for o in POSE if o.name in settings})
+    held = {option.name: settings.get(option.name) for option in pie.POSE}
+    asked = checked((*pie.POSE, pie.FRAMES), {**held, "frames": options.frames})
     studio, progress = open_studio(options, console)
     photos = {"face": (options.face, options.face_index)}
-    done = progress.run(jobs.start(studio, "rig", photos, given(options, RIG)))
-    frames = progress.run(done.value.sweep(options.sweep, options.frames, **asked))
+    done = progress.run(jobs.start(studio, "rig", photos, given(options, pie.RIG)))
+    frames = progress.run(done.value.sweep(options.sweep, **asked))
     made = progress.run(animation.encode(frames, "mp4" if path.suffix == ".mp4" else "gif"))
     for notice in (*done.notices, *made["notices"]):
         progress.note(notice)

@@ -215,7 +215,7 @@ def test_corrections_of_a_rig_that_moves_by_half():
             return SimpleNamespace(theta=own.with_tau("pose", picture))
 
     class Session(RigSession):
-        _synthesis = staticmethod(lambda w_plus: w_plus)  # code, picture and pose are the same numbers
+        synthesis = staticmethod(lambda w_plus: w_plus)  # code, picture and pose are the same numbers
 
     session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 3)), own, Reader(), Rig(), TINY)
     wanted = torch.tensor([[0.2, -0.1, 0.05]])

@@ -1,6 +1,6 @@
 """A portrait embedded for the rig.
 
-A move of a slider calls RigNet and the generator four times: once, and then for each of three corrections.
+Each move of a slider generates four pictures with RigNet: three to read corrections from, and the result.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""ArcFace on an improved residual network with squeeze-and-excitation: who is this?
+"""ArcFace identity network: an improved residual network with squeeze-and-excitation.
 
 Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition" (CVPR 2019); the
-network is IR-SE-50 of InsightFace_Pytorch (``model_ir_se50.pth``), the judge of identity in
-StyleCLIP, e4e and pSp.  Its units are also the backbone of the e4e encoder.
+network is IR-SE-50 of InsightFace_Pytorch (``model_ir_se50.pth``), which StyleCLIP, e4e and pSp use
+for their identity loss.  Its units are also the backbone of the e4e encoder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CROP = (35, 223, 32, 220)  # top, bottom, left, right of the face in an aligned 
 
 
 class SqueezeExcite(nn.Module):
-    """Channels weighted by a small network of their means (Hu et al. 2018), no biases."""
+    """Weights each channel by a small network of the channels' means (Hu et al. 2018); no biases."""
 
     def __init__(self, channels: int, reduction: int):
         super().__init__()
@@ -67,13 +67,13 @@ def stem(channels: int) -> nn.Sequential:
 
 
 def trunk(channels: Sequence[int], blocks: Sequence[int], reduction: int | None) -> nn.Sequential:
-    """The units of all stages in a row; the first of each stage halves the size.
+    """The units of all stages; the first of each stage halves the size.
 
-    Raises ValueError where two stages in a row have the same width: nothing but the change of width
-    marks a new stage in the weights.
+    Raises ValueError if two consecutive stages have the same width: in the weights, only the change of
+    width marks a new stage.
     """
     if len(channels) != len(blocks) or any(a == b for a, b in zip(channels, channels[1:])):
-        raise ValueError("the stages need one number of blocks each and different widths")
+        raise ValueError("each stage needs a number of blocks and a width other than the one before")
     units, before = [], channels[0]
     for width, n in zip(channels, blocks):
         units += [Unit(before if i == 0 else width, width, 2 if i == 0 else 1, reduction) for i in range(n)]
@@ -87,8 +87,8 @@ class ArcFace(nn.Module):
     channels, blocks: width and number of units of each stage; each stage halves the size.  Default
         is IR-SE-50.  For a CPU: ``channels=(16, 32, 64, 128), blocks=(1, 1, 2, 1), input_size=64``.
     input_size: px, a multiple of 2 ** number of stages.
-    embedding: length of the result.
-    reduction: of squeeze-excite; ``None`` leaves it out (plain IR).
+    embedding: length of the output vectors.
+    reduction: of squeeze-excite; ``None`` for plain IR.
     dropout: before the last layer, in training only.
     """
 
@@ -120,15 +120,15 @@ class ArcFace(nn.Module):
         """[B,3,S,S] RGB in -1..1, S = ``input_size``, cropped as ``identity_crop`` does -> unit
         vectors [B,embedding]."""
         if x.shape[-2:] != (self.input_size, self.input_size):
-            raise ValueError(f"identity network of {self.input_size} px given {tuple(x.shape[-2:])}")
+            raise ValueError(f"the identity network takes {self.input_size} px, not {tuple(x.shape[-2:])}")
         x = self.output_layer(self.body(self.input_layer(x)))
         return x / x.norm(dim=1, keepdim=True)  # no epsilon, as published
 
 
 def identity_crop(image: Tensor, size: int) -> Tensor:
-    """The face in an aligned portrait as the identity network wants it.
+    """Crop the face out of aligned portraits for the identity network.
 
-    image: [B,3,H,W]; averaged to 256 px first where it has another size, as published.
+    image: [B,3,H,W]; resized to 256 px first, as published.
     Returns [B,3,size,size].
     """
     if image.shape[-2:] != (256, 256):
@@ -145,8 +145,8 @@ def identity_embedding(net: ArcFace, image: Tensor) -> Tensor:
 def identity_loss(net: ArcFace, image: Tensor, reference: Tensor) -> Tensor:
     """Mean over the samples of 1 - cosine of the identities (StyleCLIP, equation 2).
 
-    image: [B,3,H,W] in -1..1; reference: images likewise, or their embeddings [B,D] (computed once
-    where the same face is compared often).  No gradient flows to the reference.  Returns a scalar.
+    image: [B,3,H,W] in -1..1.  reference: images likewise, or their embeddings [B,D], computed once.
+    No gradient flows to the reference.  Returns a scalar.
     """
     if reference.dim() == 4:
         with torch.no_grad():
@@ -180,9 +180,9 @@ def read_trunk(state: Mapping[str, Tensor], what: str) -> tuple[list[int], list[
 
 
 def from_state(checkpoint: Any) -> ArcFace:
-    """An identity network from a state dict; all sizes, the input's too, are read from the weights.
+    """An identity network from a state dict; all sizes, including the input's, are read from the weights.
 
-    Raises errors.WeightCorrupt for anything else.
+    Raises errors.WeightCorrupt for any other weights.
     """
     state = layout.state_of(checkpoint, WHAT)
     channels, blocks, reduction = read_trunk(state, WHAT)

@@ -78,7 +78,7 @@ class ResNet(nn.Module):
 
 
 class AttentionRefinement(nn.Module):
-    """Convolution whose channels are weighted by their mean over the image."""
+    """A convolution, its channels weighted by a function of their means over the image."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -93,7 +93,7 @@ class AttentionRefinement(nn.Module):
 
 
 class ContextPath(nn.Module):
-    """Backbone, global mean, and refinement upwards (nearest neighbour resizing inside)."""
+    """Backbone, global mean, and refinement from 1/32 up to 1/8 (nearest-neighbour resizing)."""
 
     def __init__(self, widths: Sequence[int], blocks: Sequence[int], context: int):
         super().__init__()
@@ -115,7 +115,7 @@ class ContextPath(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Joins the spatial and the context features, channels weighted by their mean."""
+    """Joins spatial and context features, channels weighted by a function of their means."""
 
     def __init__(self, inputs: int, outputs: int, squeezed: int):
         super().__init__()
@@ -145,12 +145,11 @@ class BiSeNet(nn.Module):
     """Face parser.
 
     n_classes: rows of the label table.
-    widths: channels of the four ResNet stages; the published network is the default, a quarter of
-        it, (16, 32, 64, 128), trains on a CPU.
+    widths: channels of the four ResNet stages; the default is the published network, (16, 32, 64, 128)
+        can be trained on a CPU.
     blocks: residual blocks of each stage.
     context, fusion, auxiliary: channels of the context path, of the fusion and its head, and inside
-        the two auxiliary heads; by default they follow ``widths`` as in the published network
-        (128, 256, 64).
+        the two auxiliary heads; by default widths[1], [2] and [0], as published (128, 256, 64).
     """
 
     def __init__(
@@ -180,13 +179,13 @@ class BiSeNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,3,H,W], RGB 0..1 minus the ImageNet mean over its standard deviation -> logits of the
-        first head [B,n_classes,H,W].  H and W need not be multiples of 32."""
+        """[B,3,H,W], RGB normalised with ImageNet's mean and standard deviation -> logits of the first
+        head [B,n_classes,H,W].  H and W need not be multiples of 32."""
         eighth, context8, _ = self.cp(x)
         return _resize(self.conv_out(self.ffm(eighth, context8)), x)
 
     def forward_all(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of all three heads, each [B,n_classes,H,W]; training takes the loss of each."""
+        """Logits of all three heads, each [B,n_classes,H,W], for training."""
         eighth, context8, context16 = self.cp(x)
         heads = (
             self.conv_out(self.ffm(eighth, context8)),
@@ -203,7 +202,7 @@ def _resize(logits: Tensor, like: Tensor) -> Tensor:
 def from_state(checkpoint: Any) -> BiSeNet:
     """A parser from a state dict; classes, widths and depths are read from the weights.
 
-    Raises errors.WeightCorrupt for anything else.
+    Raises errors.WeightCorrupt for any other weights.
     """
     state = layout.state_of(checkpoint, WHAT)
     stages = [f"cp.resnet.layer{i}." for i in (1, 2, 3, 4)]

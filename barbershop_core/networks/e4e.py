@@ -1,4 +1,4 @@
-"""e4e: an image into W+ at once.
+"""e4e: an encoder from an image to W+.
 
 Tov et al., "Designing an Encoder for StyleGAN Image Manipulation" (SIGGRAPH 2021): one style for
 all layers plus a small offset for each, predicted from a feature pyramid on an IR-SE-50 backbone.
@@ -25,7 +25,7 @@ WHAT = "e4e encoder"
 
 
 class EqualLinear(nn.Module):
-    """Linear layer whose weights are kept at unit variance and scaled at run time."""
+    """Linear layer with equalized learning rate: weights of unit variance, scaled at run time."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -37,7 +37,7 @@ class EqualLinear(nn.Module):
 
 
 class StyleHead(nn.Module):
-    """Halves a square map down to one pixel and makes a style vector of it."""
+    """Reduces a square feature map to a style vector by strided convolutions."""
 
     def __init__(self, inputs: int, style_dim: int, side: int):
         super().__init__()
@@ -57,10 +57,10 @@ class Encoder4Editing(nn.Module):
     n_latent, style_dim: rows and width of the code (18 x 512 at 1024 px, 12 rows at 128 px).
     channels, blocks: width and number of units of the four backbone stages.
     input_size: px; 16 times a power of two.
-    coarse, middle: how many rows come from the coarsest and the middle level of the pyramid.
+    coarse, middle: number of rows from the coarsest and from the middle level of the pyramid.
 
-    ``latent_avg`` [n_latent, style_dim] is added to what the network predicts: set it to the
-    generator's mean W before training.
+    ``latent_avg`` [n_latent, style_dim] is added to the predicted offsets; set it to the generator's
+    mean W before training.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class Encoder4Editing(nn.Module):
         return torch.stack(rows, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,3,H,W] aligned portraits, RGB in -1..1 -> W+ codes [B,n_latent,style_dim].  Another
-        size than ``input_size`` is averaged down or interpolated up to it."""
+        """[B,3,H,W] aligned portraits, RGB in -1..1 -> W+ codes [B,n_latent,style_dim].  Other
+        sizes than ``input_size`` are averaged down or interpolated up to it."""
         size = (self.input_size, self.input_size)
         if min(x.shape[-2:]) >= self.input_size:
             x = area_pool(x, size)
@@ -128,7 +128,7 @@ def _upsample(x: Tensor, like: Tensor) -> Tensor:
 
 
 def _latent_avg(checkpoint: Any, state: dict[str, Tensor], rows: int) -> Tensor | None:
-    """What is added to the predicted codes, [rows, D], or ``None`` where the file says: nothing."""
+    """The mean latent that is added to the offsets, [rows, D], or ``None`` if the options say none."""
     options = checkpoint.get("opts") if isinstance(checkpoint, Mapping) else None
     if options is not None and not isinstance(options, Mapping):
         options = vars(options)
@@ -147,9 +147,8 @@ def _latent_avg(checkpoint: Any, state: dict[str, Tensor], rows: int) -> Tensor 
 def from_state(checkpoint: Any) -> Encoder4Editing:
     """An encoder from the published file's object, or from a plain state dict.
 
-    All sizes are read from the weights; a generator that lies in the same file ("decoder.*") is
-    left out.  Raises errors.WeightCorrupt for anything else, such as pSp and ReStyle encoders, which
-    have similar keys and compute something else.
+    All sizes are read from the weights; a generator in the same file ("decoder.*") is ignored.  Raises
+    errors.WeightCorrupt for any other weights, such as pSp and ReStyle encoders, whose keys are similar.
     """
     options = checkpoint.get("opts") if isinstance(checkpoint, Mapping) else None
     if options is not None and not isinstance(options, Mapping):

@@ -1,8 +1,7 @@
-"""Reading a network's sizes out of its weights, and filling a network with them.
+"""Reads a network's sizes from its weights and loads the weights into it.
 
-Every network module has a ``from_state(checkpoint)`` built from these few functions.  Published
-files and the narrow networks of small packs go the same way: nothing is assumed that the shapes of
-the weights can tell.
+Every network module has a ``from_state(checkpoint)`` made of these functions.  They serve published files
+and the narrow networks of small packs alike: every size is read from the shapes of the weights.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def wrong(what: str, why: str) -> WeightCorrupt:
-    """The error for weights of something else.  why: the end of the sentence, without full stop."""
+    """The error for weights of another network.  why: the end of the sentence, without full stop."""
     return WeightCorrupt(f"These are not the weights of a {what}: {why}.", REMEDY)
 
 
 def state_of(checkpoint: Any, what: str, prefix: str = "") -> dict[str, Tensor]:
     """The state dict inside a checkpoint object.
 
-    checkpoint: a state dict, or a dict that holds one under "state_dict"; the prefix "module." of
-        data-parallel training is taken off.
-    what: the network in words, for the error.
-    prefix: where some keys start with it, only those are returned, without it ("encoder.").
+    checkpoint: a state dict, or a dict with one under "state_dict"; the prefix "module." of
+        data-parallel training is removed.
+    what: the network's name, for the error.
+    prefix: if some keys start with it, only those are returned, without it ("encoder.").
 
-    Raises errors.WeightCorrupt where there are no named tensors.
+    Raises errors.WeightCorrupt if there are no named tensors.
     """
     state = checkpoint
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
@@ -51,7 +50,7 @@ def state_of(checkpoint: Any, what: str, prefix: str = "") -> dict[str, Tensor]:
 
 
 def shape_of(state: Mapping[str, Tensor], key: str, what: str, dims: int) -> tuple[int, ...]:
-    """Shape of one entry.  Raises errors.WeightCorrupt where it is absent or has other than ``dims``
+    """Shape of one entry.  Raises errors.WeightCorrupt if it is missing or does not have ``dims``
     dimensions."""
     if key not in state:
         raise wrong(what, f"'{key}' is missing")
@@ -62,7 +61,7 @@ def shape_of(state: Mapping[str, Tensor], key: str, what: str, dims: int) -> tup
 
 
 def count(state: Mapping[str, Tensor], prefix: str) -> int:
-    """How many numbered entries (0, 1, 2, ...) follow ``prefix``."""
+    """The number of consecutive numbered entries (0, 1, 2, ...) after ``prefix``."""
     numbers = {k[len(prefix) :].split(".")[0] for k in state if k.startswith(prefix)}
     n = 0
     while str(n) in numbers:
@@ -71,8 +70,8 @@ def count(state: Mapping[str, Tensor], prefix: str) -> int:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """The same values, pixels after channels in memory: convolutions on a CPU take two thirds of the
-    time, those on CUDA no longer.  MPS keeps its own order."""
+    """``x`` in channels-last memory format: convolutions on a CPU take two thirds of the time, those on
+    CUDA the same.  Unchanged on MPS."""
     return x if x.device.type == "mps" else x.contiguous(memory_format=torch.channels_last)
 
 
@@ -92,12 +91,11 @@ def check(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str
 
 
 def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Net:
-    """``make()`` filled with ``state``: float32, in evaluation mode, no weight gradients.
+    """``make()`` with the weights in ``state``: float32, in evaluation mode, without gradients.
 
-    make: called on the meta device, so that no time goes into weights that are overwritten.
-    state: must hold every entry of the network in its shape.  Entries that the network does not
-        know are an error too, because they say that the layout is another one; only the batch
-        counters of batch norms may be absent.
+    make: called on the meta device, so that no weights are initialised only to be overwritten.
+    state: must have exactly the network's entries, in its shapes, because other entries mean another
+        layout; only the batch counters of batch norms may be missing.
 
     Raises errors.WeightCorrupt.
     """
@@ -108,7 +106,7 @@ def build(make: Callable[[], Net], state: Mapping[str, Tensor], what: str) -> Ne
         raise wrong(what, str(error)) from error
     expected = net.state_dict()
     check(state, expected, what)
-    # cloned, so that training a network further never writes into the caller's dict
+    # copied, so that training the network does not write into the caller's dict
     values = {
         k: torch.zeros(v.shape, dtype=v.dtype)
         if k not in state

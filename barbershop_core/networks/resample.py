@@ -1,4 +1,4 @@
-"""Resizing as the published pipelines do it, on any device and with gradients."""
+"""Resizing as in the published pipelines, on any device and with gradients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @lru_cache(maxsize=16)
 def bicubic_taps(factor: int) -> tuple[float, ...]:
-    """The 4 * factor weights of the cubic (a = -0.5) stretched by ``factor``; their sum is 1."""
+    """The 4 * factor weights of the cubic kernel (a = -0.5) stretched by ``factor``; they sum to 1."""
     taps = []
     for i in range(4 * factor):
         t = abs((i - 2 * factor + 0.5) / factor)
@@ -26,13 +26,13 @@ def bicubic_taps(factor: int) -> tuple[float, ...]:
 def bicubic_downsample(image: Tensor, factor: int) -> Tensor:
     """[B,C,H,W] -> [B,C,H/factor,W/factor]; antialiased, reflected at the border.
 
-    Barbershop's ``BicubicDownSample``, which stands between the generator and both LPIPS and the
-    parser.  Values may leave the input's range a little; odd factors shift by half a pixel, as
+    Barbershop's ``BicubicDownSample``, which reduces generated images for LPIPS and the parser.  Values
+    may leave the input's range a little; odd factors shift by half a pixel, as
     published.  H and W must be multiples of ``factor`` and larger than 3 * factor / 2.
     """
     b, c, h, w = image.shape
     if h % factor or w % factor:
-        raise ValueError(f"{h} x {w} is no multiple of {factor}")
+        raise ValueError(f"{h} x {w} is not a multiple of {factor}")
     taps = torch.tensor(bicubic_taps(factor), dtype=image.dtype, device=image.device)
     before = 3 * factor // 2
     after = 3 * factor - before
@@ -56,8 +56,8 @@ def _means(before: int, after: int) -> Tensor:
 def area_pool(image: Tensor, size: int | tuple[int, int]) -> Tensor:
     """[B,C,H,W] -> [B,C,size,size]: adaptive average pooling.
 
-    The same values as ``F.adaptive_avg_pool2d``; written as two products with constant matrices
-    where the sizes don't divide, which MPS lacks.
+    The same values as ``F.adaptive_avg_pool2d``; if the sizes do not divide, which MPS does not support,
+    by two products with constant matrices.
     """
     height, width = (size, size) if isinstance(size, int) else size
     h, w = image.shape[-2:]
@@ -69,8 +69,8 @@ def area_pool(image: Tensor, size: int | tuple[int, int]) -> Tensor:
 
 
 def resize(image: Tensor, size: int) -> Tensor:
-    """[B,C,H,W] -> [B,C,size,size]: bicubic where the factor is whole and even, averages for other
-    reductions, bilinear upwards."""
+    """[B,C,H,W] -> [B,C,size,size]: bicubic for even integer factors, averages for other reductions,
+    bilinear for enlargements."""
     h, w = image.shape[-2:]
     if (h, w) == (size, size):
         return image
@@ -82,5 +82,5 @@ def resize(image: Tensor, size: int) -> Tensor:
 
 
 def shrink(image: Tensor, side: int) -> Tensor:
-    """[B,3,H,H] averaged down to ``side`` where it is larger; unchanged otherwise."""
+    """[B,3,H,H] reduced to ``side`` if it is larger; unchanged otherwise."""
     return resize(image, side) if image.shape[-1] > side else image

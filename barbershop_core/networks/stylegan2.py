@@ -2,13 +2,15 @@
 
 Karras et al. 2020, figure 2 with skip connections (figure 7b); parameter names follow
 rosinality/stylegan2-pytorch, the layout in which FFHQ weights are shared most widely.  Other
-layouts are converted on loading (``stylegan2_layouts``), so this is the only one computed with.
+layouts are converted on loading (``stylegan2_layouts``).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,15 +20,16 @@ from . import stylegan2_ops as ops
 from .stylegan2_fused import StyledLayer
 
 FEATURE_SIZE = 32  # resolution of F in the F/S space (Zhu et al., Barbershop, section 3.1)
+NoiseInput = Literal["none", "random"] | Sequence[Tensor] | None
 LR_MLP = 0.01  # the mapping network's learning-rate factor, folded into its run-time scale
 
 
 @dataclass(frozen=True)
 class BlockState:
-    """Activations after the block of one resolution, from which synthesis can go on.
+    """Activations after the block of one resolution, from which synthesis can continue.
 
     ``x`` is ``[B, C, resolution, resolution]``; ``skip`` is the RGB sum so far ``[B, 3, r, r]``, or
-    None where it starts at zero.
+    None if it starts at zero.
     """
 
     resolution: int
@@ -49,14 +52,14 @@ class EqualLinear(nn.Module):
 
 
 class PixelNorm(nn.Module):
-    """Entry of the mapping network; without parameters, it takes the name ``style.0``."""
+    """First layer of the mapping network; it has no parameters, but takes the name ``style.0``."""
 
     def forward(self, z: Tensor) -> Tensor:
         return ops.pixel_norm(z)
 
 
 class Kernel(nn.Module):
-    """Holds the low-pass kernel that the published state dicts carry; the code knows it by heart."""
+    """The low-pass kernel as a buffer, because the published state dicts have it; not used otherwise."""
 
     def __init__(self):
         super().__init__()
@@ -69,8 +72,8 @@ class ModulatedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, style_dim: int, up: bool = False):
         super().__init__()
-        # In memory the channels come last (inputs, or outputs where transposed), as the convolutions
-        # want them; otherwise every call would copy the weight.
+        # In memory the channels (inputs, or outputs if transposed) come last, the format of the
+        # convolutions; otherwise every call would copy the weight.
         if up:
             weight = torch.randn(1, inputs, kernel, kernel, outputs).permute(0, 4, 1, 2, 3)
         else:
@@ -83,7 +86,7 @@ class ModulatedConv(nn.Module):
             self.blur = Kernel()
 
     def power(self) -> Tensor:
-        """Squared weights summed over the kernel ``[O, I]``; remembered while the weight is frozen."""
+        """Squared weights summed over the kernel ``[O, I]``; cached while the weight is frozen."""
         if self.weight.requires_grad or self.weight.is_inference() or torch.is_inference_mode_enabled():
             return self.weight[0].square().sum(dim=(2, 3))
         key = (self.weight.data_ptr(), self.weight._version, self.weight.dtype)
@@ -122,7 +125,7 @@ class StyledConv(nn.Module):
     def forward(
         self, x: Tensor, style: Tensor, noise: Tensor | None, rgb: Tensor | None = None, fused: bool = True
     ) -> tuple[Tensor, Tensor | None]:
-        """See ``stylegan2_ops.styled_layer``; ``fused`` gives way where it does not apply."""
+        """See ``stylegan2_ops.styled_layer``; ``fused`` is ignored if gradients of noise are needed."""
         style = style * self.conv.scale
         demod = ops.demodulation(style, self.conv.power())
         shared = (self.conv.weight[0], self.activate.bias, noise, self.noise.weight, rgb, self.up, self.clamp)
@@ -137,8 +140,8 @@ class StyledConv(nn.Module):
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to RGB, added to the up-sampled RGB of the block below.
 
-    Its product with the activations is formed by the styled convolution before it (``weight``), while
-    they are in the cache; what is left is adding up (``forward``).
+    The styled convolution before it multiplies the activations with ``weight`` while they are in the
+    cache; ``forward`` adds the products up.
     """
 
     def __init__(self, inputs: int, style_dim: int, up: bool = True):
@@ -163,7 +166,7 @@ class ToRGB(nn.Module):
 
 
 class ConstantInput(nn.Module):
-    """The learnt 4x4 picture [1,C,4,4] that every synthesis begins with."""
+    """The learnt constant [1,C,4,4] that synthesis starts from."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -180,8 +183,8 @@ class Generator(nn.Module):
         channels: resolution -> channels, for every power of two from 4 to ``size``.
         z_dim: dimension of Z; D if None.
 
-    A fresh generator has StyleGAN2's own initialisation (equalized learning rate) and can be trained:
-    every parameter is differentiable.  ``networks.load("stylegan2", ...)`` returns it frozen.
+    A new generator has StyleGAN2's initialisation (equalized learning rate) and can be trained;
+    ``networks.load("stylegan2", ...)`` returns a frozen one.
     """
 
     def __init__(
@@ -225,14 +228,14 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def update_w_mean(self, samples: int = 10_000, seed: int = 0) -> Tensor:
-        """Set ``w_mean`` ``[D]`` to the mean of the mapping of seeded z; returned, too."""
+        """Set ``w_mean`` ``[D]`` to the mean of the mapping of seeded z, and return it."""
         z = torch.randn(samples, self.z_dim, generator=torch.Generator().manual_seed(seed))
         total = sum(self.mapping(part.to(self.w_mean)).sum(0) for part in z.split(1000))
         self.w_mean.copy_(total / samples)
         return self.w_mean
 
     def checkpoint(self) -> dict:
-        """What ``torch.save`` gets: ``{"g_ema": state dict, "latent_avg": [D]}``, the published layout."""
+        """``{"g_ema": state dict, "latent_avg": [D]}``, the published layout, for ``torch.save``."""
         return {"g_ema": self.state_dict(), "latent_avg": self.w_mean.detach().clone()}
 
     def _affines(self) -> list[tuple[nn.Module, int]]:
@@ -259,7 +262,7 @@ class Generator(nn.Module):
         """w ``[B, D]`` -> the same for each layer ``[B, L, D]``; a W+ code passes unchanged."""
         return w[:, None].expand(-1, self.n_latent, -1) if w.ndim == 2 else w
 
-    def _noise(self, noise, layer: int, batch: int) -> Tensor | None:
+    def _noise(self, noise: NoiseInput, layer: int, batch: int) -> Tensor | None:
         registered = getattr(self.noises, f"noise_{layer}")
         if noise is None:
             return registered
@@ -271,7 +274,9 @@ class Generator(nn.Module):
             raise ValueError(f"noise is None, 'none', 'random' or a list of tensors, not {noise!r}")
         return noise[layer]
 
-    def _run(self, styles: list[Tensor], start: BlockState | None, stop: int, noise, rgb: bool) -> BlockState:
+    def _run(
+        self, styles: list[Tensor], start: BlockState | None, stop: int, noise: NoiseInput, rgb: bool
+    ) -> BlockState:
         """From ``start`` (or the constant input) up to and including the block of resolution ``stop``."""
         batch = styles[0].shape[0]
         if start is None:
@@ -292,25 +297,29 @@ class Generator(nn.Module):
         return BlockState(stop, x, skip)
 
     def state(
-        self, styles: list[Tensor], resolution: int, start: BlockState | None = None, noise=None
+        self, styles: list[Tensor], resolution: int, start: BlockState | None = None, noise: NoiseInput = None
     ) -> BlockState:
-        """Activations and RGB after the block of ``resolution``, to be given to ``start=`` later."""
+        """Activations and RGB after the block of ``resolution``, to continue from with ``start``."""
         self._check(resolution, start)
         return self._run(styles, start, resolution, noise, rgb=True)
 
-    def features(self, w_plus: Tensor, noise=None) -> Tensor:
+    def features(self, w_plus: Tensor, noise: NoiseInput = None) -> Tensor:
         """F: output of the 32x32 block, ``[B, C, 32, 32]``; it depends on W+ rows 0..6 only."""
         return self._run(self.styles(w_plus), None, self.feature_size, noise, rgb=False).x
 
     def synthesis(
-        self, w_plus: Tensor, feature: Tensor | None = None, resolution: int | None = None, noise=None
+        self,
+        w_plus: Tensor,
+        feature: Tensor | None = None,
+        resolution: int | None = None,
+        noise: NoiseInput = None,
     ) -> Tensor:
         """W+ ``[B, L, D]`` -> RGB ``[B, 3, R, R]``, about [-1, 1], not clamped.
 
         Args:
             feature: F ``[B, C, 32, 32]``: synthesis starts there; W+ rows below ``feature_index`` are not
                 used, and the RGB skip starts at zero (Barbershop's published behaviour).
-            resolution: stop the skip chain there and return R = ``resolution``; nothing above is computed.
+            resolution: stop there and return R = ``resolution``; higher blocks are not computed.
             noise: None for the registered noise, "none", "random", or one tensor per styled convolution.
         """
         return self.synthesis_from_styles(self.styles(w_plus), feature, resolution, noise)
@@ -320,10 +329,10 @@ class Generator(nn.Module):
         styles: list[Tensor],
         feature: Tensor | None = None,
         resolution: int | None = None,
-        noise=None,
+        noise: NoiseInput = None,
         start: BlockState | None = None,
     ) -> Tensor:
-        """As ``synthesis``, from S codes (see ``styles``); ``start`` is a ``BlockState`` to go on from."""
+        """As ``synthesis``, from S codes (see ``styles``); ``start`` is a ``BlockState`` to continue from."""
         if feature is not None:
             start = BlockState(self.feature_size, feature)
         stop = resolution or self.size
@@ -336,6 +345,6 @@ class Generator(nn.Module):
             possible = [r for r in self.channels if r >= lowest]
             raise ValueError(f"resolution {stop} is not one of {possible}")
 
-    def forward(self, z: Tensor, noise=None) -> Tensor:
+    def forward(self, z: Tensor, noise: NoiseInput = None) -> Tensor:
         """Image of a z ``[B, z_dim]``, without truncation."""
         return self.synthesis(self.mapping(z), noise=noise)

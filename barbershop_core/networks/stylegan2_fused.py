@@ -1,9 +1,9 @@
 """One StyleGAN2 layer with its own backward pass: the same function as ``stylegan2_ops``, in fewer passes.
 
-Why not leave it to autograd: at 1024 px every element-wise pass over an activation moves 134 MB, and
-autograd keeps a copy for most of them.  Here a layer keeps its output only (which the next layer keeps
-as its input anyway), gradients of weights are formed only where a weight asks for them, and
-everything element-wise happens on slices that stay in the cache.
+At 1024 px every element-wise pass over an activation moves 134 MB, and autograd keeps a copy for most of
+them.  Here a layer keeps only its output (which the next layer keeps as its input anyway), gradients of
+weights are computed only for weights that require them, and element-wise operations run on slices that
+stay in the cache.
 
 With m = leaky ReLU's slope at each place, out = m * z for the pre-activation z, so the backward pass
 needs no z: grad_z = m * grad_out, and sum(grad_z * z) = sum(grad_out * out).
@@ -49,9 +49,9 @@ class StyledLayer(Function):
 
     x ``[B, I, H, W]``, style ``[B, I]`` (run-time scale included), demod ``[B, O]``, weight
     ``[O, I, 3, 3]``, bias ``[O]``, noise ``[B or 1, 1, H', W']`` or None, strength ``[1]``, rgb
-    ``[B, 3, O]`` (a modulated to-RGB weight) or None.  out ``[B, O, H', W']`` of the type ``dtype`` in
-    which pictures are computed; colours ``[B, H'*W', 3]`` or None, of rgb's type.  Differentiable once,
-    in everything but noise.  Sums over pixels are kept in demod's type.
+    ``[B, 3, O]`` (a modulated to-RGB weight) or None.  out ``[B, O, H', W']`` of type ``dtype``, in
+    which activations are computed; colours ``[B, H'*W', 3]`` or None, of rgb's type.  Differentiable
+    once, in everything but noise.  Sums over pixels are of demod's type.
     """
 
     @staticmethod
@@ -59,7 +59,7 @@ class StyledLayer(Function):
         x = x.to(dtype, memory_format=torch.channels_last)
         gain, factor, kernel = demod * GAIN, style.to(dtype), weight.to(dtype)
         offset = (bias * GAIN).to(dtype)
-        # One sample and a large picture: scaling the weight is less work than scaling the picture.
+        # One sample and a large picture: scaling the weight is cheaper than scaling the activations.
         fold = x.shape[0] == 1 and 9 * weight.shape[0] < x.shape[2] * x.shape[3]
         if fold:
             kernel = (weight * style[0, :, None, None] * gain[0, :, None, None, None]).to(dtype)
@@ -105,7 +105,7 @@ class StyledLayer(Function):
         if grad_out is not None:
             grad_out = _pixels(grad_out.contiguous(memory_format=torch.channels_last))
 
-        # Gradient of the convolution's result, and all sums over pixels, in one go over the cache.
+        # Gradient of the convolution's output, and all sums over pixels, in one pass.
         gradient = torch.empty_like(out)
         flat_gradient = _pixels(gradient)
         basis = flat.new_ones(batch, 2, count)  # rows: one, noise

@@ -1,8 +1,8 @@
 """Published StyleGAN2 checkpoints -> ``Generator``.
 
-Three outer forms (rosinality's ``{"g_ema", "latent_avg"}`` or a bare state dict; an encoder's or
-mapper's checkpoint with the generator under ``decoder.``; NVIDIA's state dict or pickle) and two naming
-schemes.  NVIDIA's and rosinality's tensors hold the same numbers under other names and shapes.
+Three containers (rosinality's ``{"g_ema", "latent_avg"}`` or a bare state dict; an encoder's or mapper's
+checkpoint with the generator under ``decoder.``; NVIDIA's state dict or pickle) and two naming schemes.
+NVIDIA's and rosinality's tensors hold the same numbers under different names and shapes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ HOLDERS = ("g_ema", "G_ema", "g", "G", "generator", "state_dict", "params_ema")
 def from_state(checkpoint: Any) -> Generator:
     """A frozen generator in evaluation mode; every size is read from the weights.
 
-    checkpoint: see the module's docstring; what ``checkpoint.read`` returns.  ``w_mean`` is
-    ``latent_avg`` (NVIDIA: ``mapping.w_avg``) where the checkpoint has it, else the mean of the mapping
-    of 10,000 seeded z.  Registered noise that is missing is drawn from a fixed seed.
+    checkpoint: see the module's docstring; what ``weights.checkpoint.read`` returns.  ``w_mean`` is
+    ``latent_avg`` (NVIDIA: ``mapping.w_avg``) if the checkpoint has it, else the mean of the mapping of
+    10,000 seeded z.  Missing registered noise is drawn from a fixed seed.
 
-    Raises errors.WeightCorrupt where the weights are of something else or incomplete.
+    Raises errors.WeightCorrupt if the weights are incomplete or of another network.
     """
     state, mean, clamp = _unwrap(checkpoint)
     if any(k.startswith("synthesis.") for k in state):
@@ -88,7 +88,7 @@ def _unwrap(checkpoint: Any) -> tuple[dict[str, Tensor], Tensor | None, float | 
 
 
 def _clamp(record: Record) -> float | None:
-    """The activation clamp of a pickled network, after checking what only its attributes can tell."""
+    """The activation clamp of a pickled network, after checking its learning-rate factor."""
     first = record.module("mapping.fc0")
     gain = None if first is None else first.state.get("weight_gain")
     if gain is not None:
@@ -153,7 +153,7 @@ def _check_kernel(name: str, value: Tensor, total: float) -> None:
 
 
 def _build(state: Mapping[str, Tensor]) -> Generator:
-    """An empty generator of the sizes that the shapes tell."""
+    """An uninitialised generator of the sizes in ``state``."""
 
     def shape(name: str, dims: int) -> tuple[int, ...]:
         if name not in state:
@@ -178,7 +178,7 @@ def _build(state: Mapping[str, Tensor]) -> Generator:
 
 @torch.no_grad()
 def _fill(net: Generator, state: Mapping[str, Tensor]) -> Generator:
-    """Copy the weights in, by name and shape; the memory order of the network's own stays."""
+    """Copy the weights by name; the parameters keep their own memory format."""
     known = net.state_dict(keep_vars=True)
     optional = [k for k in known if k.startswith("noises.") or k.endswith(".kernel")]
     missing = [k for k in known if k not in state and k not in optional]

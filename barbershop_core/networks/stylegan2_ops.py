@@ -1,10 +1,10 @@
-"""The few operations StyleGAN2 is made of, in plain PyTorch.
+"""The operations of StyleGAN2 in plain PyTorch.
 
 Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2.2 and
 appendix B.  Modulation is done on the activations: scale the input by the style, convolve with the
-constant weight, scale the output by the demodulation factor.  It is the same function as convolving
-with per-sample modulated weights, for any batch size, without grouped convolutions.  Activations are kept
-channels-last, which is what the CPU's and tensor cores' convolutions compute in.
+constant weight, scale the output by the demodulation factor.  This equals convolving with
+per-sample modulated weights, for any batch size, without grouped convolutions.  Activations are
+channels-last, the format in which convolutions on CPUs and tensor cores are fastest.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def blur_after_up(x: Tensor) -> Tensor:
 def upsample_rgb(x: Tensor) -> Tensor:
     """``[B, 3, H, W]`` -> ``[B, 3, 2H, 2W]``: zero insertion and the 4-tap filter.
 
-    Away from the border this is bilinear interpolation; the zero padding makes it so up to the border.
+    Bilinear interpolation of the zero-padded image.
     """
     up = F.interpolate(F.pad(x, (1, 1, 1, 1)), scale_factor=2, mode="bilinear", align_corners=False)
     return up[..., 2:-2, 2:-2]
@@ -78,7 +78,7 @@ def styled_layer(
     x ``[B, I, H, W]``, style ``[B, I]``, demod ``[B, O]``, weight ``[O, I, 3, 3]``, bias ``[O]``, noise
     ``[B or 1, 1, H', W']`` or None, strength ``[1]``, rgb ``[B, 3, O]`` or None; returns
     ``[B, O, H', W']``, where H' = 2H if ``up``, and ``[B, H'*W', 3]`` or None.  The reference for
-    ``stylegan2_fused``; used where second derivatives, or gradients of noise, are wanted.
+    ``stylegan2_fused``; used if second derivatives or gradients of noise are needed.
     """
     x = (x * style.to(x.dtype)[:, :, None, None]).contiguous(memory_format=torch.channels_last)
     if up:

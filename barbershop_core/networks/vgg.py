@@ -1,8 +1,8 @@
-"""VGG16's convolutions, the eyes of the perceptual losses.
+"""VGG16's convolutions, the features of the perceptual losses.
 
 Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (ICLR
 2015), configuration D, in torchvision's key names (``features.N.weight``); timm's file
-(``timm/vgg16.tv_in1k``) has the same ones.  The classifier is left out.
+(``timm/vgg16.tv_in1k``) has the same names.  The classifier is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import layout
 
 WHAT = "VGG16"
 PUBLISHED_WIDTHS = (64, 128, 256, 512, 512)
-DEPTHS = (2, 2, 3, 3, 3)  # convolutions of each block; a 2x2 maximum lies between blocks
+DEPTHS = (2, 2, 3, 3, 3)  # convolutions of each block; blocks are separated by 2x2 max pooling
 
 
 class VGG16Features(nn.Module):
@@ -43,8 +43,8 @@ class VGG16Features(nn.Module):
 
     def forward(self, x: Tensor, taps: int = 5) -> list[Tensor]:
         """[B,3,H,W] -> the last activation of each of the first ``taps`` blocks (relu1_2, relu2_2,
-        relu3_3, relu4_3, relu5_3), block k at 1/2^k of the size.  What the caller does with means
-        and standard deviations before differs between losses (see ``perceptual``)."""
+        relu3_3, relu4_3, relu5_3), block k at 1/2^k of the size.  The input's normalisation
+        depends on the loss (see ``perceptual``)."""
         found: list[Tensor] = []
         x = layout.channels_last(x)
         for layer in self.features:
@@ -62,9 +62,9 @@ class VGG16Features(nn.Module):
 
 def from_state(checkpoint: Any) -> VGG16Features:
     """The convolutions from a state dict of torchvision's or timm's VGG16; widths are read from it,
-    everything that is no convolution (the classifier, LPIPS heads) is left out.
+    other entries (the classifier, LPIPS heads) are ignored.
 
-    Raises errors.WeightCorrupt for anything else.
+    Raises errors.WeightCorrupt for any other weights.
     """
     state = {k: v for k, v in layout.state_of(checkpoint, WHAT).items() if k.startswith("features.")}
     index, widths = 0, []

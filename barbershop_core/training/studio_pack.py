@@ -136,25 +136,24 @@ def _clip(place: Place) -> Steps[Figures]:
 
 
 def _directions(place: Place) -> Steps[Figures]:
-    from ..styleclip import resources as tools
+    from ..styleclip import resources
     from . import directions_table as precompute
 
     pack = _pack(place)
-    clip = yield from tools.clip(pack)
+    clip = yield from resources.clip(pack)
     table = yield from precompute.precompute(pack, clip, place.out / "directions.safetensors")
     return {"channels": float(len(table.change))}
 
 
 def _mappers(place: Place) -> Steps[Figures]:
     """One for each mapper that the manifest names."""
-    from ..styleclip import prompts
-    from ..styleclip import resources as tools
+    from ..styleclip import prompts, resources
     from . import train_mapper
 
     pack, figures = _pack(place), {}
-    clip = yield from tools.clip(pack)
+    clip = yield from resources.clip(pack)
     for role in [n.role for n in pack.manifest.networks.values() if n.kind == "mapper"]:
-        prompt = role.removeprefix(tools.PREFIX).replace("_", " ")
+        prompt = role.removeprefix(resources.PREFIX).replace("_", " ")
         out = place.out / pack.manifest.networks[role].sources[0].file
         neutral = "hair" if prompt.endswith("hair") else prompts.NEUTRAL
         found = yield from train_mapper.train(pack, clip, prompt, out, neutral)

@@ -145,7 +145,7 @@ def train(
         "preset": asdict(preset),
         "seed": seed,
         "size": pack.working_size,
-        "networks": checkpoints.digest(pack.generator, clip, pack.identity),
+        "networks": checkpoints.digest(pack.generator, pack.pnorm, clip, pack.identity),
     }
     first, minutes = 0, 0.0
     if saved := checkpoints.load(checkpoint, belongs_to):

@@ -1,4 +1,5 @@
-"""StyleCLIP: text-driven manipulation of StyleGAN imagery (Patashnik et al., ICCV 2021), a file a method."""
+"""StyleCLIP: text-driven manipulation of StyleGAN imagery (Patashnik et al., ICCV 2021).
 
-ALPHA, BETA = 3.0, 0.15
-"""A direction's usual strength and threshold, as they are scored: a clear change without caricature."""
+``latent_optimization`` is section 4, ``directions`` section 6; latent mappers, section 5, are in
+``networks.mapper`` and ``training.train_mapper``.
+"""

@@ -16,12 +16,13 @@ from small_studio import SIDE, picture, portrait
 from barbershop_core import jobs, open_pack, run
 from barbershop_core.errors import BadRequest, FaceModelMissing, NoFaceFound
 from barbershop_core.inversion.cache import CodeCache
-from barbershop_core.pie import pie_presets as presets
-from barbershop_core.pie import repose
-from barbershop_core.pie.session import SWEEPS
+from barbershop_core.pie import pie_presets, repose
+from barbershop_core.pie.options import SWEEP
 from barbershop_core.studio import Studio
 
-TINY = replace(presets.FAST, name="tiny", w_steps=1, w_plus_steps=3, edit_every=2, side=24, optimize_steps=2)
+TINY = replace(
+    pie_presets.FAST, name="tiny", w_steps=1, w_plus_steps=3, edit_every=2, side=24, optimize_steps=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_overlay_shows_the_fitted_face(session):
     assert overlay[y, x].tolist() == [90, 220, 120]
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", SWEEP.choices)
 def test_sweep(session, name):
     steps: list = []
     frames = run(session.sweep(name, 5), steps.append)
@@ -153,7 +154,7 @@ def test_without_a_rig(tmp_path):
     ids=str,
 )
 def test_bad_requests(studio, wrong):
-    """Heard at once, before any work."""
+    """Raised at once, before any work."""
     with pytest.raises(BadRequest) as caught:
         studio.repose(portrait(1), **wrong)
     assert caught.value.what and caught.value.remedy
@@ -176,7 +177,7 @@ def test_no_face_model(tmp_path):
 
 def test_request_and_repeat(studio, tmp_path, monkeypatch):
     """As the page and the command line ask; the recipe repeats to the same picture."""
-    monkeypatch.setitem(presets.PRESETS, "fast", replace(TINY, name="fast"))
+    monkeypatch.setitem(pie_presets.PRESETS, "fast", replace(TINY, name="fast"))
     path = tmp_path / "me.png"
     picture(6).save(path)
     options = {"yaw": 7.0, "expression": {"smile": 0.4}, "light": {"azimuth": 20.0}}

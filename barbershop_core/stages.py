@@ -1,4 +1,4 @@
-"""Looking on while steps run: times and losses by stage, and memory that runs out."""
+"""Times and losses of stages, and errors of memory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ T = TypeVar("T")
 
 
 class StageTimer:
-    """Notes the seconds that each stage works (not those in which its consumer does) and its last losses."""
+    """Records the seconds spent in each stage, without the time that its consumer takes, and its last losses.
+
+    seconds: by stage, and "total".  losses: the last of each stage, by name.
+    """
 
     def __init__(self):
         self.seconds: dict[str, float] = {"total": 0.0}
         self.losses: dict[str, dict[str, float]] = {}
 
     def __call__(self, steps: Steps[T]) -> Steps[T]:
-        """Pass the steps on."""
+        """Yield the same steps, and return the same value."""
         stage = ""
         try:
             while True:
@@ -43,7 +46,7 @@ class StageTimer:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Note the seconds of a block."""
+        """Record the seconds of a ``with`` block."""
         began = time.perf_counter()
         yield
         self._add(name, time.perf_counter() - began)
@@ -67,7 +70,7 @@ def memory_errors(steps: Steps[T]) -> Steps[T]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, in any of PyTorch's wordings."""
+    """Whether an exception means that memory ran out; PyTorch has several messages for that."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()

@@ -12,13 +12,12 @@ from conformance import weights
 from fixture import Fixture, picture, stats
 from PIL import Image
 
-from barbershop_core.editing.masks import bicubic_downsample
 from barbershop_core.errors import WeightCorrupt
 from barbershop_core.inversion import prior
 from barbershop_core.networks import perceptual, vgg
 from barbershop_core.networks.perceptual import Perceptual
+from barbershop_core.networks.resample import bicubic_downsample
 from barbershop_core.networks.vgg import VGG16Features
-from barbershop_core.optimizers import ClampedAdam
 from barbershop_core.weights import lpips_heads
 
 
@@ -272,20 +271,3 @@ def test_feature_drift():
     fixture = Fixture("losses")
     a, b = (torch.from_numpy(weights.array(f"input:F_{n}", (1, 512, 32, 32), 1)) for n in "ab")
     fixture.check("l_F", fixture.spec["constants"]["l_F_lambda"] * prior.feature_drift(a, b))
-
-
-def test_clamped_adam():
-    fixture = Fixture("losses")
-    target = torch.from_numpy(weights.array("input:clamp_target", (18, 512), 1, mean=0.4, std=0.6))
-    p = torch.zeros(18, 512, requires_grad=True)
-    optimizer = ClampedAdam([p], lr=0.05)
-    for _ in range(12):
-        optimizer.zero_grad()
-        (p - target).square().sum().backward()
-        optimizer.step()
-        assert p.min() >= 0 and p.max() <= 1
-    fixture.check("clamp_adam_12", p)
-    wide = ClampedAdam([q := torch.full((3,), 5.0, requires_grad=True)], lr=1.0, lower=-2, upper=2)
-    q.grad = torch.ones(3)
-    wide.step()
-    assert (q == 2).all()

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conformance import weights
-from fixture import FOLDER, Fixture
+from fixture import FOLDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -121,27 +120,11 @@ def test_gradient_of_a_loss_reaches_the_image(classes, table):
     image = (torch.rand(2, 3, 128, 128) * 2 - 1).requires_grad_(True)
     target = torch.randint(0, len(REGIONS), (2, 64, 64))
     log_p = regions.parse_logits(parser, image, 64)
-    loss = regions.label_loss(log_p, target)
+    loss = F.nll_loss(log_p, target)
     loss.backward()
     assert image.grad.isfinite().all() and image.grad.abs().sum() > 0
     step = image.detach() - 0.5 * image.grad / image.grad.norm()
-    assert regions.label_loss(regions.parse_logits(parser, step, 64), target) < loss
-
-
-def test_published_cross_entropy():
-    fixture = Fixture("losses")
-    logits = torch.from_numpy(weights.array("input:seg_logits", (1, 16, 64, 64), 1, std=2.0))
-    target = torch.from_numpy(fixture.io["seg_target"])
-    fixture.check("ce", regions.label_loss(logits, target))
-    fixture.check("ce_wo_background", regions.label_loss(logits, target, "exclude"))
-    fixture.check("ce_only_background", regions.label_loss(logits, target, "only"))
-    # log-probabilities serve as well as logits
-    torch.testing.assert_close(
-        regions.label_loss(logits.log_softmax(1), target), regions.label_loss(logits, target)
-    )
-    assert regions.label_loss(logits, torch.ones_like(target), "only") == 0
-    with pytest.raises(ValueError):
-        regions.label_loss(logits, target, "without")
+    assert F.nll_loss(regions.parse_logits(parser, step, 64), target) < loss
 
 
 def test_names():

@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from conformance import weights
+from fixture import Fixture
 from small_studio import SIDE, TINY, portrait
 
 from barbershop_core.barbershop.geometry import face_points, residual, similarity, warp, warp_labels
-from barbershop_core.barbershop.target_mask import Claim, even, lay_together, painted, read_painted
+from barbershop_core.barbershop.target_mask import (
+    Claim,
+    cross_entropy,
+    even,
+    lay_together,
+    painted,
+    read_painted,
+)
 from barbershop_core.editing.regions import REGIONS, colour_map, region_index
 from barbershop_core.errors import BadRequest
 from barbershop_core.progress import run
@@ -219,3 +228,14 @@ def test_hair_has_no_holes_but_the_face():
     assert bool((target.labels[strand] == HAIR).all()) and bool((target.owner[strand] == 1).all())
     assert bool((target.labels[ellipse(64, 82, 10, 3)] != HAIR).all())
     assert bool((target.labels == NOSE).any())
+
+
+def test_published_cross_entropy():
+    fixture = Fixture("losses")
+    logits = torch.from_numpy(weights.array("input:seg_logits", (1, 16, 64, 64), 1, std=2.0))
+    target = torch.from_numpy(fixture.io["seg_target"]).long()
+    log_p, background = logits.log_softmax(1), (target == 0).float()
+    fixture.check("ce", cross_entropy(log_p, target, torch.ones_like(background)))
+    fixture.check("ce_wo_background", cross_entropy(log_p, target, 1 - background))
+    fixture.check("ce_only_background", cross_entropy(log_p, target, background))
+    assert cross_entropy(log_p, torch.ones_like(target), 0 * background) == 0

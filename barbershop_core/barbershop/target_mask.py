@@ -17,14 +17,17 @@ import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
+from ..editing.mask_file import nearest_region
 from ..editing.masks import blur, dilate, erode
-from ..editing.regions import REGIONS, colour_map, parse_logits, region_index, region_mask
+from ..editing.regions import REGIONS, parse_logits, region_index, region_mask
 from ..errors import BadRequest
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
 from ..progress import Steps
+from ..protocols import PackLike
+from .options import MODE
+from .transfer_presets import TransferPreset
 
-MODES = ("realistic", "fidelity")
 _IN_FRONT = ("hair", "hat", "glasses")  # of the person, nothing is laid over these
 _FEATURES = ("eyes", "brows", "nose", "mouth", "ears", "glasses")
 _NEVER_UNDER_HAIR = ("nose", "mouth")
@@ -65,13 +68,6 @@ class TargetMask:
         return self.labels == region_index(name)
 
 
-def check_mode(mode: str) -> str:
-    """The mode itself.  Raises BadRequest for unknown ones."""
-    if mode not in MODES:
-        raise BadRequest(f"There is no mode '{mode}'.", f"Choose one of: {', '.join(MODES)}.")
-    return mode
-
-
 def lay_together(
     person: Tensor, claims: Sequence[Claim], smooth: int = 5, mode: str = "realistic"
 ) -> TargetMask:
@@ -82,25 +78,27 @@ def lay_together(
     claimed region (an ear, the neck), else with the nearest region; "fidelity": only with the nearest
     region of the person, so that nothing comes in that was not asked for.
     """
-    check_mode(mode)
+    MODE.check(mode)
     removed = tuple(dict.fromkeys(claim.region for claim in claims))
     labels, owner = person.clone(), torch.zeros_like(person)
-    claimed = ~_any_of(person, removed)
+    claimed = ~region_mask(person, removed)
     # Hair lies over the face, so it is laid last.
     for claim in sorted(claims, key=lambda claim: claim.region == "hair"):
         mask = even(region_mask(claim.labels, claim.region), smooth)
         if claim.region == "hair":
             mask = without_holes(mask, region_mask(claim.labels, _FEATURES))
         over = _NEVER_UNDER_HAIR if claim.region == "hair" else _IN_FRONT
-        mask &= ~(_any_of(labels, [name for name in over if name not in removed]) & claimed)
+        mask &= ~(region_mask(labels, [name for name in over if name not in removed]) & claimed)
         labels[mask], owner[mask], claimed[mask] = region_index(claim.region), claim.source, True
     gaps = ~claimed
-    seeds = claimed & _any_of(labels, [name for name in _SPREADING if name not in removed or name == "skin"])
+    seeds = claimed & region_mask(
+        labels, [name for name in _SPREADING if name not in removed or name == "skin"]
+    )
     filled = _nearest(labels, seeds, gaps)
     hair = [claim for claim in claims if claim.region == "hair"]
     if mode == "realistic" and hair:
         shown = hair[-1].labels if hair[-1].beside is None else hair[-1].beside
-        filled = torch.where(gaps & ~_any_of(shown, (*removed, "hair", "hat")), shown, filled)
+        filled = torch.where(gaps & ~region_mask(shown, (*removed, "hair", "hat")), shown, filled)
     return TargetMask(filled, owner, claimed, removed)
 
 
@@ -128,11 +126,10 @@ def read_painted(mask: np.ndarray | Tensor) -> Tensor:
     remedy = "Give uint8 region numbers [H,W], or [H,W,3] in the regions' colours."
     array = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
-        colours = colour_map(np.arange(len(REGIONS))).astype(np.int32)
-        array = np.stack([((array[..., :3].astype(np.int32) - c) ** 2).sum(-1) for c in colours]).argmin(0)
+        array, _ = nearest_region(array[..., :3])
     elif array.ndim != 2 or array.dtype.kind not in "uib" or min(array.shape) < 8:
         raise BadRequest(
-            f"A painted mask of shape {list(array.shape)} and type {array.dtype} is none.", remedy
+            f"A painted mask cannot have the shape {list(array.shape)} and type {array.dtype}.", remedy
         )
     if array.min() < 0 or array.max() >= len(REGIONS):
         raise BadRequest(
@@ -143,7 +140,9 @@ def read_painted(mask: np.ndarray | Tensor) -> Tensor:
     return torch.from_numpy(array.astype(np.int64))
 
 
-def complete(pack, w_plus: Tensor, target: TargetMask, mode: str, preset) -> Steps[TargetMask]:
+def complete(
+    pack: PackLike, w_plus: Tensor, target: TargetMask, mode: str, preset: TransferPreset
+) -> Steps[TargetMask]:
     """Let the generator fill the gaps.
 
     w_plus: [1,L,D], the person's.  The rows that make F are optimized until the parse of their image
@@ -157,7 +156,7 @@ def complete(pack, w_plus: Tensor, target: TargetMask, mode: str, preset) -> Ste
     coarse = w_plus[:, :first].detach().clone().requires_grad_(True)
     fit = ParseLoss(pack, target, preset.side, mode, fill=False)
 
-    def objective(_: int):
+    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
         return image, {"cross entropy": preset.cross_entropy * fit(image)}
 
@@ -181,8 +180,8 @@ class ParseLoss:
     only must not be of a removed region.
     """
 
-    def __init__(self, pack, target: TargetMask, side: int, mode: str, fill: bool):
-        self.parser, self.mode = pack.parser, check_mode(mode)
+    def __init__(self, pack: PackLike, target: TargetMask, side: int, mode: str, fill: bool):
+        self.parser, self.mode = pack.parser, MODE.check(mode)
         self.side = min(side, target.labels.shape[-1])
         size = (self.side, self.side)
         self.labels = F.interpolate(target.labels[None, None].float(), size, mode="nearest")[0].long()
@@ -194,17 +193,25 @@ class ParseLoss:
     def __call__(self, image: Tensor) -> Tensor:
         """image: [1,3,R,R] in [-1,1] -> scalar."""
         log_p = parse_logits(self.parser, shrink(image, self.side), self.side)
-        losses = F.nll_loss(log_p, self.labels, reduction="none")
         if self.mode == "realistic":
             parts = [self.known * (1 - self.background), self.known * self.background]
         else:
             parts = [self.known]
-        loss = sum((losses * part).sum() / part.sum().clamp_min(1) for part in parts)
+        loss = sum(cross_entropy(log_p, self.labels, part) for part in parts)
         gaps = 1 - self.known
         if self.removed and bool(gaps.any()):
             p = log_p[:, self.removed].exp().sum(1).clamp(max=0.999)
             loss = loss - ((1 - p).log() * gaps).sum() / gaps.sum().clamp_min(1)
         return loss
+
+
+def cross_entropy(log_p: Tensor, labels: Tensor, where: Tensor) -> Tensor:
+    """Mean cross-entropy over the pixels that count; 0 where none does.
+
+    log_p: [B,N,H,W] log-probabilities.  labels: long [B,H,W].  where: float [B,H,W] of 0 and 1.
+    """
+    losses = F.nll_loss(log_p, labels, reduction="none")
+    return (losses * where).sum() / where.sum().clamp_min(1)
 
 
 def even(mask: Tensor, smooth: int) -> Tensor:
@@ -243,7 +250,3 @@ def _nearest(labels: Tensor, seeds: Tensor, gaps: Tensor) -> Tensor:
     rows, columns = distance_transform_edt(~seeds.cpu().numpy(), return_distances=False, return_indices=True)
     found = labels.cpu()[torch.from_numpy(rows).long(), torch.from_numpy(columns).long()].to(labels.device)
     return torch.where(gaps, found, labels)
-
-
-def _any_of(labels: Tensor, names: Sequence[str]) -> Tensor:
-    return region_mask(labels, names) if names else torch.zeros_like(labels, dtype=torch.bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..inversion import inversion_presets as inversion
+from ..inversion import inversion_presets
 from ..inversion.inversion_presets import InversionPreset
 from ..options import preset_named
 
@@ -13,25 +13,26 @@ from ..options import preset_named
 class TransferPreset:
     """Budgets and weights of the steps after the embedding.
 
-    name: for people and recipes.
+    name: shown to people and stored in recipes.
     inversion: the preset of the embedding.
-    mask_steps: iterations in which the generator completes the target mask; 0: inpainting only.
-    pose_steps: iterations that turn a reference's head to the person's (`pose`); 0: none, as published.
-    align_steps, align_style_steps: iterations of w_align under the cross-entropy alone and with the
-        style loss beside it, for every reference.
+    mask_steps: iterations in which the generator completes the target mask; 0: the nearest regions only.
+    pose_steps: iterations in which a reference's head is turned to the person's pose (`turn`); 0: heads are
+        not turned, as published.
+    align_steps, align_style_steps: iterations of w_align with the cross-entropy only, and with the style
+        loss as well, for each reference.
     blend_steps: iterations of the appearance's weights u.
     mask_lr, pose_lr, align_lr, blend_lr: learning rates of Adam.
-    cross_entropy, style, keep: weights of the parse against the target mask, of the masked Gram
-        matrices, and (ours) of staying with the reference's own pixels where they are to be kept.
-    distance: weight, while a head is turned, of the mean square of the whitened offset.
+    cross_entropy, style, keep: weights of the parse's loss against the target mask, of the masked Gram
+        matrices, and (ours) of the distance to the reference's own pixels where they are kept.
+    distance: weight of the mean square of the whitened offset that turns a head.
     face_change: how much the person's face may change when its code takes on hair, see `hair_code`.
-    colour: weight of the region's mean colour beside masked LPIPS in the blending (ours); hair of
-        another shape has few pixels in common with the reference's.
-    every_reference: align all references as published; else only the person, and only where nothing that
-        was turned shows what hair uncovered: a reference that was carried onto the person's face already
-        agrees with the mask that was made from it.
-    side: px at which the losses of mask, pose, alignment and blending are taken.
-    patience, tolerance, ramp: as in the embedding.
+    colour: weight of the region's colour statistics beside masked LPIPS in the blending (ours), since hair
+        of another shape has few pixels in common with the reference's.
+    every_reference: align all references, as published.  Otherwise only the person is aligned, and only if
+        the person's code with the new hair does not show yet what lies under the old hair: a reference in
+        the person's frame already agrees with the mask that was made from it.
+    side: px at which the losses of mask, pose, alignment and blending are computed.
+    patience, tolerance, ramp: see `inversion.minimise`.
     """
 
     name: str
@@ -64,15 +65,17 @@ class TransferPreset:
 
 
 # Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.
-PAPER = TransferPreset("paper", inversion.PAPER, align_steps=0, align_style_steps=100, blend_steps=600)
+PAPER = TransferPreset(
+    "paper", inversion_presets.PAPER, align_steps=0, align_style_steps=100, blend_steps=600
+)
 
 # main.py of ZPdesu/Barbershop: target mask 80 + 80, align_steps1 140, align_steps2 100, blend_steps
 # 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.
-RELEASED = TransferPreset("released", inversion.RELEASED)
+RELEASED = TransferPreset("released", inversion_presets.RELEASED)
 
 FAST = TransferPreset(
     "fast",
-    inversion.FAST,
+    inversion_presets.FAST,
     mask_steps=0,
     pose_steps=25,
     align_steps=30,

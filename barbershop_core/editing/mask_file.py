@@ -16,7 +16,7 @@ def palette() -> dict[str, str]:
     return {name: "#" + bytes(colour).hex() for name, colour in zip(REGIONS, COLOURS)}
 
 
-def _nearest_region(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_region(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Region of the nearest colour for uint8 [H,W,3], and the squared distance to it, each [H,W]."""
     best = np.zeros(rgb.shape[:2], np.uint8)
     least = np.full(rgb.shape[:2], np.iinfo(np.int32).max, np.int32)
@@ -45,7 +45,7 @@ def read_mask(path: str | Path) -> np.ndarray:
                     raise BadRequest(f"The mask holds the number {labels.max()}, which is no region.", remedy)
                 labels = labels.astype(np.uint8)
             else:
-                labels, distance = _nearest_region(np.asarray(picture.convert("RGB")))
+                labels, distance = nearest_region(np.asarray(picture.convert("RGB")))
                 if (distance > 48**2).mean() > 0.01:  # soft edges of a brush are fine, a photo is not
                     raise BadRequest("The mask is not painted in the regions' colours.", remedy)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
@@ -66,7 +66,7 @@ def paint_over(labels: np.ndarray, layer: np.ndarray) -> np.ndarray:
     """
     height, width = labels.shape
     layer = np.asarray(Image.fromarray(layer, "RGBA").resize((width, height), Image.NEAREST))
-    regions, _ = _nearest_region(layer[..., :3])
+    regions, _ = nearest_region(layer[..., :3])
     painted = np.where(layer[..., 3] > 127, regions, labels).astype(np.uint8)
     if not painted.any():
         raise BadRequest("The painted mask is empty: every pixel is background.", "Paint some hair or face.")

@@ -1,4 +1,4 @@
-"""Masks: growing, shrinking, and carrying them to the size of F.
+"""Masks: growing, shrinking, smoothing, and resizing to F.
 
 A mask is a tensor whose last two dimensions are height and width: bool, uint8 0/1 or float 0..1.
 Results have the type of what was given unless said otherwise.
@@ -9,10 +9,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from ..networks.resample import bicubic_downsample, resize
-
-__all__ = ["bicubic_downsample", "dilate", "erode", "nearest", "resize", "to_feature"]
 
 
 def dilate(mask: Tensor, iterations: int = 5) -> Tensor:
@@ -25,7 +21,7 @@ def dilate(mask: Tensor, iterations: int = 5) -> Tensor:
 
 
 def erode(mask: Tensor, iterations: int = 5) -> Tensor:
-    """Shrunk likewise.  Outside of the image counts as unset, so it also shrinks from the border."""
+    """Shrunk likewise.  Pixels outside of the image count as 0, so it also shrinks from the border."""
     x = -F.pad(_planes(mask), [iterations] * 4)
     for _ in range(iterations):
         x = torch.maximum(F.max_pool2d(x, (3, 1), 1, (1, 0)), F.max_pool2d(x, (1, 3), 1, (0, 1)))
@@ -34,22 +30,15 @@ def erode(mask: Tensor, iterations: int = 5) -> Tensor:
     return (-x).reshape(mask.shape).to(mask.dtype)
 
 
-def nearest(mask: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """To another size, [..., h, w], values unchanged."""
-    size = (size, size) if isinstance(size, int) else size
-    x = F.interpolate(_planes(mask), size, mode="nearest")
-    return x.reshape(*mask.shape[:-2], *size).to(mask.dtype)
-
-
 def to_feature(mask: Tensor, size: int = 32) -> Tensor:
-    """To the size of F by bicubic interpolation without antialiasing, as published; float, and a
-    little beyond 0..1 beside edges."""
+    """Resized to F by bicubic interpolation without antialiasing, as published: float, slightly outside of
+    0..1 near edges."""
     x = F.interpolate(_planes(mask), (size, size), mode="bicubic", align_corners=False)
     return x.reshape(*mask.shape[:-2], size, size)
 
 
 def blur(values: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of [..., R, R] floats; the border is repeated."""
+    """Gaussian blur of [..., R, R] floats; pixels at the border are repeated."""
     radius = max(int(3 * sigma + 0.5), 1)
     x = torch.arange(-radius, radius + 1, dtype=torch.float32, device=values.device)
     taps = torch.exp(-0.5 * (x / sigma) ** 2)

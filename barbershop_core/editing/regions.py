@@ -204,23 +204,6 @@ def parse(parser: Parser, image: Tensor, size: int | None = None) -> Tensor:
         return parse_logits(parser, image, size).argmax(1)
 
 
-def label_loss(logits: Tensor, target: Tensor, background: str = "include") -> Tensor:
-    """Cross-entropy between a parse and a target mask (Barbershop, sections 3.2 and 3.4).
-
-    logits: [B,N,H,W], plain or log-probabilities; target: integers [B,H,W]; class 0 is background.
-    background: "include"; "exclude": pixels whose target is background don't count; "only": no
-    others count.  Mean over the pixels that count; 0 where none does.
-    """
-    if background not in ("include", "exclude", "only"):
-        raise ValueError(f"background is 'include', 'exclude' or 'only', not {background!r}")
-    loss = F.cross_entropy(logits, target.long(), reduction="none")
-    if background == "include":
-        return loss.mean()
-    counts = (target == 0) if background == "only" else (target != 0)
-    counts = counts.to(loss)
-    return (loss * counts).sum() / counts.sum().clamp_min(1)
-
-
 def colour_map(labels: Tensor | np.ndarray) -> np.ndarray:
     """Region indices [..., H, W] -> uint8 [..., H, W, 3] RGB for showing."""
     if isinstance(labels, Tensor):

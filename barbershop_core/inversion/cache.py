@@ -1,10 +1,9 @@
-"""Codes on disk, so that a reference that was inverted once comes back at once.
+"""A disk cache of codes, so that no portrait is inverted twice.
 
-One file an entry, named by a digest of the portrait's content, the pack, the space and the preset's
-numbers: nothing can be served for another portrait or setting.  Faces are private, so entries expire
-(a day), the folder is readable by its owner only, and file names say nothing about the photo.
-Several processes may share the folder: entries appear by an atomic rename, and an entry that
-vanishes or is damaged is a miss.
+There is one file for each entry, named by a digest of the portrait's content, the pack, the space and the
+preset's numbers.  Faces are private: entries expire after a day, only the owner can read the folder, and file
+names reveal nothing about the photo.  Processes may share the folder: entries are written by an atomic
+rename, and an entry that has vanished or is damaged counts as a miss.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import tempfile
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
+import platformdirs
 import torch
 
 from ..errors import BadRequest
@@ -28,23 +27,17 @@ _ENDING, _PARTIAL = ".safetensors", ".partial"
 
 
 def default_folder() -> Path:
-    """``$BARBERSHOP_CACHE``, else this platform's folder for caches, with ``codes`` below it."""
+    """``codes`` in ``$BARBERSHOP_CACHE``, else in the platform's cache folder (~/.cache/barbershop)."""
     if given := os.environ.get("BARBERSHOP_CACHE"):
         return Path(given).expanduser() / "codes"
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "barbershop" / "codes"
+    return platformdirs.user_cache_path("barbershop", appauthor=False) / "codes"
 
 
 def cache_key(portrait_digest: str, fingerprint: str, space: str, settings: object) -> str:
     """The name of an entry, 40 hex digits.
 
-    settings: the inversion's preset (a dataclass); every number in it counts, its name does not
-    matter alone, so that an edited preset never meets old codes.
+    settings: the inversion's preset (a dataclass); all its numbers are part of the key, so that a changed
+    preset never finds old codes.
     """
     numbers = asdict(settings) if is_dataclass(settings) else settings
     text = json.dumps([portrait_digest, fingerprint, space, numbers, "codes 1"], sort_keys=True, default=str)
@@ -52,7 +45,7 @@ def cache_key(portrait_digest: str, fingerprint: str, space: str, settings: obje
 
 
 class CodeCache:
-    """A folder of codes, bounded in bytes (least recently used go first) and in age.
+    """A folder of codes, limited in size (the least recently used entries are removed first) and in age.
 
     folder: created when first written; by default :func:`default_folder`.
     max_bytes: upper bound of the folder's size after each write.
@@ -72,7 +65,7 @@ class CodeCache:
                 path.unlink()
                 return None
             code = codes.load(path, device)
-            # The access time says when an entry was last of use; the modification time stays its birth.
+            # The access time is the last use; the modification time stays the time of creation.
             os.utime(path, (time.time(), created))
             return code
         except BadRequest:
@@ -82,7 +75,7 @@ class CodeCache:
             return None
 
     def put(self, key: str, code: codes.Code) -> bool:
-        """Store ``code``; false where the folder cannot be written (then nothing is cached)."""
+        """Store ``code``.  Returns False if the folder cannot be written; then nothing is cached."""
         partial = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -98,7 +91,7 @@ class CodeCache:
             return False
 
     def sweep(self) -> None:
-        """Remove what has expired, what a killed process left behind, and the least used excess."""
+        """Remove expired entries, partial files of killed processes, and the least recently used excess."""
         now, kept = time.time(), []
         for path in self._files():
             try:
@@ -109,7 +102,7 @@ class CodeCache:
                 elif path.suffix == _ENDING:
                     kept.append((stat.st_atime, stat.st_size, path))
             except OSError:
-                continue  # another process was quicker
+                continue  # another process has removed it
         excess = sum(size for _, size, _ in kept) - self.max_bytes
         for _, size, path in sorted(kept, key=lambda entry: entry[0]):
             if excess <= 0:
@@ -118,7 +111,7 @@ class CodeCache:
             excess -= size
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         for path in self._files():
             path.unlink(missing_ok=True)
 

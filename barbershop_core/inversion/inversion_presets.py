@@ -1,7 +1,6 @@
-"""The numbers of an inversion: the article's, the authors' code's, and ours.
+"""Presets of an inversion: the article's numbers, those of the authors' code, and ours.
 
-Barbershop's article names 400 iterations for the whole of C_rec; its code runs 1100 for W+ and 250
-for F/S.  Where they differ both are written down.
+Barbershop's article gives 400 iterations for the whole of C_rec; its code runs 1100 for W+ and 250 for F/S.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ from ..options import preset_named
 class InversionPreset:
     """Budget and weights of `embed`.
 
-    name: for people and recipes.
+    name: shown to people and stored in recipes.
     w_steps, w_plus_steps, fs_steps: iterations in W, in W+ (after W where w_steps > 0 or the space
         is "W"), and in F/S.
     lr, feature_lr, style_lr: Adam's learning rates of W and W+, of F, and of S beside F.
     l2, perceptual, p_norm, feature: weights of the pixel loss, LPIPS, the II2S prior and
         |F - F_init|^2 (papers' lambda_F).
     start: "encoder" (where the pack has one) or "mean", the generator's mean W.
-    patience, tolerance: a stage ends when the loss has not fallen by this relative amount within so
-        many steps; 0 turns it off.
-    ramp: share of a stage at whose end the learning rate falls to zero along a cosine; 0: constant.
+    patience, tolerance, ramp: early stop, and share of a stage's iterations in which the learning rate falls;
+        see `minimise`.
     """
 
     name: str
@@ -55,7 +53,7 @@ PAPER = InversionPreset("paper", w_plus_steps=325, fs_steps=75)
 # main.py of ZPdesu/Barbershop: W_steps, FS_steps, learning_rate, percept, l2, p_norm, l_F.
 RELEASED = InversionPreset("released")
 
-# Ours: the encoder is most of the way, so few steps with larger, decaying rates reach the same loss.
+# Ours: from the encoder's code, few steps with larger, decaying rates reach the same loss.
 FAST = InversionPreset(
     "fast",
     w_plus_steps=16,

@@ -1,15 +1,14 @@
-"""What can go wrong, each with what to do about it.
+"""Errors that are shown to the user, each with a remedy.
 
-Every exception that a visitor may meet derives from :class:`BarbershopError`.  Its text is one
-or two sentences for a person (what happened, then the remedy), shown unchanged by the page, the
-command line and the API; nothing else is ever shown to them.
+The text of a :class:`BarbershopError` is one or two sentences: what happened, then what to do about it.
+The page, the command line and the API show it unchanged.
 """
 
 from __future__ import annotations
 
 
 class BarbershopError(Exception):
-    """Base of every error that is shown to a person as it stands."""
+    """Base of all errors that are shown to the user.  what, remedy: the two sentences."""
 
     remedy = ""
 
@@ -24,19 +23,19 @@ class PhotoError(BarbershopError):
 
 
 class CorruptPhoto(PhotoError):
-    """The bytes are no picture that can be decoded, or are cut off."""
+    """The file is not a picture that can be decoded, or is damaged."""
 
     remedy = "Export it again as JPEG or PNG and upload that."
 
 
 class UnsupportedFormat(PhotoError):
-    """A file of a kind that is not read (SVG, PDF, video, text, ...)."""
+    """The file is of an unsupported kind (SVG, PDF, video, text, ...)."""
 
     remedy = "Use a JPEG, PNG, WebP, TIFF, BMP, GIF or HEIC photo."
 
 
 class PhotoTooLarge(PhotoError):
-    """Too many bytes or pixels; refused before decoding."""
+    """The photo has too many bytes or pixels; it is refused before decoding."""
 
     remedy = "Scale the photo down and upload it again."
 
@@ -54,13 +53,13 @@ class NoFaceFound(PhotoError):
 
 
 class FaceTurnedAway(PhotoError):
-    """A side view: landmarks of one half of the face are guesses."""
+    """The face is turned too far for its landmarks to be reliable."""
 
     remedy = "Use a photo in which both eyes are visible."
 
 
 class FaceIndexError(PhotoError):
-    """The asked face index does not exist in this photo."""
+    """The requested face index does not exist in this photo."""
 
 
 class WeightError(BarbershopError):
@@ -68,11 +67,11 @@ class WeightError(BarbershopError):
 
 
 class WeightMissing(WeightError):
-    """A weight file is neither cached nor downloadable."""
+    """A weight file is not on this machine and cannot be downloaded."""
 
 
 class FaceModelMissing(WeightError):
-    """A pack has no 3D face model, or nothing that reads one from a picture."""
+    """The pack has no 3D face model, or no regressor that reads its parameters from a picture."""
 
     remedy = (
         "Fetch it with 'python -m barbershop_core download --pack {pack} --all', or use the pack 'studio'."
@@ -84,17 +83,17 @@ class WeightCorrupt(WeightError):
 
 
 class UnsafePickle(WeightError):
-    """A pickle asks for code outside of the allowed list; nothing was executed."""
+    """A pickle needs code that is not on the allowed list; nothing was executed."""
 
     remedy = "Use the weights from the address in the manifest."
 
 
 class PackError(BarbershopError):
-    """A pack's manifest is missing or not valid."""
+    """A pack's manifest is missing or invalid."""
 
 
 class BadRequest(BarbershopError):
-    """An argument makes no sense: unknown region, preset, space; value out of range."""
+    """An argument is invalid: an unknown region, preset or space, a value out of range."""
 
 
 class OutOfMemory(BarbershopError):

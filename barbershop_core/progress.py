@@ -1,7 +1,7 @@
 """Long work as generators of steps.
 
-Everything slow is a generator function that yields :class:`Step` and *returns* its result.  The
-page, the command line and the tests consume the same steps; closing the generator cancels.
+Everything slow is a generator function that yields :class:`Step` and *returns* its result.  Closing the
+generator cancels the work.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Step:
     """One unit of finished work.
 
     stage: name of the paper's step ("embed W+", "align hair", ...).
-    index, total: this step's number within the stage, from 1, and the planned number; an early
-        stop makes the stage end before ``total``.
+    index, total: this step's number within the stage, from 1, and the planned number of steps; a stage
+        may stop early.
     losses: scalar values by name.
-    preview: makes an image, uint8 [H,W,3] RGB, when called; ``None`` where there is nothing to
-        see.  Costs a synthesis, so call it seldom (:class:`PreviewThrottle`).
-    notice: a sentence for the person ("no landmark file: the photo was centre-cropped").
+    preview: returns an image, uint8 [H,W,3] RGB; ``None`` if there is none.  Each call costs a
+        synthesis (see :class:`PreviewThrottle`).
+    notice: a sentence for the user ("no landmark file: the photo was centre-cropped").
     """
 
     stage: str
@@ -38,12 +38,13 @@ class Step:
 
 
 Steps = Generator[Step, None, T]
+"""Type of the generators: yield :class:`Step`, return T."""
 
 
-def run(steps: Generator[Step, None, T], on_step: Callable[[Step], None] | None = None) -> T:
+def run(steps: Steps[T], on_step: Callable[[Step], None] | None = None) -> T:
     """Consume ``steps`` and return the generator's return value.
 
-    on_step: called with each step.  An exception raised in it closes the generator and passes on.
+    on_step: called with each step.  If it raises, the generator is closed and the exception propagates.
     """
     try:
         while True:
@@ -63,7 +64,7 @@ class PreviewThrottle:
         self.seconds, self.clock, self._last = seconds, clock, float("-inf")
 
     def __call__(self, step: Step) -> np.ndarray | None:
-        """The preview, uint8 [H,W,3], or ``None`` where it is too early or there is none."""
+        """The preview, uint8 [H,W,3], or ``None`` if it is too early or there is none."""
         if step.preview is None or self.clock() - self._last < self.seconds:
             return None
         image = step.preview()

@@ -239,7 +239,7 @@ def test_limits_are_checked_before_decoding(tmp_path):
         (b"8BPS\0\1", UnsupportedFormat, "Photoshop"),
         (b"PK\x03\x04aaaa", UnsupportedFormat, "ZIP"),
         (b"\x89PNG\r\n\x1a\n", CorruptPhoto, "damaged"),
-        (bytes(range(256)) * 4, CorruptPhoto, "no picture"),
+        (bytes(range(256)) * 4, CorruptPhoto, "not a picture"),
     ],
 )
 def test_other_files_get_their_sentence(data, error, words):

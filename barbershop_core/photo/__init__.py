@@ -1,4 +1,4 @@
-"""From a file to an aligned portrait and back: decode, find faces, crop as FFHQ does, paste."""
+"""From a file to an aligned portrait and back: decode, find faces, align as FFHQ does, paste."""
 
 from .portrait import Portrait, paste_back, read
 

@@ -1,13 +1,12 @@
 """FFHQ alignment: 68 landmarks -> the square around a head -> its pixels.
 
 The published procedure (Karras et al., A Style-Based Generator Architecture for GANs, CVPR 2019,
-appendix C, as run by Barbershop's ``align_face`` and by encoder4editing): an oriented square from
-eyes and mouth; shrink, crop, pad by reflection with a blur toward the rim, then one warp.
-Networks trained on FFHQ expect pictures made exactly this way.
+appendix C; Barbershop's and encoder4editing's ``align_face``): an oriented square from eyes and mouth;
+shrink, crop, pad by reflection with a blur towards the border, then one warp.  Networks trained on FFHQ
+expect pictures made exactly this way.
 
-Two conventions of coordinates: the published quad counts pixel *centres* (0 is the middle of the
-first pixel); ``Crop.corners`` counts pixel *edges* (0 is the picture's left border) and tells
-where the crop's pixels really came from, so that an edit can be put back.
+Coordinates: the published quad refers to pixel *centres* (0 is the middle of the first pixel);
+``Crop.corners`` refers to pixel *edges* (0 is the picture's left border), for pasting an edit back.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class Crop:
     corners: float64 [4,2], (x, y) of the crop's corners in the source, in pixel edges; order upper
         left, lower left, lower right, upper right; may lie outside of the source.
     shrink: factor by which the source was reduced first.
-    box: (left, top, right, bottom) cut from the reduced source, None where nothing was cut off.
-    pad: pixels added (left, top, right, bottom) after that.
+    box: (left, top, right, bottom) cut from the reduced source, None if nothing was cut off.
+    pad: pixels added after that (left, top, right, bottom).
     warp: float64 [4,2], corners given to the warp, in the padded picture.
     warp_size: (width, height) of the padded picture.
     """
@@ -64,16 +63,16 @@ def ffhq_quad(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _turned(v: np.ndarray) -> np.ndarray:
-    """By 90 degrees, from the x axis to the y axis."""
+    """The vector turned by 90 degrees, from the x axis to the y axis."""
     return np.array([-v[1], v[0]])
 
 
 def align(image: np.ndarray, quad: np.ndarray, size: int = 1024, transform_size: int = 4096) -> Crop:
-    """Cuts the square ``quad`` out of ``image``, as published.
+    """Cut the square ``quad`` out of ``image``, as published.
 
     image: uint8 [H,W,3].  quad: [4,2] in pixel centres (:func:`ffhq_quad`).
-    size: side of the crop.  transform_size: side of the bilinear warp, reduced by Lanczos to
-        ``size`` after it: 4096 in Barbershop and FFHQ, ``size`` itself (256) in encoder4editing.
+    size: side of the crop.  transform_size: side of the bilinear warp, which Lanczos then reduces to
+        ``size``: 4096 in Barbershop and FFHQ, ``size`` itself (256) in encoder4editing.
     """
     quad = np.asarray(quad, dtype=np.float64)
     picture = Image.fromarray(image)
@@ -125,23 +124,23 @@ def _missing(quad: np.ndarray, border: int, size: tuple[int, int]) -> tuple[int,
 
 
 def _pad(image: np.ndarray, pad: tuple[int, int, int, int], blur: float) -> np.ndarray:
-    """Reflects beyond the borders; toward the rim it blurs, then fades into the median colour."""
+    """Pad by reflection, blurred and faded into the median colour towards the new border."""
     left, top, right, bottom = pad
     out = np.pad(image.astype(np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
     height, width = out.shape[:2]
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    # 1 at the rim, 0 at the photo's border, negative inside the photo
+    # 1 at the new border, 0 at the photo's border, negative inside the photo
     depth_x = 1 - np.minimum(x / left, x[::-1] / right)
     depth_y = 1 - np.minimum(y / top, y[::-1] / bottom)
     depth = np.maximum(depth_x[None, :], depth_y[:, None])[..., None]
     out += (_gaussian(out, blur) - out) * np.clip(depth * 3 + 1, 0, 1)
-    step = max(int(math.sqrt(height * width / 2e6)), 1)  # the median of 2 million pixels is enough
+    step = max(int(math.sqrt(height * width / 2e6)), 1)  # for speed: the median of 2 million pixels is enough
     out += (np.median(out[::step, ::step], axis=(0, 1)) - out) * np.clip(depth, 0, 1)
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 
 
 def _gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; a wide one runs on a reduced picture (below half a level of difference)."""
+    """Gaussian blur; wide ones on a reduced picture (which differs by less than half a level)."""
     factor = int(sigma // 8)
     if factor < 2:
         return ndimage.gaussian_filter(image, (sigma, sigma, 0))
@@ -157,7 +156,7 @@ def _gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def cut(image: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
-    """An upright box ``corners`` (pixel edges, inside the picture) as uint8 [size,size,3], Lanczos."""
+    """Cut out an upright box ``corners`` (pixel edges, inside the picture); uint8 [size,size,3], Lanczos."""
     left, top = corners.min(0)
     right, bottom = corners.max(0)
     picture = Image.fromarray(image)

@@ -1,7 +1,7 @@
-"""Bytes that people upload -> upright sRGB pixels, uint8 [H,W,3].
+"""Decodes uploaded files to upright sRGB pixels, uint8 [H,W,3].
 
-Order of the checks: number of bytes, kind of file, number of pixels (from the header), and only
-then decoding.  Whatever goes wrong becomes one of the sentences of :mod:`barbershop_core.errors`.
+Order of the checks: number of bytes, kind of file, number of pixels (from the header), and only then
+decoding.  Every failure is raised as a PhotoError of :mod:`barbershop_core.errors`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ..errors import CorruptPhoto, PhotoError, PhotoTooLarge, PhotoTooSmall, Uns
 MAX_BYTES = 40_000_000
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 24
-NEUTRAL = 190  # grey behind transparent pixels: near the studio backdrops of FFHQ
+NEUTRAL = 190  # grey behind transparent pixels, similar to the studio backdrops of FFHQ
 
-# Explicit list: Pillow's other readers include Ghostscript (EPS) and rarely exercised parsers.
+# Pillow's other readers include Ghostscript (EPS) and rarely used parsers.
 FORMATS = ["JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF", "JPEG2000"]
 
 Source = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray
@@ -31,9 +31,9 @@ Source = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.n
 def decode(source: Source, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Upright sRGB pixels of a photo, uint8 [H,W,3], contiguous.
 
-    source: path, the file's bytes, PIL image, or uint8 array [H,W], [H,W,3] or [H,W,4].  Of
-        animations the first frame; transparent parts lie on neutral grey; an embedded ICC profile
-        is converted to sRGB; the EXIF orientation is applied.
+    source: path, the file's bytes, PIL image, or uint8 array [H,W], [H,W,3] or [H,W,4].  Animations
+        give their first frame; transparent pixels are put on neutral grey; colours are converted from
+        an embedded ICC profile to sRGB; the EXIF orientation is applied.
     Raises PhotoTooLarge, PhotoTooSmall, UnsupportedFormat or CorruptPhoto.
     """
     if isinstance(source, np.ndarray):
@@ -55,9 +55,9 @@ def decode(source: Source, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
 
 
 def _guarded(work: Callable[[], np.ndarray], data: bytes, max_pixels: int) -> np.ndarray:
-    """Runs Pillow; whatever it raises becomes a sentence."""
+    """Run Pillow; whatever it raises becomes a PhotoError."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of broken EXIF and large pictures: handled here
+        warnings.simplefilter("ignore")  # about broken EXIF and large pictures, handled here
         try:
             return work()
         except Image.DecompressionBombError as bad:
@@ -69,17 +69,17 @@ def _guarded(work: Callable[[], np.ndarray], data: bytes, max_pixels: int) -> np
         except PhotoError:
             raise
         except Exception as bad:  # on damaged files Pillow's readers raise almost anything
-            raise CorruptPhoto("The picture is damaged or was cut off while it was copied.") from bad
+            raise CorruptPhoto("The picture is damaged or incomplete.") from bad
 
 
 def _too_many_bytes(count: int, most: int) -> PhotoTooLarge:
-    return PhotoTooLarge(f"The file has {count / 1e6:.0f} MB; up to {most / 1e6:.0f} MB are read.")
+    return PhotoTooLarge(f"The file has {count / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB.")
 
 
 def _read(path: str | os.PathLike, max_bytes: int) -> bytes:
     path = Path(path)
     try:
-        if not path.is_file():  # also keeps pipes and devices, which never end, out
+        if not path.is_file():  # also refuses pipes and devices, which never end
             raise CorruptPhoto(f"There is no photo at {path.name or path}.", "Check the path.")
         if path.stat().st_size > max_bytes:
             raise _too_many_bytes(path.stat().st_size, max_bytes)
@@ -92,7 +92,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not shaped or 0 in array.shape:
         raise UnsupportedFormat(
-            f"An array {array.dtype} {list(array.shape)} is no picture.", "Give uint8 [height, width, 3]."
+            f"An array {array.dtype} {list(array.shape)} is not a picture.", "Give uint8 [height, width, 3]."
         )
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))
 
@@ -101,7 +101,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise PhotoTooLarge(
-            f"The picture has {width} x {height} pixels; up to {max_pixels / 1e6:.0f} million are read."
+            f"The picture has {width} x {height} pixels; the limit is {max_pixels / 1e6:.0f} million."
         )
     if min(width, height) < MIN_SIDE:
         raise PhotoTooSmall(f"The picture has only {width} x {height} pixels.")
@@ -113,16 +113,16 @@ def _known_formats() -> list[str]:
 
 
 def _register_heif() -> None:
-    """HEIC through the optional plugin; repeated registration does nothing."""
+    """Let Pillow read HEIC if the optional plugin is installed; can be called repeatedly."""
     try:
         import pillow_heif
-    except Exception:  # noqa: BLE001 - absent, or its library does not load: HEIC is then refused in words
+    except Exception:  # noqa: BLE001 - not installed, or its library does not load
         return
     pillow_heif.register_heif_opener()
 
 
 def _unknown_kind(data: bytes) -> Exception:
-    """Names what was uploaded instead of a photo, from its first bytes."""
+    """The error for a file that Pillow does not recognise; its kind is guessed from the first bytes."""
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     brand = data[8:12]
     if data[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
@@ -148,7 +148,7 @@ def _unknown_kind(data: bytes) -> Exception:
             return UnsupportedFormat(f"The file is {name}, not a photo.")
     if _looks_like_text(data[:4096]):
         return UnsupportedFormat("The file holds text, not a photo.")
-    return CorruptPhoto("The file is no picture that can be read, or its beginning is damaged.")
+    return CorruptPhoto("The file is not a picture that can be read, or its beginning is damaged.")
 
 
 def _looks_like_text(data: bytes) -> bool:
@@ -185,7 +185,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
-    """Opacity as mode L, or None where the picture is opaque."""
+    """Opacity as mode L, or None if the picture is opaque."""
     if image.mode in ("RGBA", "LA", "PA"):
         return image.getchannel("A")
     if image.mode in ("La", "RGBa"):
@@ -212,7 +212,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _full_scale(values: np.ndarray) -> float:
-    """White of a picture whose integers or floats have no declared range."""
+    """The value of white in a picture whose integers or floats have no declared range."""
     peak = float(np.nanmax(values, initial=0.0))
     for top in (1.0, 255.0, 65535.0):
         if peak <= top:
@@ -237,5 +237,5 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
                     flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
                 )
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError, KeyError):
-            pass  # a damaged profile, or one for another mode: the numbers are taken as sRGB
+            pass  # a damaged profile, or one for another mode: assume sRGB
     return image.convert("RGB")

@@ -1,9 +1,9 @@
-"""Finds faces: 68 landmarks, box and head angles of each, by MediaPipe's Face Landmarker.
+"""Finds faces with MediaPipe's Face Landmarker: 68 landmarks, box and head angles of each.
 
-The landmarker sees a reduced picture first.  A face it finds is looked at again alone, upright and
-large, which makes the landmarks precise and independent of the photo's size and roll, and weeds
-out false alarms.  Where the first look finds nothing: turned, shrunk into a margin (close-ups),
-and in overlapping tiles (small faces in large photos).
+The landmarker runs on a reduced picture first.  Each face found is then cropped, turned upright and
+detected again at a fixed size, which makes the landmarks precise and independent of the photo's size and
+roll, and removes false detections.  If nothing is found, the picture is tried rotated, with a margin
+(close-ups), and in overlapping tiles (small faces in large photos).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .landmarker import Landmarker, open_landmarker
+from .landmarker import Found, Landmarker, open_landmarker
 
-LONGEST = 1280  # px of the first look
-ALONE = 448  # px of the second look at one face
+LONGEST = 1280  # px of the first detection
+ALONE = 448  # px of the second detection, of one face
 MAX_FACES = 12
 
 # MediaPipe's canonical face mesh (478 points) -> the 68 iBUG points, from the image's left to its
@@ -44,9 +44,9 @@ class Face:
     """One face.  Coordinates are source pixels (x, y), counted from pixel centres.
 
     landmarks: float64 [68,2], iBUG order.  mesh: float64 [478,2], MediaPipe's points.
-    yaw, pitch: degrees of the head against the camera, 0 looking into it; positive yaw looks to
-        the image's right, positive pitch down.  roll: degrees of the eye line in the image.
-    matrix: [4,4] MediaPipe's transform of the canonical face model, of the uprighted view.
+    yaw, pitch: degrees of the head, 0 facing the camera; positive yaw to the image's right, positive
+        pitch down.  roll: degrees of the eye line in the image.
+    matrix: [4,4] MediaPipe's transform of the canonical face model, in the upright view.
     blendshapes: 52 expression coefficients in 0..1 by MediaPipe's names.
     """
 
@@ -77,10 +77,10 @@ class Face:
 
 
 def find(image: np.ndarray, model: str | Path) -> list[Face]:
-    """All faces of ``image``, uint8 [H,W,3] RGB, the largest first; an empty list if there is none.
+    """All faces in ``image``, uint8 [H,W,3] RGB, the largest first, at most ``MAX_FACES``.
 
     model: path of ``face_landmarker*.task``.
-    Raises landmarker.LandmarkerUnavailable where MediaPipe or the file cannot be used.
+    Raises landmarker.LandmarkerUnavailable if MediaPipe or the file cannot be used.
     """
     landmarker = open_landmarker(model)
     picture = Image.fromarray(image)
@@ -88,7 +88,7 @@ def find(image: np.ndarray, model: str | Path) -> list[Face]:
         faces: list[Face] = []
         for view in views:
             for coarse in landmarker.detect(view.pixels):
-                face = _alone(landmarker, picture, view.to_source(coarse.points), coarse)
+                face = _alone(landmarker, picture, view.to_source(coarse.points))
                 if face is None and not careful:
                     face = _face(view.to_source(coarse.points), coarse)
                 if face is not None and not any(_same(face, other) for other in faces):
@@ -114,11 +114,11 @@ class _View:
 
 
 def _looks(picture: Image.Image) -> Iterator[tuple[bool, list[_View]]]:
-    """(only what the second look confirms, views), in the order in which they are tried."""
+    """(whether a face counts only if the second detection confirms it, views), in order of trial."""
     width, height = picture.size
     small = picture.copy()
     small.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    if max(width, height) < 384:  # the detector wants some pixels to look at
+    if max(width, height) < 384:  # too small for the detector
         factor = 384 / max(width, height)
         small = small.resize(
             (max(round(width * factor), 1), max(round(height * factor), 1)), Image.Resampling.BICUBIC
@@ -133,7 +133,7 @@ def _looks(picture: Image.Image) -> Iterator[tuple[bool, list[_View]]]:
 
 
 def _turn(view: _View, quarters: int, width: int, height: int) -> _View:
-    """Turned by quarters of a circle, counter-clockwise."""
+    """The view turned counter-clockwise by a number of quarter turns."""
     matrix = {
         1: [[0, -width, width], [height, 0, 0]],
         2: [[-width, 0, width], [0, -height, height]],
@@ -143,7 +143,7 @@ def _turn(view: _View, quarters: int, width: int, height: int) -> _View:
 
 
 def _margin(small: Image.Image, width: int, height: int, share: float) -> _View:
-    """The picture in a grey frame: the detector misses faces that fill the picture or leave it."""
+    """The picture in a grey frame: the detector misses faces that fill it or reach beyond it."""
     dx, dy = round(small.width * share), round(small.height * share)
     framed = Image.new("RGB", (small.width + 2 * dx, small.height + 2 * dy), (128, 128, 128))
     framed.paste(small, (dx, dy))
@@ -169,15 +169,15 @@ def _tiles(picture: Image.Image, count: int) -> Iterator[_View]:
 # ------------------------------------------------------------------------------ one face
 
 
-def _alone(landmarker: Landmarker, picture: Image.Image, mesh: np.ndarray, coarse) -> Face | None:
-    """A second look at a face known roughly: upright, in the middle, in a picture of fixed size."""
+def _alone(landmarker: Landmarker, picture: Image.Image, mesh: np.ndarray) -> Face | None:
+    """Second detection of a face: upright and centred, in a picture of fixed size; None if not confirmed."""
     right = _eye_line(mesh)
     down = np.array([-right[1], right[0]])
     extent = max(np.ptp(mesh @ right), np.ptp(mesh @ down))
     centre = ((mesh @ right).min() + (mesh @ right).max()) / 2 * right
     centre = centre + ((mesh @ down).min() + (mesh @ down).max()) / 2 * down + 0.5
     half = extent * 1.1
-    # A box around the turned square is reduced first, so that the warp does not alias.
+    # Reduce a box around the turned square first, so that the warp does not alias.
     reach = half * 1.45
     box = (
         max(centre[0] - reach, 0),
@@ -218,7 +218,7 @@ def _eye_line(mesh: np.ndarray) -> np.ndarray:
     return across / max(np.hypot(*across), 1e-9)
 
 
-def _face(mesh: np.ndarray, found) -> Face:
+def _face(mesh: np.ndarray, found: Found) -> Face:
     landmarks = np.stack([mesh[list(indices)].mean(0) for indices in IBUG_FROM_MESH])
     gaze = found.matrix[:3, 2] / max(np.linalg.norm(found.matrix[:3, 2]), 1e-9)  # the face's own z axis
     yaw = float(np.degrees(np.arctan2(gaze[0], gaze[2])))

@@ -1,8 +1,7 @@
-"""MediaPipe's Face Landmarker behind one thread-safe object per model file.
+"""MediaPipe's Face Landmarker: one thread-safe object per model file.
 
-MediaPipe is imported when the first face is looked for, and only here.  Where it cannot be
-(no wheel for the platform, a missing system library), :class:`LandmarkerUnavailable` says why in
-words that fit into a notice.
+MediaPipe is imported only here, on first use.  If it cannot be imported (no wheel for the platform, a
+missing system library), :class:`LandmarkerUnavailable` says why.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ import numpy as np
 
 
 class LandmarkerUnavailable(Exception):
-    """Faces cannot be looked for; the text is half a sentence that gives the reason."""
+    """Faces cannot be detected; the text is the reason, as a phrase for a notice."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """One raw detection: points float64 [478,2] in 0..1 of the view, matrix [4,4], blendshapes."""
+    """One detection: points float64 [478,2] in 0..1 of the picture, matrix [4,4], blendshapes by name."""
 
     points: np.ndarray
     matrix: np.ndarray
@@ -33,7 +32,7 @@ class Found:
 
 
 class Landmarker:
-    """``detect`` may be called from several threads; MediaPipe runs one picture at a time."""
+    """``detect`` can be called from several threads; MediaPipe runs one picture at a time."""
 
     def __init__(self, model: Path, most: int = 12):
         with _quiet():
@@ -50,7 +49,7 @@ class Landmarker:
                 self._image = lambda pixels: mediapipe.Image(
                     image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(pixels)
                 )
-                self._net.detect(self._image(np.zeros((64, 64, 3), np.uint8)))  # its first words go unheard
+                self._net.detect(self._image(np.zeros((64, 64, 3), np.uint8)))  # logs its start-up here
             except (RuntimeError, ValueError, OSError) as bad:
                 raise LandmarkerUnavailable(f"the face landmark file {model.name} cannot be opened") from bad
         self._lock = threading.Lock()
@@ -72,7 +71,7 @@ class Landmarker:
         ]
 
     def _close(self) -> None:
-        # Before the interpreter tears modules down, where MediaPipe's own __del__ prints a traceback.
+        # Before the interpreter shuts down, when MediaPipe's own __del__ prints a traceback.
         with contextlib.suppress(Exception):
             self._net.close()
 
@@ -88,7 +87,7 @@ def open_landmarker(model: str | Path) -> Landmarker:
     try:
         stat = model.stat()
     except OSError as bad:
-        raise LandmarkerUnavailable("the face landmark file is not there") from bad
+        raise LandmarkerUnavailable("the face landmark file is missing") from bad
     key = (str(model.resolve()), stat.st_size, stat.st_mtime_ns)
     with _open_lock:
         if key not in _open:
@@ -97,7 +96,7 @@ def open_landmarker(model: str | Path) -> Landmarker:
 
 
 def _mediapipe() -> tuple:
-    """(mediapipe, tasks.python, vision); a failed import is remembered: a second try raises nonsense."""
+    """(mediapipe, tasks.python, vision); a failed import is cached: later tries raise misleading errors."""
     global _imported
     if _imported is None:
         try:
@@ -116,7 +115,7 @@ def _mediapipe() -> tuple:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps MediaPipe's native start-up log from the console; it heeds no setting."""
+    """Silence MediaPipe's native start-up log, which no setting turns off."""
     try:
         sys.stderr.flush()
         kept = os.dup(2)

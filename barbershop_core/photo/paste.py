@@ -1,15 +1,15 @@
-"""Puts an edited crop back into the photo it was cut from, at the photo's own resolution.
+"""Pastes an edited crop into the photo it was cut from, at the photo's own resolution.
 
-Only what changed is touched: a mask follows the change, is feathered, and fades where the crop
-ends inside the photo (hair longer than the crop fades instead of ending in a line).  Outside of
-the mask every pixel stays bit for bit.  Inside, the crop has often fewer pixels than the photo;
-detail that the crop could not hold is kept from the photo wherever the edit left the structure
-alone (also under a new colour), and dropped where it replaced it::
+Only what changed is replaced: a feathered mask follows the change and fades towards those edges of the
+crop that lie inside the photo (hair longer than the crop fades instead of ending in a line).  Outside of
+the mask every pixel stays bit for bit.  Inside, the crop often has fewer pixels than the photo; the
+photo's finer detail is kept wherever the edit preserved the structure (also under a new colour), and
+dropped where the edit replaced it::
 
     out = photo + m * (up(edited) - up(before)) - m * (1 - k) * (photo - up(before))
 
-m is the mask, k how much of the structure survived.  Both live in the crop; with edited = before
-the result is the photo itself.
+m is the mask, k in 0..1 how much of the structure is preserved, both in the crop's coordinates.  With
+edited = before the result is the photo itself.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from scipy import ndimage
 from ..errors import BadRequest
 
 FEATHER = 0.035  # of the crop's side: how far the mask reaches beyond the change
-EDGE = 0.08  # of the crop's side: the fade toward the crop's own edges ...
-EDGE_BELOW = 0.2  # ... and toward the lower one, where long hair leaves
-NOISE, CHANGE = 8.0, 20.0  # levels of difference: below the first nothing changed, above the second all
-_BAND = 512  # rows composed at once: bounds the memory on 60-megapixel photos
+EDGE = 0.08  # of the crop's side: width of the fade towards the crop's edges ...
+EDGE_BELOW = 0.2  # ... and towards the lower one, where long hair leaves the crop
+NOISE, CHANGE = 8.0, 20.0  # levels of difference: unchanged below the first, changed above the second
+_BAND = 512  # rows composed at once: limits the memory on 60-megapixel photos
 
 
 def paste(
@@ -41,13 +41,13 @@ def paste(
     photo: uint8 [H,W,3].  corners: [4,2] of the crop in the photo, in pixel edges, order upper left,
         lower left, lower right, upper right (a parallelogram; may reach outside of the photo).
     before, edited: uint8 [r,r,3], the crop before and after the edit.
-    changed: [h,w] in 0..1, where the edit counts; None finds it from the difference.
+    changed: [h,w] in 0..1, where the edit applies; None: where the crops differ.
     """
     corners = np.asarray(corners, dtype=np.float64)
     _check(photo, corners, before, edited, changed)
     side = float(np.sqrt(abs(np.linalg.det(np.stack([corners[3] - corners[0], corners[1] - corners[0]])))))
     rows, columns = edited.shape[:2]
-    size = min(max(rows, columns), max(math.ceil(side), 8))  # smaller in the photo: reduce without aliasing
+    size = min(max(rows, columns), max(math.ceil(side), 8))  # smaller in the photo: no aliasing
     after_ = np.asarray(_resized(Image.fromarray(edited), size))
     before_ = np.asarray(_resized(Image.fromarray(before), size))
     mask = change_mask(before_, after_) if changed is None else _mask_at(changed, size)
@@ -81,7 +81,7 @@ def _resized(image: Image.Image, size: int) -> Image.Image:
 
 def _mask_at(mask: np.ndarray, size: int) -> np.ndarray:
     plane = Image.fromarray(np.clip(np.nan_to_num(np.asarray(mask, dtype=np.float32)), 0, 1))
-    # Not Lanczos: zero must stay zero.
+    # Not Lanczos: zeros must stay zeros.
     way = Image.Resampling.BOX if min(plane.size) > size else Image.Resampling.BILINEAR
     return np.asarray(plane if plane.size == (size, size) else plane.resize((size, size), way))
 
@@ -95,14 +95,14 @@ def _smoothstep(t: np.ndarray) -> np.ndarray:
 
 
 def change_mask(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
-    """Where two crops uint8 [r,r,3] differ visibly: float [r,r], 0 nowhere, 1 certainly."""
+    """Where two crops uint8 [r,r,3] differ visibly: float [r,r], from 0 (unchanged) to 1 (changed)."""
     difference = np.abs(edited.astype(np.float32) - before).max(2)
     difference = ndimage.gaussian_filter(difference, max(len(difference) / 200, 0.6), truncate=3)
     return _smoothstep((difference - NOISE) / (CHANGE - NOISE))
 
 
 def feathered(mask: np.ndarray) -> np.ndarray:
-    """Lets a mask [r,r] in 0..1 fall off smoothly to exact zero ``FEATHER`` beyond its border."""
+    """A mask [r,r] in 0..1 with a smooth fall-off to exactly zero at ``FEATHER`` beyond its border."""
     core = mask > 0.5
     if not core.any():
         return mask
@@ -111,9 +111,9 @@ def feathered(mask: np.ndarray) -> np.ndarray:
 
 
 def edge_window(corners: np.ndarray, photo: tuple[int, int], size: int) -> np.ndarray:
-    """1 inside the crop, falling to 0 toward those of its edges beyond which the photo goes on.
+    """1 inside the crop, falling to 0 towards those of its edges that lie inside the photo.
 
-    Float [size,size].  Edges on or outside of the photo's border do not count: nothing shows there.
+    Float [size,size].  corners: as in :func:`paste`.  photo: its (height, width).
     """
     height, width = photo
     ring = 2
@@ -135,10 +135,10 @@ def edge_window(corners: np.ndarray, photo: tuple[int, int], size: int) -> np.nd
 
 
 def kept_structure(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
-    """How much of the fine structure of ``before`` is still there in ``edited``: float [r,r] in 0..1.
+    """How much of the fine structure of ``before`` is preserved in ``edited``: float [r,r] in 0..1.
 
-    Local correlation and contrast of the two pictures' finest bands, as in the structure term of
-    SSIM, on luminance; a new colour or light keeps the structure, a new hairstyle does not.
+    Local correlation and contrast of the finest bands of luminance, as in the structure term of SSIM; a
+    new colour or light keeps the structure, a new hairstyle does not.
     """
 
     def fine(image):
@@ -191,7 +191,7 @@ def _compose(photo, corners, before, edited, mask, keep) -> np.ndarray:
 
 
 def _reach(to_photo, origin, mask, photo: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Box in the photo that holds every pixel the mask may touch: left, top, right, bottom."""
+    """The box in the photo with every pixel that the mask can change: left, top, right, bottom."""
     ys, xs = np.nonzero(mask)
     corners = np.array([[x, y] for x in (xs.min() - 1, xs.max() + 2) for y in (ys.min() - 1, ys.max() + 2)])
     points = corners @ to_photo.T + origin

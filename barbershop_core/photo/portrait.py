@@ -1,7 +1,7 @@
-"""A file in, an aligned portrait out; an edited portrait in, the same file's picture out.
+"""Reads a photo as an aligned portrait, and pastes an edited portrait back into the photo.
 
 ``read`` decodes (:mod:`.decode`), finds the face (:mod:`.faces`) and aligns it as FFHQ does
-(:mod:`.crop`); ``paste_back`` returns an edit into the photo (:mod:`.paste`).
+(:mod:`.crop`); ``paste_back`` puts an edit into the photo (:mod:`.paste`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .paste import paste
 if TYPE_CHECKING:
     import torch
 
-MIN_FACE = 48  # px: below it an alignment is guesswork
-SOFT_FACE = 96  # px: below it the result is soft, and a notice says so
-MAX_YAW, MAX_PITCH = 45.0, 45.0  # degrees: beyond them half of the landmarks are guesses
+MIN_FACE = 48  # px: smaller faces cannot be aligned reliably and are refused
+SOFT_FACE = 96  # px: smaller faces give a soft result, and a notice says so
+MAX_YAW, MAX_PITCH = 45.0, 45.0  # degrees: beyond them the landmarks are unreliable
 MIN_INSIDE = 0.98  # share of brows, eyes, nose and mouth that must lie in the photo
-ALIGNED = 0.05  # of the side: a square whose face is this close to FFHQ's place stays as it is
+ALIGNED = 0.05  # of the side: a square photo whose face is this close to FFHQ's alignment is not cropped
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +42,9 @@ class Portrait:
     quad: float64 [4,2], the crop's corners in ``source`` (x, y), in pixel edges (0,0 is the upper
         left corner of the first pixel); order upper left, lower left, lower right, upper right;
         they may lie outside of the photo.
-    found: the faces of the photo, the largest first; empty where none was looked for.
-    index: which of them this is (0 where none was looked for).
-    notices: sentences for the person.
+    found: the faces in the photo, the largest first; empty without a landmarker.
+    index: the index of this face in ``found`` (0 without a landmarker).
+    notices: sentences for the user.
     """
 
     image: np.ndarray
@@ -62,7 +62,7 @@ class Portrait:
 
     @property
     def face(self) -> Face | None:
-        """The face this portrait shows, None where none was looked for."""
+        """The face in this portrait, None without a landmarker."""
         return self.found[self.index] if self.found else None
 
     @property
@@ -71,14 +71,14 @@ class Portrait:
 
     @cached_property
     def digest(self) -> str:
-        """sha256, hex, of the crop's pixels and its place in the photo."""
+        """sha256, hex, of the crop's pixels and corners."""
         quad = np.round(np.asarray(self.quad, dtype="<f8"), 3) + 0.0  # no negative zero
         return hashlib.sha256(
             self.image.tobytes() + quad.tobytes() + bytes(str(self.image.shape), "ascii")
         ).hexdigest()
 
     def at(self, size: int) -> np.ndarray:
-        """The crop at another size, uint8 [size,size,3]; a larger one is cut from the photo anew."""
+        """The crop at another size, uint8 [size,size,3]; a larger one is cut from the photo again."""
         if size == self.size:
             return self.image
         if size not in self._crops:
@@ -91,7 +91,7 @@ class Portrait:
 
     def tensor(self, size: int | None = None, device: torch.device | str = "cpu") -> torch.Tensor:
         """The crop for a network: float32 [1,3,size,size], RGB in [-1,1]."""
-        from .pixels import from_uint8  # imports torch, which decoding and cropping do without
+        from .pixels import from_uint8  # imports torch, which decoding and cropping do not need
 
         return from_uint8(self.at(size or self.size), device)
 
@@ -103,17 +103,17 @@ def read(
     face: int | None = None,
     trust_square: bool = False,
 ) -> Portrait:
-    """Decodes a photo and aligns one of its faces.
+    """Decode a photo and align one of its faces.
 
-    source: path, bytes, PIL image, uint8 array; a Portrait is aligned anew.
-    size: side of the crop, px (the generator's).  landmarker: the Face Landmarker file; None, or
-        one that cannot be used, takes a square as it is and the middle of anything else.
-    face: index into the faces sorted by size, None for the largest that can be used.
-    trust_square: a square in which no face is found passes as it is (drawn or rendered portraits).
-    Raises a PhotoError that says what to do.
+    source: path, bytes, PIL image, uint8 array, or a Portrait, whose photo is aligned again.
+    size: side of the crop, px (the generator's).  landmarker: the Face Landmarker file; if None or not
+        usable, a square photo is taken as it is, and any other is cropped to a square in the middle.
+    face: index of the face, the largest is 0; None for the largest that can be used.
+    trust_square: take a square photo in which no face is found as it is (drawn or rendered portraits).
+    Raises a PhotoError, or BadRequest for a ``size`` out of range.
     """
     if not 16 <= size <= 4096:
-        raise BadRequest(f"A crop of {size} pixels makes no sense; use 16 to 4096.")
+        raise BadRequest(f"A crop cannot have {size} pixels; use 16 to 4096.")
     pixels = source.source if isinstance(source, Portrait) else decode(source)
     if int(pixels.max()) - int(pixels.min()) < 4:
         raise NoFaceFound("The picture is a single flat colour.")
@@ -134,7 +134,7 @@ def paste_back(portrait: Portrait, edited: np.ndarray, changed: np.ndarray | Non
     """The whole photo with the edit in it, uint8 [H,W,3]; see :mod:`barbershop_core.photo.paste`.
 
     edited: uint8 [r,r,3], the edited crop at any size.  changed: [h,w] in 0..1, where the edit
-    counts; None finds it from the difference to the original crop.
+    applies; None: where it differs from the original crop.
     """
     edited = np.asarray(edited)
     if edited.ndim != 3 or edited.shape[0] != edited.shape[1]:
@@ -178,7 +178,7 @@ def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None
 
 
 def _problem(face: Face, width: int, height: int) -> PhotoError | None:
-    """Why this face cannot be used, if so."""
+    """The error for a face that cannot be used, None for one that can."""
     if face.side < MIN_FACE:
         return PhotoTooSmall(
             f"The face is only {face.side:.0f} pixels wide.",
@@ -211,7 +211,7 @@ def _share_outside(corners: np.ndarray, width: int, height: int) -> float:
 
 
 def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | None) -> Portrait:
-    """A square as it is, else a square cut from the middle, a little above it, where faces are."""
+    """A square photo as it is, else a square cut from just above the middle, where faces usually are."""
     if face not in (None, 0):
         raise FaceIndexError(f"Faces cannot be chosen: {reason}.", "Crop the photo to one face.")
     height, width = pixels.shape[:2]
@@ -219,7 +219,7 @@ def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | N
         return _whole(
             pixels,
             size,
-            (f"Faces were not looked for ({reason}); the square picture was taken as already aligned.",),
+            (f"Faces were not detected ({reason}); the square picture was taken as already aligned.",),
         )
     side = min(width, height)
     left, top = (width - side) // 2, int((height - side) * 0.35)
@@ -229,7 +229,7 @@ def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | N
         pixels,
         corners,
         notices=(
-            f"Faces were not looked for ({reason}); the middle of the photo was cut out. "
+            f"Faces were not detected ({reason}); the middle of the photo was cut out. "
             "For a better result crop the photo to a square around the head.",
         ),
     )
@@ -251,7 +251,7 @@ def _whole(
 
 
 def _cut(pixels: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
-    """The crop at ``corners`` (pixel edges); an exact box is resized, a turned square warped."""
+    """The crop at ``corners`` (pixel edges): an upright box is resized, a turned square warped."""
     upright = corners[0, 0] == corners[1, 0] and corners[0, 1] == corners[3, 1]
     low, high = corners.min(0), corners.max(0)
     if upright and (low >= 0).all() and high[0] <= pixels.shape[1] and high[1] <= pixels.shape[0]:

@@ -36,8 +36,8 @@ def test_hair_is_carried_over(pack):
         scores.append(hair._score(studio, triple, np.asarray(result.pasted)))
         unchanged.append(hair._score(studio, triple, triple.face.image))
     found, before = ({k: fmean(s[k] for s in rows) for k in rows[0]} for rows in (scores, unchanged))
-    assert found["hair_iou"] > 0.75 > before["hair_iou"]
-    assert found["hair_de2000"] < 10 < before["hair_de2000"]
+    assert found["hair_iou"] > 0.78 > before["hair_iou"]
+    assert found["hair_de2000"] < 12 < before["hair_de2000"]
     assert found["face_psnr"] > 25
     assert found["lpips"] < 0.1 < before["lpips"]
     assert found["identity"] > 0.85

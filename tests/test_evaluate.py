@@ -83,7 +83,7 @@ def test_hair_table(pack, tmp_path):
     psnr = [pair["ours"]["face_psnr"] for pair in table["details"]]
     assert table["rows"]["ours"]["face_psnr"] == pytest.approx(np.mean(psnr), abs=1e-4)
     assert [s.index for s in steps if s.stage == "pair"] == [1, 2]
-    assert any(s.stage.startswith("embed") for s in steps)  # a stop is heard in the middle of a pair, too
+    assert any(s.stage.startswith("embed") for s in steps)  # a pair can be stopped halfway
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (7 * 160, 16 + 2 * 160)
 
@@ -111,7 +111,7 @@ def test_a_failing_pair_is_reported(pack, monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [{"pairs": 0}, {"seed": -1}, {"preset": "best"}])
-def test_bad_arguments_are_heard_at_once(pack, wrong):
+def test_bad_arguments_are_refused_at_once(pack, wrong):
     with pytest.raises(BadRequest):
         run(hair.hair(pack, **{"pairs": 1, "seed": 0} | wrong))
 
@@ -172,7 +172,7 @@ def test_reconstruction_table(pack, tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     steps = []
-    table = run(reconstruction(pack, tmp_path, preset=QUICK), steps.append)
+    table = run(reconstruction(pack, tmp_path, preset=QUICK.inversion), steps.append)
     json.dumps(table)
     assert (table["photos"], table["scored"]) == (3, 2)
     assert [f["photo"] for f in table["failures"]] == ["broken.jpg"]

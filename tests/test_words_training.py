@@ -235,11 +235,11 @@ def test_table_of_edits(small_pack, monkeypatch, tmp_path):
     assert set(table["prompts"]["glasses"]) == {"directions", "truth"}
     assert {"right", "leak", "identity"} <= set(table["rows"]["directions"])
     assert (tmp_path / "sheet.png").exists()
-    wish = words.WISHES[0]
-    drawn = words.subjects(wish, 30, 0)
+    task = words.TASKS[0]
+    drawn = words.subjects(task, 30, 0)
     assert (drawn[:, params.INDEX["curl"]] < 0.26).all() and len(drawn) == 30
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
-    assert words.measure(small_pack, wish, picture, picture) == {"right": 0.0, "leak": 0.0, "moved": 0.0}
+    assert words.measure(small_pack, task, picture, picture) == {"right": 0.0, "leak": 0.0, "moved": 0.0}
     with pytest.raises(errors.BadRequest, match="at least one"):
         words.text(small_pack, 0)
     with pytest.raises(errors.BadRequest, match="None of these"):

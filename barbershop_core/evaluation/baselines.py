@@ -1,4 +1,4 @@
-"""What a transfer is compared with: the article's own baseline, and scissors and glue."""
+"""What a transfer is compared with: the paper's own baseline, and pasting the hair's pixels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..editing.regions import region_index
 from ..photo import Portrait
 from ..photo.pixels import to_uint8
 from ..progress import Steps
+from ..studio import Studio
 from . import metrics
 
 
 def w_plus(
-    studio, face: Portrait, shape: Portrait, colour: Portrait, preset: TransferPreset, smooth: int = 5
+    studio: Studio, face: Portrait, shape: Portrait, colour: Portrait, preset: TransferPreset, smooth: int = 5
 ) -> Steps[np.ndarray]:
     """Barbershop's baseline (section 4.2): W+ codes instead of F/S, and no alignment.
 
-    The references' parses are laid together where they are; the features of their W+ codes are blended
-    under that target mask and the rows above them as in section 3.6.  Everything comes from the generator.
-    Returns uint8 [R,R,3].
+    The references' regions are combined where they are; the features of their W+ codes are blended with that
+    target mask, and the rows above them as in section 3.6.  Returns uint8 [R,R,3], all of it generated.
     """
     pack = studio.pack
     portraits = (face, shape, colour)
@@ -47,9 +47,9 @@ def w_plus(
     return to_uint8(image)[0].numpy()
 
 
-def paste(studio, face: Portrait, shape: Portrait, colour: Portrait) -> np.ndarray:
-    """The hair's pixels of ``shape`` laid over ``face``, their Lab colours shifted so that their mean is
-    that of the hair of ``colour``.  Hair of ``face`` that they don't cover stays.
+def paste(studio: Studio, face: Portrait, shape: Portrait, colour: Portrait) -> np.ndarray:
+    """The hair's pixels of ``shape`` pasted onto ``face``, their Lab colours shifted to the mean of the hair
+    of ``colour``.  Hair of ``face`` that they do not cover stays.
 
     Returns uint8 [R,R,3].
     """

@@ -1,4 +1,4 @@
-"""Makes the page's examples: rendered people, transfers between them, stored results.
+"""Make the page's examples: rendered people, transfers between them, stored results.
 
 ``python -m barbershop_core.evaluation.examples --seeds 3 5 8`` writes pictures and ``examples.json`` into
 ``assets/examples``, and ``readme.png``, the strip in README.md.  Nobody in them exists.
@@ -33,8 +33,8 @@ KINDS = (
 )
 
 
-def make(studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
-    """One example a seed, the kinds in turn; returns what ``examples.json`` lists."""
+def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
+    """One example for each seed, of `KINDS` in turn; returns what ``examples.json`` lists."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, seed in enumerate(seeds):
@@ -48,7 +48,7 @@ def make(studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str
 
 
 def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
-    """The page's line under each preset: fast as measured on these examples, the others estimated from it."""
+    """The page's line under each preset: "fast" as measured here, the others estimated from it."""
     fast = [row["scores"]["seconds"]["total"] for row in rows if "hair_shape" in row and "hair_color" in row]
     seconds = sum(fast) / len(fast)
     lines = {
@@ -97,7 +97,7 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
 
 
 def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
-    """The photos that went in, and large beside them what came out."""
+    """The given photos in a column, the result large beside them."""
     card = Image.new("RGB", (side * 3, side * 2), "#f7f4f0")
     result = Image.open(pictures[-1]).convert("RGB").resize((side * 2, side * 2), Image.Resampling.LANCZOS)
     card.paste(result, (side, 0))

@@ -1,4 +1,4 @@
-"""Figures of merit that torchmetrics lacks: colour difference, overlap, error inside of a mask.
+"""Metrics that torchmetrics lacks: colour difference, overlap, error inside a mask.
 
 Pictures are uint8 [H,W,3] sRGB, masks bool [H,W].  Plain numpy in double precision.
 """
@@ -46,7 +46,7 @@ def ciede2000(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     c1, c2 = np.hypot((1 + g) * a1, b1), np.hypot((1 + g) * a2, b2)
     h1 = np.degrees(np.arctan2(b1, (1 + g) * a1)) % 360
     h2 = np.degrees(np.arctan2(b2, (1 + g) * a2)) % 360
-    grey = c1 * c2 == 0  # hue means nothing
+    grey = c1 * c2 == 0  # hue is undefined
     dh = h2 - h1
     dh = np.where(grey, 0.0, np.where(dh > 180, dh - 360, np.where(dh < -180, dh + 360, dh)))
     d_hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh) / 2)
@@ -70,7 +70,7 @@ def ciede2000(one: np.ndarray, two: np.ndarray) -> np.ndarray:
 
 
 def mean_colour(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean Lab colour [3] inside of a mask that is not empty."""
+    """Mean Lab colour [3] inside a mask that is not empty."""
     return lab(pixels[mask]).mean(0)
 
 
@@ -93,8 +93,8 @@ def colour_difference(
 ) -> float | None:
     """CIEDE2000 between the mean Lab colours of hair in a picture and in the truth.
 
-    Both means are over the pixels that are hair in both (so that light and shade are the same);
-    where there is no such pixel, each over its own hair; ``None`` where one has none.
+    Both means are over the pixels that are hair in both (so that light and shade are the same), or, where
+    there are none, each over its own hair.  ``None`` where either picture shows no hair.
     """
     both = hair & true_hair
     if both.any():

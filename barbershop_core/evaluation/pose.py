@@ -1,7 +1,7 @@
-"""Edits by the rig on held-out portraits of the world, against the rendered truth; PIE's ablations, measured.
+"""Edits by the rig on held-out portraits of the world against the rendered truth, with PIE's ablations.
 
-For each portrait the head, the expression and the light of another are asked for, one at a time; the world
-renders what the portrait then looks like.
+Each portrait is given the pose, the expression and the light of another one, one at a time; the world renders
+what it then looks like.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .tables import NothingScored, check_networks, contact_sheet, means, png
 from .triples import LARGEST, regions_of
 
 FIRST_SEED = 740_000
-"""Training pools are drawn from seeds below 700,000 and from 900,000 on."""
+"""Seeds of training pools lie below 700,000 or from 900,000 on."""
 COLUMNS = (
     "yaw_deg",
     "pitch_deg",
@@ -97,7 +97,7 @@ class Case:
 
 
 def cases(count: int, seed: int, size: int) -> list[Case]:
-    """``count`` cases; a longer list begins with a shorter one's.
+    """``count`` cases; the first ones do not depend on ``count``.
 
     Raises BadRequest for a count below 1 or a negative seed.
     """
@@ -141,7 +141,7 @@ def pose(
     - lpips: of the edited pictures to the truth.  hair_iou: of the hair in their parse with the truth's.
     - others: mean change of all other coefficients of identity, texture and expression (range 2), between the
       embedded picture and the edited one.
-    - stays: LPIPS of RigNet(w, theta_w) to the embedded picture: the rig leaves be what is there already.
+    - stays: LPIPS of RigNet(w, theta_w) to the embedded picture, which it should not change.
     - psnr: dB of the embedding.  seconds: of the embedding.
     "ceiling" is what the truth's own pictures score: how far the judges can be trusted.  The regressor also
     takes part in the embedding; LPIPS, hair and identity do not depend on it.

@@ -1,7 +1,7 @@
-"""Edits by words on held-out portraits of the world, measured by a network that took no part in them.
+"""Text-driven edits of held-out portraits of the world, measured by a network that took no part in them.
 
-An edit is right where the regressor sees the named attribute moved the asked way by a useful amount;
-leakage is the mean movement of all other attributes relative to that.
+An edit is right where the regressor finds the named attribute changed in the right direction by a useful
+amount; leakage is the mean change of all other attributes relative to that.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from .tables import check_networks, contact_sheet, means, png
 from .triples import LARGEST
 
 FIRST_SEED = 720_000
-"""Training pools are drawn from seeds below 700,000 and from 900,000 on."""
+"""Seeds of training pools lie below 700,000 or from 900,000 on."""
 USEFUL = 0.3
-"""Movement that counts, of an attribute's whole range of 2."""
+"""The least change that counts, of an attribute's whole range of 2."""
 COLUMNS = ("right", "leak", "identity", "moved", "clip", "seconds")
 
 
 @dataclass(frozen=True)
-class Wish:
+class Task:
     """A prompt and what it asks for.
 
-    attribute, sign: the parameter that is to move, and which way.  related: parameters that may move with it.
-    absent: only portraits whose parameter, times the sign, is below this: the others show it already.
+    attribute, sign: the parameter that is to change, and in which direction.  related: parameters that may
+    change with it.  absent: only portraits whose parameter, times the sign, is below this are used; others
+    show it already.
     """
 
     prompt: str
@@ -54,23 +55,23 @@ class Wish:
     absent: float = 0.2
 
 
-WISHES = (
-    Wish("curly hair", "hair", "curl", 1, ("wave_length", "hair_volume")),
-    Wish("straight hair", "hair", "curl", -1, ("wave_length", "hair_volume"), -0.2),
-    Wish("blond hair", "hair", "hair_lightness", 1, ("hair_red", "hair_grey")),
-    Wish("black hair", "hair", "hair_lightness", -1, ("hair_red", "hair_grey")),
-    Wish("grey hair", "hair", "hair_grey", 1, ("hair_lightness", "hair_red")),
-    Wish("long hair", "hair", "hair_length", 1, ("hair_volume",)),
-    Wish("short hair", "hair", "hair_length", -1, ("hair_volume",)),
-    Wish("a fringe", "face", "fringe", 1, ("sweep",)),
-    Wish("smiling", "face", "smile", 1, ("mouth_open", "frown")),
-    Wish("serious", "face", "smile", -1, ("mouth_open", "frown")),
-    Wish("beard", "face", "beard", 1),
-    Wish("glasses", "face", "glasses", 1, (), 0.6),
-    Wish("dark skin", "skin", "skin_tone", 1, ("skin_warmth",)),
-    Wish("open mouth", "mouth", "mouth_open", 1, ("smile",)),
+TASKS = (
+    Task("curly hair", "hair", "curl", 1, ("wave_length", "hair_volume")),
+    Task("straight hair", "hair", "curl", -1, ("wave_length", "hair_volume"), -0.2),
+    Task("blond hair", "hair", "hair_lightness", 1, ("hair_red", "hair_grey")),
+    Task("black hair", "hair", "hair_lightness", -1, ("hair_red", "hair_grey")),
+    Task("grey hair", "hair", "hair_grey", 1, ("hair_lightness", "hair_red")),
+    Task("long hair", "hair", "hair_length", 1, ("hair_volume",)),
+    Task("short hair", "hair", "hair_length", -1, ("hair_volume",)),
+    Task("a fringe", "face", "fringe", 1, ("sweep",)),
+    Task("smiling", "face", "smile", 1, ("mouth_open", "frown")),
+    Task("serious", "face", "smile", -1, ("mouth_open", "frown")),
+    Task("beard", "face", "beard", 1),
+    Task("glasses", "face", "glasses", 1, (), 0.6),
+    Task("dark skin", "skin", "skin_tone", 1, ("skin_warmth",)),
+    Task("open mouth", "mouth", "mouth_open", 1, ("smile",)),
 )
-"""At least twelve, over shape, colour, expression and accessories."""
+"""Shape and colour of hair, expression, skin and accessories."""
 
 
 def text(
@@ -84,7 +85,7 @@ def text(
 ) -> Steps[dict[str, Any]]:
     """Score every method on every prompt, each on ``portraits`` portraits that do not show it yet.
 
-    prompts: only these of `WISHES`.  sheet: path for a PNG of each prompt's first portrait.
+    prompts: only these of `TASKS`.  sheet: path for a PNG of each prompt's first portrait.
     The mappers are scored on the prompts that have one.
 
     Returns {"rows": {method: means}, "prompts": {prompt: {method: means}}, "portraits", "seed", "pack",
@@ -98,74 +99,74 @@ def text(
     unknown = [m for m in methods if m not in METHOD.choices]
     if unknown:
         raise BadRequest(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHOD.choices)}.")
-    wishes = [w for w in WISHES if prompts is None or w.prompt in prompts]
-    if not wishes:
+    tasks = [w for w in TASKS if prompts is None or w.prompt in prompts]
+    if not tasks:
         raise BadRequest(
-            "None of these prompts is scored.", f"Choose among: {', '.join(w.prompt for w in WISHES)}."
+            "None of these prompts is scored.", f"Choose among: {', '.join(w.prompt for w in TASKS)}."
         )
     check_networks(pack, "regressor")
-    return _text(pack, wishes, portraits, seed, preset, methods, sheet)
+    return _text(pack, tasks, portraits, seed, preset, methods, sheet)
 
 
-def subjects(wish: Wish, count: int, seed: int) -> np.ndarray:
-    """Parameters [count,P] of portraits that do not show what is wished, the same for each method."""
+def subjects(task: Task, count: int, seed: int) -> np.ndarray:
+    """Parameters [count,P] of portraits that do not show yet what the prompt asks for."""
     found, block = [], 0
     while len(found) < count:
         drawn = params.sample(4 * count + 16, FIRST_SEED + 50 * seed + block)
-        value = wish.sign * np.array(
-            [params.uniform(float(v)) for v in drawn[:, params.INDEX[wish.attribute]]]
+        value = task.sign * np.array(
+            [params.uniform(float(v)) for v in drawn[:, params.INDEX[task.attribute]]]
         )
-        found += list(drawn[value < wish.absent])
+        found += list(drawn[value < task.absent])
         block += 1
     return np.stack(found[:count])
 
 
-def fulfilled(wish: Wish, p: np.ndarray) -> np.ndarray:
-    """The portrait [P] as the wish asks: its rendering is the right answer, whose own scores say how far the
-    regressor can be trusted."""
+def truth_of(task: Task, p: np.ndarray) -> np.ndarray:
+    """The portrait [P] changed as the prompt asks; the scores of its rendering say how far the regressor can
+    be trusted."""
     p = p.copy()
-    p[params.INDEX[wish.attribute]] = 1.44 * wish.sign  # uniform .85
-    if wish.attribute == "hair_lightness":
+    p[params.INDEX[task.attribute]] = 1.44 * task.sign  # uniform .85
+    if task.attribute == "hair_lightness":
         p[params.indices("hair_red", "hair_grey")] = 0.0
     return p
 
 
-def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, Any]]:
+def _text(pack, tasks, count, seed, preset, methods, sheet) -> Steps[dict[str, Any]]:
     yield from pack.fetch("regressor")
-    known, total = resources.mappers(pack), len(wishes) * count
-    scored: dict[str, dict[str, list]] = {w.prompt: {m: [] for m in methods} for w in wishes}
+    known, total = resources.mappers(pack), len(tasks) * count
+    scored: dict[str, dict[str, list]] = {w.prompt: {m: [] for m in methods} for w in tasks}
     shown: dict[str, dict[str, np.ndarray]] = {}
-    truth: dict[str, list[dict[str, float]]] = {w.prompt: [] for w in wishes}
+    truth: dict[str, list[dict[str, float]]] = {w.prompt: [] for w in tasks}
     failures = []
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(pack, CodeCache(folder))
-        for number, (wish, k) in enumerate(((w, k) for w in wishes for k in range(count)), 1):
-            p = subjects(wish, count, seed)[k]
+        for number, (task, k) in enumerate(((w, k) for w in tasks for k in range(count)), 1):
+            p = subjects(task, count, seed)[k]
             portrait = studio.read(png(render(p, min(pack.working_size, LARGEST)).image))
             yield from studio.invert(portrait, "FS", preset)  # once for all methods, not counted
             pictures = {"portrait": portrait.at(pack.working_size)}
             for method in methods:
-                if method == "mapper" and wish.prompt not in known:
+                if method == "mapper" and task.prompt not in known:
                     continue
                 try:
                     watch = StageTimer()
                     numbers = {"preset": preset, "paste": False}
-                    steps = studio.edit_text(portrait, wish.prompt, method, neutral=wish.neutral, **numbers)
+                    steps = studio.edit_text(portrait, task.prompt, method, neutral=task.neutral, **numbers)
                     result = yield from watch(steps)
                 except BarbershopError as error:
-                    failures.append({"prompt": wish.prompt, "method": method, "why": str(error)})
-                    yield Step("edit", number, total, notice=f"{wish.prompt}, {method}: {error}")
+                    failures.append({"prompt": task.prompt, "method": method, "why": str(error)})
+                    yield Step("edit", number, total, notice=f"{task.prompt}, {method}: {error}")
                     continue
                 pictures[method] = np.asarray(result.image)
-                row = measure(pack, wish, pictures["portrait"], pictures[method])
+                row = measure(pack, task, pictures["portrait"], pictures[method])
                 row |= {"identity": result.scores["identity"], "seconds": watch.seconds["total"]}
                 if "clip" in result.scores:
                     row["clip"] = result.scores["clip"] - result.scores["clip_before"]
-                scored[wish.prompt][method].append(row)
-            granted = render(fulfilled(wish, p), min(pack.working_size, LARGEST)).image
-            truth[wish.prompt].append(measure(pack, wish, render(p, len(granted)).image, granted))
+                scored[task.prompt][method].append(row)
+            right = render(truth_of(task, p), min(pack.working_size, LARGEST)).image
+            truth[task.prompt].append(measure(pack, task, render(p, len(right)).image, right))
             if k == 0:
-                shown[wish.prompt] = pictures
+                shown[task.prompt] = pictures
                 if sheet is not None:
                     _save_sheet(shown, methods, sheet)
             yield Step("edit", number, total)
@@ -187,13 +188,13 @@ def _text(pack, wishes, count, seed, preset, methods, sheet) -> Steps[dict[str, 
 
 
 @torch.no_grad()
-def measure(pack: PackLike, wish: Wish, before: np.ndarray, after: np.ndarray) -> dict[str, float]:
-    """What the regressor sees: "right" 0 or 1, "leak", "moved"; pictures uint8 [R,R,3]."""
+def measure(pack: PackLike, task: Task, before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """What the regressor finds: "right" 0 or 1, "leak", "moved"; pictures uint8 [R,R,3]."""
     both = from_uint8(np.stack([before, after]), pack.device)
     p = pack.optional("regressor")(both).p.clamp(-1, 1).cpu().numpy()
     change = p[1] - p[0]
-    moved = wish.sign * float(change[params.INDEX[wish.attribute]])
-    others = [k for name, k in params.INDEX.items() if name not in (wish.attribute, *wish.related)]
+    moved = task.sign * float(change[params.INDEX[task.attribute]])
+    others = [k for name, k in params.INDEX.items() if name not in (task.attribute, *task.related)]
     leak = float(np.abs(change[others]).mean()) / max(abs(moved), 0.1)
     return {"right": float(moved >= USEFUL), "leak": leak, "moved": moved}
 

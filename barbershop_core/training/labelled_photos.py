@@ -1,8 +1,8 @@
-"""Photographs with labels, for a parser that must see more than renders: read from tar files, split by hash.
+"""Labelled photographs for the parser's training: read from tar files, split by hash.
 
-The photographs are never part of the project; a folder that holds ``hair256.tar`` (photo and hair
-mask pairs) and ``faces192.tar`` + ``faces192.json`` + ``labels192.tar`` (aligned portraits and
-machine-made label maps) may be given to the training.
+The photographs are not part of the project.  Their folder holds ``hair256.tar`` (pairs of a photo and a hair
+mask) and ``faces192.tar``, ``faces192.json``, ``labels192.tar`` (aligned portraits and machine-made label
+maps).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SPECKLE = 0.0004  # of every other class
 
 
 def held_out(name: str) -> bool:
-    """Whether the tenth that is never trained on holds this name: by sha256."""
+    """Whether a name belongs to the tenth that is never trained on, by its sha256."""
     return hashlib.sha256(name.encode()).digest()[0] * 10 < 256
 
 

@@ -1,7 +1,7 @@
 """Muon: momentum whose matrices are made orthogonal before the step (Jordan et al. 2024).
 
-It reaches the loss of Adam in fewer pictures where few can be afforded.  Own code, because torch has it
-from 2.9 on only and for plain matrices only; here the weights of convolutions, [O,I,k,k] or modulated
+It reaches the loss of Adam after fewer pictures.  torch has it only from 2.9 on and only for plain matrices;
+here the weights of convolutions, [O,I,k,k] or modulated
 [1,O,I,k,k], count as matrices [O, I*k*k].
 """
 

@@ -1,4 +1,4 @@
-"""A folder of rendered portraits to train from: made once, in chunks, by as many processes as asked."""
+"""The pool: a folder of rendered portraits to train on, made once, in chunks, by several processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make(folder: Path, count: int, size: int, workers: int = 2, first_seed: int 
     """Render ``count`` portraits at ``size`` px into ``folder``, yielding each finished chunk.
 
     A chunk is an .npz with p [500,P], images uint8 [500,S,S,3], labels uint8 [500,S,S],
-    landmarks [500,68,2], theta.  Chunks that exist already are kept.
+    landmarks [500,68,2], theta [500,57].  Chunks that exist already are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seeds = range(first_seed, first_seed + -(-count // CHUNK))

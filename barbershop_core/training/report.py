@@ -1,4 +1,4 @@
-"""Held-out figures of the studio generator, and the page that keeps all networks' figures."""
+"""Held-out figures of the studio generator, and REPORT.md with those of all networks."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def write(path: Path, figures: dict[str, dict[str, float]], minutes: dict[str, f
     times = ", ".join(f"{name} {value:.0f}" for name, value in minutes.items())
     path.write_text(
         "# The studio pack: held-out figures\n\n"
-        f"Written by `{command}`. Time boxes in minutes on two shared CPU cores: {times}.\n"
-        "Held out are portraits of other seeds, photographs left out by name or person.\n\n"
+        f"Written by `{command}`. Training times in minutes on two shared CPU cores: {times}.\n"
+        "Held out: portraits of other seeds, photographs of other people or names.\n\n"
         "| network | figure | value |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n",
         encoding="utf-8",
     )

@@ -1,9 +1,8 @@
 """Train the studio pack: ``python -m barbershop_core.training.studio_pack --out assets/packs/studio``.
 
-Renders the pool, then trains the networks one after the other, each time-boxed and resumable (stop it
-and start the same command again), writes the pack's files in half precision and REPORT.md with the
-held-out figures.  The photographs for the parser are optional (``--photos``).  ``STAGES`` says what is made,
-in which order.
+Renders the pool, then trains the networks of ``STAGES`` one after the other, each for a fixed time.  An
+interrupted training is resumed by the same command.  Writes the pack's files in half precision, and REPORT.md
+with the held-out figures.  The photographs for the parser are optional (``--photos``).
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ MINUTES = {
     "clip": 20.0,
     "rig": 15.0,
 }
-"""Time boxes on two idle CPU cores; directions and mappers take what they take, about half an hour."""
+"""Training times for two idle CPU cores; directions and mappers are not limited: about half an hour."""
 
 
 @torch.no_grad()
@@ -54,7 +53,7 @@ class Place:
     """Where a training reads and writes.
 
     out: the pack's folder, with pack.toml.  work: pool and checkpoints.  photos: for the parser, or None.
-    minutes: time boxes by stage.
+    minutes: training times by stage.
     """
 
     out: Path
@@ -175,7 +174,7 @@ def _rig(place: Place) -> Steps[Figures]:
 
 
 def _pack(place: Place) -> Pack:
-    """The pack as far as it is trained."""
+    """The pack with the networks trained so far."""
     from ..pack import open_pack
 
     write_manifest_hashes(place.out / "pack.toml")
@@ -194,7 +193,7 @@ STAGES: dict[str, Stage] = {
     "mappers": _mappers,
     "rig": _rig,
 }
-"""In the order in which one needs the other."""
+"""In an order in which each stage finds the networks it needs."""
 
 
 def train(place: Place, only: Collection[str] = tuple(STAGES)) -> Steps[dict[str, Figures]]:
@@ -225,7 +224,7 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=Path, help="folder with hair256.tar, faces192.tar, labels192.tar")
     parser.add_argument("--only", nargs="+", choices=list(STAGES), default=list(STAGES))
-    parser.add_argument("--scale", type=float, default=1.0, help="of all time boxes")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor of all training times")
     args = parser.parse_args()
     minutes = {name: value * args.scale for name, value in MINUTES.items()}
     began = time.monotonic()

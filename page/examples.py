@@ -11,7 +11,7 @@ import numpy as np
 from gradio.blocks import Block
 from PIL import Image
 
-from . import files, panel
+from . import files, markup, panel
 from .ui import Updates, ui
 
 
@@ -50,7 +50,7 @@ def show_example(event: gr.SelectData) -> Updates:
         ui.slider: gr.update(value=(before, row["result"]), visible=True),
         ui.pasted: gr.update(value=row.get("pasted"), visible="pasted" in row),
         ui.mask: gr.update(value=row.get("mask"), visible="mask" in row),
-        ui.details: panel.details(row),
+        ui.details: markup.details(row),
         ui.crop_file: gr.update(value=row["result"], interactive=True),
         ui.photo_file: gr.update(value=row.get("pasted"), interactive=bool(row.get("pasted"))),
     }

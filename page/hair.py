@@ -11,7 +11,7 @@ from gradio.blocks import Block
 
 from barbershop_core.errors import BadRequest
 
-from . import edits, gpu, panel, photos
+from . import edits, gpu, markup, panel, photos
 from .ui import Updates, Values, ui
 from .visits import Visit
 
@@ -110,7 +110,7 @@ def prepare_mask(values: Values, session: gr.Request) -> Iterator[Updates]:
         return gpu.run(edits.target_mask, visit.task("target_mask", options, given))
 
     def finish(result: dict) -> Updates:
-        status = "<p>The mask is ready to be painted.</p>" + panel.notes(result["notices"])
+        status = "<p>The mask is ready to be painted.</p>" + markup.notes(result["notices"])
         picture = gr.update(value=result["mask_picture"], visible=True)
         return {ui.status: status, ui.mask: picture, **panel.mask_tools(result)}
 

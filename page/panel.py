@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -14,15 +13,13 @@ from gradio.blocks import Block
 from PIL import Image
 
 from barbershop_core.errors import BadRequest, BarbershopError
-from barbershop_core.progress import Step
 
-from . import edits, gpu
+from . import edits, gpu, markup
 from .files import keep
 from .times import times
 from .ui import Updates, ui
 from .visits import Shown, Visit
 
-SCORED = ("hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "glasses", "neck")
 STARTING = '<div class="run"><b>Starting</b><div class="bar"><i class="idle"></i></div></div>'
 EMPTY = '<p class="quiet">The result will appear here.</p>'
 EMPTY_CHAIN = '<p class="quiet">Edits made in any tab are listed here; each starts from the one before.</p>'
@@ -37,7 +34,7 @@ def outputs() -> set[Block]:
 
 # --- a run ------------------------------------------------------------------------------------
 
-_running: Counter[str] = Counter()  # runs of each visit that have not ended yet, cancelled ones included
+_running: list[str] = []  # the visit of each run that has not ended yet, cancelled ones included
 
 
 def run(
@@ -53,7 +50,7 @@ def run(
     silent: show no previews.  Raises gr.Error with the sentence of an error, after it was shown as status.
     """
     started, notices = time.monotonic(), []
-    _running[visit.folder.name] += 1
+    _running.append(visit.folder.name)
     try:
         with closing(begin()) as events:
             cleared = {} if silent else {ui.preview: gr.update(value=None, elem_classes=[])}
@@ -67,19 +64,17 @@ def run(
                 step, image = event
                 if step.notice:
                     notices.append(step.notice)
-                update: Updates = {ui.status: bar(step, started) + notes(notices)}
+                update: Updates = {ui.status: markup.bar(step, started) + markup.notes(notices)}
                 if image is not None and not silent:
                     update[ui.preview] = gr.update(value=image, visible=True)
                     update[ui.slider] = gr.update(visible=False)
                 yield update
     except Exception as error:
         sentence = gpu.sentence(error)
-        yield {ui.status: problem(sentence)} | ({} if silent else without_preview(visit))
+        yield {ui.status: markup.problem(sentence)} | ({} if silent else without_preview(visit))
         raise gr.Error(sentence, print_exception=False) from None
     finally:
-        _running[visit.folder.name] -= 1
-        if not _running[visit.folder.name]:
-            del _running[visit.folder.name]
+        _running.remove(visit.folder.name)
 
 
 def edit(
@@ -95,15 +90,10 @@ def edit(
         if timed:
             times.note(timed, result["elapsed"])
         visit.push(title, result)
-        status = f"<p>Done in {result['elapsed']:.1f} s.</p>" + notes(result["notices"])
+        status = f"<p>Done in {result['elapsed']:.1f} s.</p>" + markup.notes(result["notices"])
         return show(visit) | {ui.status: status} | mask_tools(result)
 
     yield from run(visit, lambda: gpu.run(edits.edit, task(visit)), finish)
-
-
-def kept(result: dict) -> str:
-    """What to say once the sliders' edit is in the chain, as HTML."""
-    return "<p>Kept: the next edit starts from here.</p>" + notes(result["notices"])
 
 
 def mask_tools(result: dict) -> Updates:
@@ -113,19 +103,10 @@ def mask_tools(result: dict) -> Updates:
     background = {"background": result["mask_overlay"], "layers": [], "composite": None}
     brush = gr.Brush(colors=list(result["palette"].values()), color_mode="fixed", default_size=12)
     return {
-        ui.legend: legend(result["palette"]),
+        ui.legend: markup.legend(result["palette"]),
         ui.mask_state: {"labels": result["labels"]},
         ui.editor: gr.update(value=background, brush=brush),
     }
-
-
-def legend(palette: dict[str, str]) -> str:
-    """The colours of the regions, as HTML."""
-    keys = (
-        f'<span class="key"><span class="swatch" style="background:{colour}"></span>{name}</span>'
-        for name, colour in palette.items()
-    )
-    return f"<p>{' '.join(keys)}</p>"
 
 
 def live(image) -> Updates:
@@ -179,7 +160,7 @@ def _edited(now: Shown) -> Updates:
         ui.slider: gr.update(value=(before, crop), visible=True),
         ui.pasted: gr.update(value=photo, visible=True),
         ui.mask: gr.update(value=mask, visible=mask is not None),
-        ui.details: details(now.step),
+        ui.details: markup.details(now.step),
         ui.crop_file: gr.update(value=crop, interactive=True),
         ui.photo_file: gr.update(value=photo, interactive=True),
     }
@@ -247,74 +228,7 @@ def _moved(session: gr.Request, by: int | None, to: int = 0) -> Updates:
         visit.move(to if by is None else visit.shown().at + by)
         return show(visit)
     except BarbershopError as error:
-        return {ui.status: problem(str(error))}
-
-
-# --- words ------------------------------------------------------------------------------------
-
-
-def bar(step: Step, started: float) -> str:
-    """A step as a line of progress, HTML."""
-    share = min(1.0, step.index / max(step.total, 1))
-    losses = " · ".join(f"{k} {v:.3g}" for k, v in list(step.losses.items())[:3])
-    stage = html.escape(step.stage[:1].upper() + step.stage[1:])
-    return (
-        f'<div class="run"><b>{stage}</b> <span>{step.index} of {step.total}</span>'
-        f'<span class="right">{time.monotonic() - started:.0f} s</span>'
-        f'<div class="bar"><i style="width:{100 * share:.0f}%"></i></div>'
-        f"<small>{html.escape(losses)}</small></div>"
-    )
-
-
-def notes(notices: list[str]) -> str:
-    """Notices as HTML, each once: the same notice about several photos becomes one line."""
-    photos: dict[str, list[str]] = {}
-    for notice in notices:
-        title, colon, rest = notice.partition(" photo: ")
-        titles = photos.setdefault(rest if colon else notice, [])
-        if colon and title not in titles:
-            titles.append(title)
-    lines = (f"{_listed(titles)} photo: {words}" if titles else words for words, titles in photos.items())
-    return "".join(f'<p class="notice">{html.escape(line)}</p>' for line in lines)
-
-
-def _listed(titles: list[str]) -> str:
-    first, *rest = titles
-    return ", ".join([first, *(title[:1].lower() + title[1:] for title in rest)])
-
-
-def problem(sentence: str) -> str:
-    """What went wrong, as HTML."""
-    return f'<p class="problem">{html.escape(sentence)}</p>'
-
-
-def repainted(started: float) -> str:
-    """How long a slider's move took since ``started`` (time.monotonic), as HTML."""
-    return f'<p class="quiet">Repainted in {1000 * (time.monotonic() - started):.0f} ms</p>'
-
-
-def details(result: dict) -> str:
-    """Scores in words, as Markdown."""
-    scores = result.get("scores") or {}
-    lines = []
-    if scores.get("identity") is not None:
-        words = "face recognition; 1 identical, 0 unrelated"
-        lines.append(f"**Same person: {scores['identity']:.2f}** ({words})")
-    if scores.get("iou"):
-        best = {k: v for k, v in scores["iou"].items() if v is not None and k in SCORED}
-        lines.append("Agreement with the target mask: " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))
-    if scores.get("channels"):
-        counts = ", ".join(f"{words} {count}" for words, count in scores["channels"].items())
-        lines.append(f"Style channels moved: {counts}")
-    if scores.get("clip") is not None:
-        before = f"{scores['clip_before']:.2f} → " if scores.get("clip_before") is not None else ""
-        lines.append(f"Match with the words: {before}{scores['clip']:.2f}")
-    if scores.get("reconstruction") is not None:
-        lines.append(f"Your portrait was reproduced with {scores['reconstruction']:.1f} dB")
-    if scores.get("seconds"):
-        slow = sorted(((v, k) for k, v in scores["seconds"].items() if k != "total"), reverse=True)[:4]
-        lines.append("Time: " + ", ".join(f"{k} {v:.1f} s" for v, k in slow))
-    return "\n".join(f"- {line}" for line in lines)
+        return {ui.status: markup.problem(str(error))}
 
 
 # --- stopping ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from barbershop_core.errors import BadRequest
 
-from . import gpu, panel
+from . import gpu, markup, panel
 from .ui import Updates, Values, ui
 from .visits import Visit
 
@@ -74,7 +74,7 @@ class PhotoSlot:
         try:
             portrait = gpu.studio().read(path, face=index)
         except Exception as error:
-            return empty | {self.note: panel.problem(gpu.sentence(error))}, None
+            return empty | {self.note: markup.problem(gpu.sentence(error))}, None
         faces = face_crops(portrait)
         many = len(faces) > 1
         words = [*portrait.notices, *(["Click another to use it."] if many else [])]

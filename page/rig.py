@@ -12,7 +12,7 @@ from gradio.blocks import Block
 
 from barbershop_core.errors import BadRequest
 
-from . import edits, files, gpu, panel, photos, sessions
+from . import edits, files, gpu, markup, panel, photos, sessions
 from .times import times
 from .ui import Updates, Values, ui
 from .visits import Visit
@@ -104,7 +104,7 @@ def open_rig(values: Values, session: gr.Request) -> Iterator[Updates]:
             **panel.live(result["image"]),
             **shown,
             **light,
-            ui.status: status + panel.notes(result["notices"]),
+            ui.status: status + markup.notes(result["notices"]),
             ui.prepared: {"of": (task.key, task.options), "controls": names, "live": result["live"]},
             ui.rig_note: "" if result["live"] else NOT_LIVE,
             ui.sphere: sphere(light),
@@ -125,8 +125,8 @@ def move(values: Values, session: gr.Request) -> Updates:
             return {ui.rig_note: NOT_LIVE}
         drawn = gpu.at_once(sessions.move_rig, task, pose=pose)
     except Exception as error:
-        return {ui.rig_note: panel.problem(gpu.sentence(error))}
-    return panel.live(drawn["image"]) | {ui.rig_note: panel.repainted(started)}
+        return {ui.rig_note: markup.problem(gpu.sentence(error))}
+    return panel.live(drawn["image"]) | {ui.rig_note: markup.repainted(started)}
 
 
 def relight(values: Values, session: gr.Request) -> Updates:
@@ -148,7 +148,7 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def finish(result: dict) -> Updates:
         visit.push(title_of(pose), result)
-        again = {ui.status: panel.kept(result), ui.rig_ready: gr.update(visible=False), ui.prepared: None}
+        again = {ui.status: markup.kept(result), ui.rig_ready: gr.update(visible=False), ui.prepared: None}
         return panel.show(visit) | again | reset()
 
     yield from panel.run(visit, begin, finish, silent=not searched)
@@ -191,7 +191,7 @@ def animate(values: Values, session: gr.Request) -> Iterator[Updates]:
         film = files.keep(result["gif"], "sweep.gif")
         file = files.keep(result["data"], result["name"])
         return {
-            ui.status: status + panel.notes(result["notices"]),
+            ui.status: status + markup.notes(result["notices"]),
             ui.animation: gr.update(value=film, visible=True),
             ui.animation_file: gr.update(value=file, interactive=True, visible=True),
             ui.preview: panel.live(result["image"])[ui.preview],
@@ -237,5 +237,5 @@ def sphere(values: Values) -> str:
     try:
         data = base64.b64encode(png_bytes(light.sphere(light_of(values)))).decode()
     except Exception as error:
-        return panel.problem(gpu.sentence(error))
+        return markup.problem(gpu.sentence(error))
     return f'<img class="sphere" alt="a ball under this light" src="data:image/png;base64,{data}">'

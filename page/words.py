@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from barbershop_core.errors import BadRequest
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY_OF_PRESET
 
-from . import gpu, panel, photos, sessions
+from . import gpu, markup, panel, photos, sessions
 from .files import ASSETS
 from .times import times
 from .ui import Updates, Values, ui
@@ -26,6 +26,7 @@ METHODS = (("Sliders (directions)", "directions"), ("Optimize", "optimize"), ("M
 SUGGESTIONS: list[dict] = json.loads((ASSETS / "text" / "prompts.json").read_text(encoding="utf-8"))
 """[{"prompt", "neutral"}] offered to click."""
 NO_PROMPT = ("The description is empty.", "Write a few words, such as 'blond hair', or click a suggestion.")
+NO_MAPPER = ("No mapper was chosen.", "Choose one from the list.")
 NO_DIRECTION = ("No direction was added yet.", "Write what should change and press 'Add sliders'.")
 TITLE = 24
 """Most characters of a step's title."""
@@ -102,7 +103,7 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
                 f"{SLOTS} directions are stacked already.", "Remove one, or keep this edit first."
             )
         if any(pair.items() <= e.items() for e in edits):
-            raise BadRequest("This direction has its sliders already.", "Move them, or write something else.")
+            raise BadRequest("This direction has sliders already.", "Move them, or write something else.")
         photos.begin(visit, values)
         return gpu.run(sessions.open_sliders, _task(visit, values), edits=stacked)
 
@@ -110,7 +111,7 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
         times.note("directions", result["elapsed"])
         status = f"<p>Ready in {result['elapsed']:.1f} s: move the sliders.</p>"
         shown = panel.live(result["image"]) | _slots(stacked, result["moved"])
-        return shown | {ui.status: status + panel.notes(result["notices"])}
+        return shown | {ui.status: status + markup.notes(result["notices"])}
 
     yield from panel.run(visit, begin, finish)
 
@@ -126,7 +127,7 @@ def remover(place: int):
         try:
             drawn = gpu.at_once(sessions.move_sliders, _task(visit, values), edits=edits)
         except Exception as error:
-            return {ui.status: panel.problem(gpu.sentence(error))}
+            return {ui.status: markup.problem(gpu.sentence(error))}
         return {ui.preview: panel.live(drawn["image"])[ui.preview], **_slots(edits, drawn["moved"])}
 
     return remove
@@ -140,8 +141,8 @@ def move(values: Values, session: gr.Request) -> Updates:
     try:
         drawn = gpu.at_once(sessions.move_sliders, _task(Visit.of(session), values), edits=edits)
     except Exception as error:
-        return {ui.live_note: panel.problem(gpu.sentence(error))}
-    return panel.live(drawn["image"]) | _moved(drawn["moved"]) | {ui.live_note: panel.repainted(started)}
+        return {ui.live_note: markup.problem(gpu.sentence(error))}
+    return panel.live(drawn["image"]) | _moved(drawn["moved"]) | {ui.live_note: markup.repainted(started)}
 
 
 def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
@@ -155,7 +156,7 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def finish(result: dict) -> Updates:
         visit.push(_short(", ".join(e["target"] for e in edits)), result)
-        return panel.show(visit) | {ui.status: panel.kept(result)} | _slots([])
+        return panel.show(visit) | {ui.status: markup.kept(result)} | _slots([])
 
     yield from panel.run(visit, begin, finish, silent=True)
 
@@ -227,7 +228,7 @@ def run(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def task(visit: Visit) -> gpu.Task:
         if not prompt:
-            raise BadRequest(*(("No mapper was chosen.", "Choose one of the list.") if mapped else NO_PROMPT))
+            raise BadRequest(*(NO_MAPPER if mapped else NO_PROMPT))
         photos.begin(visit, values)
         return visit.task("edit_text", options)
 
@@ -269,7 +270,7 @@ def cost(method: str, preset: str) -> str:
     """How long a method takes."""
     if method == "directions" and method in times.here:
         seconds = times.here[method]
-        return f"Opening the portrait took {seconds:.1f} s here; each move of a slider repaints at once."
+        return f"Opening the portrait took {seconds:.1f} s here; after that the sliders act at once."
     return times.words(f"optimize {preset}" if method == "optimize" else method)
 
 

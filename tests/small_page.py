@@ -23,10 +23,24 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
     """
     import app
     import endpoints
-    from page import edits, examples, files, gpu, hair, panel, photos, rig, sessions, times, visits, words
+    from page import (
+        edits,
+        examples,
+        files,
+        gpu,
+        hair,
+        markup,
+        panel,
+        photos,
+        rig,
+        sessions,
+        times,
+        visits,
+        words,
+    )
     from page.ui import ui
 
-    found = (app, endpoints, edits, examples, files, gpu, hair, panel, photos, rig, sessions, times, visits)
+    found = (app, endpoints, edits, examples, files, gpu, hair, markup, panel, photos, rig, sessions, times)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("BARBERSHOP_LANDMARKER", "BARBERSHOP_WEIGHTS"):
             patch.delenv(name, raising=False)
@@ -37,7 +51,7 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
         patch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
         fast_is_tiny(patch)
         gpu._open_studio.cache_clear()
-        names = {module.__name__.rpartition(".")[2]: module for module in (*found, words)}
+        names = {module.__name__.rpartition(".")[2]: module for module in (*found, visits, words)}
         yield SimpleNamespace(**names, ui=ui)
         gpu._open_studio.cache_clear()
 

@@ -126,7 +126,7 @@ def test_a_lost_step_gets_its_sentence(page, session, photo):
 
 
 def test_what_is_said_of_several_photos_is_said_once(page):
-    words = page.panel.notes(["Person photo: Dark.", "Hair shape photo: Dark.", "Dark.", "Small."])
+    words = page.markup.notes(["Person photo: Dark.", "Hair shape photo: Dark.", "Dark.", "Small."])
     assert words.count("Dark.") == 1 and "Person, hair shape photo: Dark." in words and "Small." in words
 
 

@@ -159,7 +159,7 @@ def test_bad_input_gets_its_sentence(page, session, me):
     full = where(page, [(f"thing {k}", "") for k in range(page.words.SLOTS)])
     assert "stacked already" in refused(add(page, session, me, "one more", values=full))
     taken = where(page, [("glasses", "")])
-    assert "has its sliders" in refused(add(page, session, me, "glasses", values=taken))
+    assert "has sliders already" in refused(add(page, session, me, "glasses", values=taken))
     assert "No direction" in refused(page.words.compare(where(page), session))
     assert "No mapper" in refused(page.words.run(run_form(page, me, "mapper"), session))
     assert "no mapper 'tail'" in refused(page.words.run(run_form(page, me, "mapper", "tail"), session))

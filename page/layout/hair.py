@@ -40,7 +40,7 @@ def build() -> None:
         ui.mode = gr.Radio(
             [(mode.capitalize(), mode) for mode in MODE.choices],
             value=MODE.default,
-            label="Filling of the mask",
+            label="How gaps are filled",
         )
         gr.Markdown(TEXT["mode"], elem_classes="hint")
         with gr.Row():

@@ -43,7 +43,7 @@ def build() -> None:
         ui.rig_method = gr.Radio(
             [("The rig", "rig"), ("Latent optimization", "optimize")],
             value="rig",
-            label="What is kept is made by",
+            label="Kept edits are made by",
         )
         gr.Markdown(TEXT["rig_method"], elem_classes="hint")
 
@@ -102,7 +102,7 @@ def _expression() -> None:
                     )
                     for k in range(rig.CONTROLS)
                 ]
-            gr.Markdown("Anything moved here replaces the named expression.", elem_classes="hint")
+            gr.Markdown("Movements set here replace the named expression.", elem_classes="hint")
 
 
 def _light() -> None:
@@ -152,7 +152,7 @@ def _actions() -> None:
             ui.film = gr.Radio([("GIF", "gif"), ("MP4", "mp4")], value="gif", label="File", min_width=120)
             ui.frames = gr.Slider(8, 60, value=24, step=1, label="Frames", min_width=120)
         with gr.Row(elem_classes="actions"):
-            ui.animation_run = gr.Button("Make it", elem_id="animation_run")
+            ui.animation_run = gr.Button("Create", elem_id="animation_run")
             ui.animation_file = gr.DownloadButton("Download", interactive=False, elem_id="animation_file")
         ui.animation = gr.Image(
             label="Animation",

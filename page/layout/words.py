@@ -26,7 +26,7 @@ def build() -> None:
     with gr.Column() as ui.worded:
         with gr.Row(elem_classes="prompt-row"):
             ui.prompt = gr.Textbox(
-                label="What should be seen",
+                label="Description",
                 placeholder="blond hair · smiling person · a beard",
                 elem_id="prompt",
                 lines=1,
@@ -35,7 +35,7 @@ def build() -> None:
             )
             ui.neutral = gr.Textbox(
                 label="Instead of",
-                placeholder="hair · may stay empty",
+                placeholder="hair · optional",
                 elem_id="neutral",
                 lines=1,
                 min_width=120,
@@ -64,9 +64,9 @@ def build() -> None:
             IDENTITY.high,
             value=IDENTITY_OF_PRESET[PRESET.default],
             step=0.005,
-            label="How firmly to stay the same person",
+            label="How strongly to keep the same person",
             elem_id="identity",
-            info="0 lets the face become another's (age, fame); the more, the more it stays this one's.",
+            info="0 lets the face become another person's (older, famous); higher values prevent that.",
         )
         choices = [(label, name) for name, label in PRESETS.items()]
         ui.text_preset = gr.Radio(choices, value=PRESET.default, label="Steps")
@@ -74,14 +74,14 @@ def build() -> None:
         gr.Markdown(TEXT["mapper"], elem_classes="hint")
         with gr.Row(elem_classes="mapper-row"):
             ui.mapper = gr.Dropdown([], label="Mapper", elem_id="mapper", min_width=180, scale=3)
-            ui.mapper_refresh = gr.Button("Look again", size="sm", scale=1, min_width=90)
+            ui.mapper_refresh = gr.Button("Refresh", size="sm", scale=1, min_width=90)
         ui.strength = gr.Slider(
             STRENGTH.low,
             STRENGTH.high,
             value=STRENGTH.default,
             step=0.1,
             label="Strength",
-            info="1 as it was trained; below 0 the opposite.",
+            info="1 is as trained; below 0 is the opposite.",
         )
     with gr.Column(visible=False) as ui.text_actions:
         ui.text_run, ui.text_stop = actions("text_", "Run")
@@ -137,7 +137,7 @@ def _slot(k: int) -> None:
                     elem_id=f"alpha_{k}",
                 )
             )
-            ui.beta.append(  # the part of the range in which channels come and go
+            ui.beta.append(  # outside these ends, all channels move or none
                 gr.Slider(
                     0.02,
                     0.4,

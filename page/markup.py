@@ -1,0 +1,88 @@
+"""Progress, notices, errors and scores as HTML and Markdown."""
+
+from __future__ import annotations
+
+import html
+import time
+
+from barbershop_core.progress import Step
+
+SCORED = ("hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "glasses", "neck")
+
+
+def bar(step: Step, started: float) -> str:
+    """A step as a line of progress, HTML."""
+    share = min(1.0, step.index / max(step.total, 1))
+    losses = " · ".join(f"{k} {v:.3g}" for k, v in list(step.losses.items())[:3])
+    stage = html.escape(step.stage[:1].upper() + step.stage[1:])
+    return (
+        f'<div class="run"><b>{stage}</b> <span>{step.index} of {step.total}</span>'
+        f'<span class="right">{time.monotonic() - started:.0f} s</span>'
+        f'<div class="bar"><i style="width:{100 * share:.0f}%"></i></div>'
+        f"<small>{html.escape(losses)}</small></div>"
+    )
+
+
+def notes(notices: list[str]) -> str:
+    """Notices as HTML, each once: the same notice about several photos becomes one line."""
+    photos: dict[str, list[str]] = {}
+    for notice in notices:
+        title, colon, rest = notice.partition(" photo: ")
+        titles = photos.setdefault(rest if colon else notice, [])
+        if colon and title not in titles:
+            titles.append(title)
+    lines = (f"{_listed(titles)} photo: {words}" if titles else words for words, titles in photos.items())
+    return "".join(f'<p class="notice">{html.escape(line)}</p>' for line in lines)
+
+
+def _listed(titles: list[str]) -> str:
+    first, *rest = titles
+    return ", ".join([first, *(title[:1].lower() + title[1:] for title in rest)])
+
+
+def problem(sentence: str) -> str:
+    """What went wrong, as HTML."""
+    return f'<p class="problem">{html.escape(sentence)}</p>'
+
+
+def repainted(started: float) -> str:
+    """How long a slider's move took since ``started`` (time.monotonic), as HTML."""
+    return f'<p class="quiet">Repainted in {1000 * (time.monotonic() - started):.0f} ms</p>'
+
+
+def details(result: dict) -> str:
+    """Scores in words, as Markdown."""
+    scores = result.get("scores") or {}
+    lines = []
+    if scores.get("identity") is not None:
+        words = "face recognition; 1 identical, 0 unrelated"
+        lines.append(f"**Same person: {scores['identity']:.2f}** ({words})")
+    if scores.get("iou"):
+        best = {k: v for k, v in scores["iou"].items() if v is not None and k in SCORED}
+        lines.append("Agreement with the target mask: " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))
+    if scores.get("channels"):
+        counts = ", ".join(f"{words} {count}" for words, count in scores["channels"].items())
+        lines.append(f"Style channels moved: {counts}")
+    if scores.get("clip") is not None:
+        before = f"{scores['clip_before']:.2f} → " if scores.get("clip_before") is not None else ""
+        lines.append(f"Match with the words: {before}{scores['clip']:.2f}")
+    if scores.get("reconstruction") is not None:
+        lines.append(f"Reconstruction of your portrait: {scores['reconstruction']:.1f} dB")
+    if scores.get("seconds"):
+        slow = sorted(((v, k) for k, v in scores["seconds"].items() if k != "total"), reverse=True)[:4]
+        lines.append("Time: " + ", ".join(f"{k} {v:.1f} s" for v, k in slow))
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def kept(result: dict) -> str:
+    """What to say once the sliders' edit is in the chain, as HTML."""
+    return "<p>Kept: the next edit starts from here.</p>" + notes(result["notices"])
+
+
+def legend(palette: dict[str, str]) -> str:
+    """The colours of the regions, as HTML."""
+    keys = (
+        f'<span class="key"><span class="swatch" style="background:{colour}"></span>{name}</span>'
+        for name, colour in palette.items()
+    )
+    return f"<p>{' '.join(keys)}</p>"

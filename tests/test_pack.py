@@ -21,6 +21,7 @@ from barbershop_core.editing.regions import parse
 from barbershop_core.errors import BadRequest, PackError, WeightCorrupt, WeightMissing
 from barbershop_core.pack import Pack, choose_pack, open_pack, pick_device
 from barbershop_core.progress import run
+from barbershop_core.protocols import PackLike
 from barbershop_core.weights.manifest import Source, read_manifest, write_manifest_hashes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,6 +140,11 @@ def test_fingerprint_does_not_rest_on_an_assertion(small, alone):
     code = f"from barbershop_core.pack import open_pack; print(open_pack({str(small)!r}, 'cpu').fingerprint)"
     said = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert said.stdout.strip() == open_pack(small, device="cpu").fingerprint, said.stderr
+
+
+def test_a_pack_has_what_the_methods_ask_for(small, alone):
+    asked = {*PackLike.__annotations__, *vars(PackLike)}
+    assert {name for name in asked if not name.startswith("_")} <= {*dir(open_pack(small, device="cpu"))}
 
 
 def test_annotations_name_what_exists():

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from ..errors import WeightCorrupt
 from ..weights.unpickle import Record
+from . import layout
 from . import stylegan2_ops as ops
 from .stylegan2 import LR_MLP, Generator
 
 WHAT = "StyleGAN2 generator"
-REMEDY = "Use the file that the pack's manifest names, or download it again."
 HOLDERS = ("g_ema", "G_ema", "g", "G", "generator", "state_dict", "params_ema")
 
 
@@ -55,7 +55,7 @@ def from_state(checkpoint: Any) -> Generator:
 
 
 def _wrong(why: str) -> WeightCorrupt:
-    return WeightCorrupt(f"These are not the weights of a {WHAT}: {why}.", REMEDY)
+    return layout.wrong(WHAT, why)
 
 
 def _names(names, most: int = 3) -> str:
@@ -76,13 +76,13 @@ def _unwrap(checkpoint: Any) -> tuple[dict[str, Tensor], Tensor | None, float | 
         clamp = _clamp(found)
         found = found.tensors()
     if not isinstance(found, Mapping):
-        raise WeightCorrupt(f"This file holds no weights of a {WHAT}.", REMEDY)
+        raise WeightCorrupt(f"This file holds no weights of a {WHAT}.", layout.REMEDY)
     state = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, Tensor)}
     for prefix in ("module.", "decoder.", "generator."):
         if any(k.startswith(prefix) for k in state):
             state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     if not state:
-        raise WeightCorrupt(f"This file holds no weights of a {WHAT}.", REMEDY)
+        raise WeightCorrupt(f"This file holds no weights of a {WHAT}.", layout.REMEDY)
     mean = state.pop("latent_avg", mean)
     return state, mean if isinstance(mean, Tensor) else None, clamp
 

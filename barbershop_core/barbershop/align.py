@@ -1,9 +1,9 @@
 """Aligning a reference to the target mask.
 
 Barbershop, section 3.4: from a reference's code w_rec find w_align whose image has the regions of M
-(cross-entropy of its parse) and keeps the look of the reference's own region (squared distance of
-masked Gram matrices).  F_align takes F_rec where the reference's own region and M agree, so that
-detail survives where nothing moved, and the generator's features of w_align elsewhere.
+(cross-entropy of its parse) and keeps the style of the reference's own region (squared distance of
+masked Gram matrices).  F_align takes F_rec where the reference's own region and M agree, which keeps
+detail where nothing moved, and the generator's features of w_align elsewhere.
 """
 
 from __future__ import annotations
@@ -15,16 +15,26 @@ from ..editing.masks import dilate, to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
 from ..progress import Steps
+from ..protocols import PackLike
 from .target_mask import ParseLoss, TargetMask
+from .transfer_presets import TransferPreset
 
 
 def align(
-    pack, w_rec: Tensor, image: Tensor, own: Tensor, source: int, target: TargetMask, mode: str, preset
+    pack: PackLike,
+    w_rec: Tensor,
+    image: Tensor,
+    own: Tensor,
+    source: int,
+    target: TargetMask,
+    mode: str,
+    preset: TransferPreset,
 ) -> Steps[Tensor]:
     """w_align of one reference.
 
     w_rec: [1,L,D]; image: [1,3,R,R], the reference in [-1,1]; own: its label map [R,R]; source: its
-    number in ``target.owner``.  Only the rows that make F are optimized.  Returns [1,L,D].
+    number in ``target.owner``.  Only the rows that make F are optimized.
+    Yields the stage "align"; returns [1,L,D].
     """
     generator, first = pack.generator, pack.generator.feature_index
     side = target.labels.shape[-1]
@@ -72,11 +82,11 @@ def align_feature(recovered: Tensor, aligned: Tensor, agree: Tensor, smooth: int
     """F_align.
 
     recovered, aligned: [1,C,32,32], F_rec and the features of w_align.  agree: bool [R,R], where the
-    reference's own region and M agree.  smooth: pixels, at 256 px, by which that is drawn back from
-    its border, so that nothing of what lies beyond it comes along.
+    reference's own region and M agree.  smooth: pixels, at 256 px, by which that area is shrunk, so that
+    F_rec brings nothing from outside of it.
     """
     steps = max(round(smooth * agree.shape[-1] / 256), 0)
-    # Pixels at the picture's edge have no neighbours that disagree, so they don't shrink.
+    # Dilating the complement instead of eroding: the area does not shrink from the image's border.
     inside = ~dilate(~agree, steps)
     share = to_feature(inside.float(), recovered.shape[-1]).clamp(0, 1)
     return share * recovered + (1 - share) * aligned

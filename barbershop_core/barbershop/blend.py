@@ -17,6 +17,8 @@ from ..editing.masks import to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
 from ..progress import Steps
+from ..protocols import PackLike
+from .transfer_presets import TransferPreset
 
 
 def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
@@ -33,9 +35,9 @@ def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tens
 
 @dataclass(frozen=True)
 class AppearanceTarget:
-    """What a part of the result shall look like.
+    """The appearance that a part of the result is to have.
 
-    style: number of the reference among the styles given to `blend_appearance`.
+    style: index of the reference among the styles given to `blend_appearance`.
     region: bool [R,R], the part in the result.  image: [1,3,R,R], the reference in the result's frame;
     shown: bool [R,R], where the reference shows that part.
     """
@@ -47,28 +49,33 @@ class AppearanceTarget:
 
 
 def blend_appearance(
-    pack, feature: Tensor, styles: Sequence[Tensor], looks: Sequence[AppearanceTarget], preset
+    pack: PackLike,
+    feature: Tensor,
+    styles: Sequence[Tensor],
+    targets: Sequence[AppearanceTarget],
+    preset: TransferPreset,
 ) -> Steps[Tensor]:
-    """S_blend and the weights behind it.
+    """Find S_blend.
 
     feature: F_blend [1,C,32,32]; styles: K of [1,L,D], of which the rows from ``feature_index`` on are
-    blended.  u is a softmax over the references, so that it stays a convex combination per row and
-    channel; it starts where every reference counts alike.
-    Returns [1,L,D]: the rows before ``feature_index`` are the first reference's.
+    blended.  u is a softmax over the references, which keeps the combination convex for each row and
+    channel; it starts with equal weights.
+    Yields the stage "blend appearance".  Returns [1,L,D] with the first reference's rows before
+    ``feature_index``.
     """
     if len(styles) == 1:
         return styles[0]
     generator, first = pack.generator, pack.generator.feature_index
     candidates = torch.stack([style[:, first:] for style in styles])
     weights = torch.zeros_like(candidates).requires_grad_(True)
-    side = looks[0].region.shape[-1]
-    goals = [_Goal(pack, look, preset) for look in looks]
+    side = targets[0].region.shape[-1]
+    goals = [_Goal(pack, target, preset) for target in targets]
 
     def mixed() -> Tensor:
         rows = (torch.softmax(weights, 0) * candidates).sum(0)
         return torch.cat([styles[0][:, :first], rows], 1)
 
-    def objective(_: int):
+    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         image = generator.synthesis(mixed(), feature=feature, resolution=side)
         small = shrink(image, preset.side)
         found: dict[str, Tensor] = {}
@@ -83,16 +90,16 @@ def blend_appearance(
 
 
 class _Goal:
-    """The losses of one look."""
+    """The losses of one target."""
 
-    def __init__(self, pack, look: AppearanceTarget, preset):
+    def __init__(self, pack: PackLike, target: AppearanceTarget, preset: TransferPreset):
         self.pack, self.preset = pack, preset
-        self.image = shrink(look.image, preset.side)
-        self.region = _at(look.region, preset.side)
-        shown = _at(look.shown, preset.side)
+        self.image = shrink(target.image, preset.side)
+        self.region = _at(target.region, preset.side)
+        shown = _at(target.shown, preset.side)
         both = self.region * shown
         self.reference = None
-        if float(both.sum()) > 0.1 * float(self.region.sum()) + 16:  # too little in common says nothing
+        if float(both.sum()) > 0.1 * float(self.region.sum()) + 16:  # else too few pixels in common
             self.reference = pack.perceptual.reference(self.image, both)
         self.colour = _statistics(self.image, shown) if preset.colour and bool(shown.any()) else None
 

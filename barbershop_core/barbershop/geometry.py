@@ -1,7 +1,7 @@
-"""Where a face lies, read from its label map, and carrying one face onto another.
+"""The position of a face, from its label map, and warping one face onto another.
 
-Aligned portraits agree in the eyes and the mouth only roughly; before hair of one head is laid on
-another, it is turned, scaled and moved by the similarity that takes face onto face.
+Eyes and mouths of aligned portraits agree only roughly, so a reference is rotated, scaled and moved by a
+similarity before its hair is laid on the person's head.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def face_points(labels: Tensor) -> dict[str, Tensor]:
 
 
 def similarity(reference: Tensor, person: Tensor) -> Tensor:
-    """The similarity that carries the reference's face onto the person's.
+    """The similarity that maps the reference's face onto the person's.
 
-    reference, person: label maps [R,R].  Returns [2,3] float32 on the CPU which takes a point (x, y)
-    of the *person's* picture to the reference's, both in [0,1] (as sampling needs it); the identity
-    where fewer than two parts are visible in both, or where no plausible one exists.
+    reference, person: label maps [R,R].  Returns [2,3] float32 on the CPU, which maps a point (x, y) of the
+    *person's* image to the reference's, both in [0,1], as sampling needs it; the identity if fewer than two
+    parts are visible in both, or if the similarity is implausible.
     """
     identity = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     a, b = face_points(person), face_points(reference)
@@ -71,8 +71,8 @@ def similarity(reference: Tensor, person: Tensor) -> Tensor:
 
 
 def residual(reference: Tensor, person: Tensor) -> float:
-    """How far the faces still lie apart after the best similarity, as a share of the image's side:
-    a measure of how differently the heads are turned (0.01 is alike, 0.04 is another pose)."""
+    """Largest distance between corresponding parts after the best similarity, as a share of the image's
+    side.  It measures the difference in pose: 0.01 is alike, 0.04 is another pose."""
     matrix = similarity(reference, person)
     a, b = face_points(person), face_points(reference)
     names = [name for name in POINTS if name in a and name in b]
@@ -83,13 +83,13 @@ def residual(reference: Tensor, person: Tensor) -> float:
 
 
 def warp(values: Tensor, matrix: Tensor, mode: str = "bilinear") -> Tensor:
-    """Resample a picture or feature map of the reference in the person's frame.
+    """Resample an image or feature map of the reference in the person's frame.
 
-    values: [B,C,h,w] float; matrix: of :func:`similarity`; mode: "bilinear" or "nearest".  What comes
-    from outside takes the nearest border's value.
+    values: [B,C,h,w] float; matrix: of :func:`similarity`; mode: "bilinear" or "nearest".  Outside of the
+    image the value of the nearest border pixel is used.
     """
     a, t = matrix[:, :2], matrix[:, 2]
-    # affine_grid counts from -1 to 1
+    # affine_grid's coordinates run from -1 to 1
     theta = torch.cat([a, (2 * t + a.sum(1) - 1)[:, None]], 1)[None].to(values)
     if torch.allclose(theta[0].cpu().float(), torch.eye(3)[:2], atol=1e-6):
         return values

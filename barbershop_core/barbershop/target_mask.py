@@ -1,9 +1,9 @@
-"""The target mask M: which region every pixel of the result shall belong to.
+"""The target mask M: the region of each pixel of the result.
 
-Barbershop, section 3.2: the regions that each reference is responsible for are laid together; what
-nothing claims (mostly where hair was) is filled, first by the nearest regions and then, as in the
-released code, by the generator: its coarse rows are optimized until its parse matches M where M is
-known, and its parse is read where it is not.
+Barbershop, section 3.2: the regions that each reference is responsible for are laid together.  Pixels that
+nothing claims (mostly where hair was) are filled, first by the nearest regions and then, as in the released
+code, by the generator: its coarse rows are optimized until the parse of its image matches M where M is known,
+and that parse fills the rest.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ from ..protocols import PackLike
 from .options import MODE
 from .transfer_presets import TransferPreset
 
-_IN_FRONT = ("hair", "hat", "glasses")  # of the person, nothing is laid over these
+_IN_FRONT = ("hair", "hat", "glasses")  # of the person: not covered by other regions than hair
 _FEATURES = ("eyes", "brows", "nose", "mouth", "ears", "glasses")
 _NEVER_UNDER_HAIR = ("nose", "mouth")
-_SPREADING = ("background", "skin", "neck", "clothes")  # what may fill a gap; a brow does not grow
+_SPREADING = ("background", "skin", "neck", "clothes")  # regions that may fill a gap
 
 
 @dataclass(frozen=True)
 class Claim:
     """A reference's claim to a region.
 
-    region: name; source: number of the reference (0 is the person); labels: its label map [R,R],
-    already carried onto the person's face; beside: label map of what is seen beside the region, where
-    that is another one.
+    region: name.  source: number of the reference (0 is the person).  labels: its label map [R,R] in the
+    person's frame.  beside: another label map of what surrounds the region, if not ``labels``.
     """
 
     region: str
@@ -51,11 +50,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class TargetMask:
-    """M and what is known of its making.
+    """M, and where it comes from.
 
     labels: long [R,R], region indices.  owner: long [R,R], the reference responsible for each pixel.
-    claimed: bool [R,R], false where the label is a filling.  removed: regions of the person that gave
-    way to claims.
+    claimed: bool [R,R], False where the label is a filling.  removed: regions of the person that claims
+    replace.
     """
 
     labels: Tensor
@@ -73,10 +72,11 @@ def lay_together(
 ) -> TargetMask:
     """Lay the claimed regions onto the person's label map and fill what is left.
 
-    person: long [R,R].  smooth: pixels, at 256 px, by which ragged outlines of claims are evened out.
-    mode: "realistic": gaps are filled with what the hair's reference shows there where it is no
-    claimed region (an ear, the neck), else with the nearest region; "fidelity": only with the nearest
-    region of the person, so that nothing comes in that was not asked for.
+    person: long [R,R].  smooth: pixels, at 256 px, over which outlines of claims are smoothed.
+    mode: "realistic": gaps take what the hair's reference shows there (an ear, the neck) unless that is
+    a claimed region, else the nearest region; "fidelity": only the nearest region of the person, so that
+    nothing is added that was not asked for.
+    Raises BadRequest for an unknown mode.
     """
     MODE.check(mode)
     removed = tuple(dict.fromkeys(claim.region for claim in claims))
@@ -103,11 +103,11 @@ def lay_together(
 
 
 def painted(mask: np.ndarray | Tensor, person: Tensor, claims: Sequence[Claim]) -> TargetMask:
-    """The target mask that the caller painted, instead of an automatic one.
+    """A painted target mask, used instead of the automatic one.
 
     mask: uint8 [H,W] region indices, or uint8 [H,W,3] in the colours of `regions.colour_map`; of any
     size.  A pixel of a claimed region belongs to the claiming reference, every other one to the person.
-    Raises BadRequest where it is something else, or nothing but background.
+    Raises BadRequest if it is something else, or only background.
     """
     labels = read_painted(mask)
     side = person.shape[-1]
@@ -146,8 +146,9 @@ def complete(
     """Let the generator fill the gaps.
 
     w_plus: [1,L,D], the person's.  The rows that make F are optimized until the parse of their image
-    matches M where it is claimed; there the background is weighted apart in "realistic" (so that the
-    large area does not outvote the head) and not in "fidelity".  Claimed pixels keep their labels.
+    matches M where it is claimed.  In "realistic" the background's loss is averaged separately, so that its
+    large area does not dominate; in "fidelity" it is not.  Claimed pixels keep their labels.
+    Yields the stage "target mask".
     """
     if not preset.mask_steps or bool(target.claimed.all()):
         return target
@@ -175,9 +176,9 @@ def complete(
 class ParseLoss:
     """Cross-entropy between an image's parse and M (sections 3.2 and 3.4).
 
-    side: px at which it is taken.  mode: "realistic" averages background and all else apart;
-    "fidelity" over all pixels alike.  fill: whether fillings count like claims; if not, a filled pixel
-    only must not be of a removed region.
+    side: px at which it is computed.  mode: "realistic" averages background and other regions separately,
+    "fidelity" all pixels together.  fill: whether fillings count like claims; otherwise a filled pixel may
+    have any region but a removed one.
     """
 
     def __init__(self, pack: PackLike, target: TargetMask, side: int, mode: str, fill: bool):
@@ -216,7 +217,7 @@ def cross_entropy(log_p: Tensor, labels: Tensor, where: Tensor) -> Tensor:
 
 def even(mask: Tensor, smooth: int) -> Tensor:
     """A mask [R,R] with a smoother outline and without specks or small holes: blurred over about
-    ``smooth`` pixels (at 256 px) and cut at one half.  What is too small to survive stays as it is."""
+    ``smooth`` pixels (at 256 px) and thresholded at one half.  A mask too small for that is unchanged."""
     scale = smooth * mask.shape[-1] / 256
     if scale < 0.75 or not bool(mask.any()):
         return mask
@@ -231,9 +232,9 @@ def even(mask: Tensor, smooth: int) -> Tensor:
 
 
 def without_holes(hair: Tensor, features: Tensor) -> Tensor:
-    """Hair without holes that hold nothing of a face: a parser takes a bright strand for skin.
+    """Hair without holes that contain no part of a face: parsers take bright strands for skin.
 
-    hair, features: bool [R,R].  A parting that reaches the forehead is no hole.
+    hair, features: bool [R,R].  A parting that reaches the forehead is not a hole.
     """
     holes, count = label((~hair).cpu().numpy())
     border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
@@ -242,7 +243,7 @@ def without_holes(hair: Tensor, features: Tensor) -> Tensor:
 
 
 def _nearest(labels: Tensor, seeds: Tensor, gaps: Tensor) -> Tensor:
-    """Gaps take the label of the nearest seed; background where there is none."""
+    """Gaps take the label of the nearest seed; background if there is no seed."""
     if not bool(gaps.any()):
         return labels
     if not bool(seeds.any()):

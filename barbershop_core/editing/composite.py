@@ -1,8 +1,8 @@
 """Keeping the original's pixels where nothing changed.
 
-Neither a code nor a generator holds a photo exactly, so wherever neither what was removed nor what
-was added lies, the result shows the original's own pixels, softly joined.  HairFusion measured this as
-the largest single gain of its pipeline; it serves a GAN as well.
+No code reproduces a photo exactly, so outside of regions that were removed or added the result shows the
+original's own pixels, with a soft transition.  HairFusion measured this as the largest single gain of its
+pipeline.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .masks import blur, dilate
 def changed_area(changed: Tensor, smooth: int = 5) -> Tensor:
     """Where the result differs, float [R,R] in 0..1.
 
-    changed: bool [R,R], regions removed or added.  smooth: pixels, at 256 px, by which the area is
-    grown; half of it is the width of the soft border.
+    changed: bool [R,R], regions removed or added.  smooth: pixels, at 256 px, by which the area grows; the
+    soft border is half as wide.
     """
     if not bool(changed.any()):
         return torch.zeros_like(changed, dtype=torch.float32)
@@ -29,7 +29,7 @@ def changed_area(changed: Tensor, smooth: int = 5) -> Tensor:
 
 
 TEXTURE = 0.03
-"""Share of the image's side: what is finer counts as texture of a background."""
+"""Scale below which detail of a background counts as texture, as a share of the image's side."""
 
 
 def keep_pixels(
@@ -43,12 +43,12 @@ def keep_pixels(
     """The result's pixels.
 
     original, generated: [1,3,R,R] in [-1,1].  changed: float [R,R] of `changed_area`.
-    added: bool [R,R], pixels of regions that were asked for.  Beside them, where a change only shows what
-    lay behind (skin, background), the generator's picture is shifted by the difference that it has to the
-    original along the border, so that a forehead goes on in its own tone.
-    uncovered: bool [R,R], background in the changed area; behind: bool [R,R], the original's
-    background.  What is uncovered continues the tones of the background around it and takes the texture
-    alone from the generator, in which removed hair tends to stay as a shadow.
+    added: bool [R,R], pixels of the requested regions.  Outside of them a change only uncovers what lay
+    behind (skin, background); there the generated image is shifted by its difference from the original along
+    the border, so that a forehead continues in its own tone.
+    uncovered: bool [R,R], background in the changed area; behind: bool [R,R], the original's background.
+    Uncovered background continues the tones around it and takes only its texture from the generator, where
+    removed hair tends to leave a shadow.
     """
     known = (changed < 0.02).float()
     fixed = added.float()

@@ -1,4 +1,4 @@
-"""Target masks as files and as paint: region numbers, region colours, strokes over an automatic mask."""
+"""Target masks from files, and painted over an automatic mask: region numbers, region colours, strokes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ def read_mask(path: str | Path) -> np.ndarray:
     ``parse`` writes them.
 
     Returns uint8 [H,W] of indices into REGIONS.
-    Raises BadRequest where the file is no picture, holds other numbers or colours, or has no region
-    besides the background.
+    Raises BadRequest if the file is not an image, contains other numbers or colours, or only background.
     """
     remedy = "Write one with the 'parse' command and repaint it with its own colours."
     try:
@@ -42,7 +41,9 @@ def read_mask(path: str | Path) -> np.ndarray:
             if picture.mode in ("L", "P", "I", "I;16", "1") and picture.getpalette() is None:
                 labels = np.asarray(picture.convert("I"))
                 if labels.max() >= len(REGIONS):
-                    raise BadRequest(f"The mask holds the number {labels.max()}, which is no region.", remedy)
+                    raise BadRequest(
+                        f"The mask holds the number {labels.max()}, which is not a region.", remedy
+                    )
                 labels = labels.astype(np.uint8)
             else:
                 labels, distance = nearest_region(np.asarray(picture.convert("RGB")))

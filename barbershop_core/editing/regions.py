@@ -1,7 +1,7 @@
 """One set of region names for every face parser.
 
-The published parsers number the parts differently (hair is 17 of 19 or 10 of 16); everything after
-this file speaks of ``REGIONS`` only.
+The published parsers number the parts differently (hair is 17 of 19 or 10 of 16); all other files use
+``REGIONS`` only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REGIONS: tuple[str, ...] = (
 )
 
 FACE: tuple[str, ...] = ("skin", "brows", "eyes", "glasses", "nose", "mouth")
-"""What a face swap brings along."""
+"""The regions of a face swap."""
 
 TABLES: dict[str, tuple[str, ...]] = {
     # zllrunning/face-parsing.PyTorch: the order of CelebAMask-HQ's parts
@@ -101,7 +101,7 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
-"""RGB per region, for showing."""
+"""RGB of each region, for display."""
 
 ABSENT = -30.0
 """Log-probability of a region that a parser's table lacks."""
@@ -137,7 +137,7 @@ def region_mask(labels: Tensor, names: str | Iterable[str]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Parser:
-    """A face parser with what it takes to use it.
+    """A face parser with its preprocessing and label table.
 
     net: normalised [B,3,S,S] -> logits [B,classes,S,S]; input_size: S it was trained for, px;
     table: name of its label table; mean, std: of its normalisation, for RGB 0..1 (ImageNet's).
@@ -153,7 +153,7 @@ class Parser:
         classes = getattr(self.net, "n_classes", None)
         if classes is not None and classes != len(region_table(self.table)):
             raise PackError(
-                f"The parser knows {classes} classes, its label table '{self.table}' "
+                f"The parser has {classes} classes, its label table '{self.table}' "
                 f"{len(region_table(self.table))}.",
                 "Name the right table in the pack's manifest.",
             )
@@ -187,8 +187,8 @@ def region_log_probabilities(class_logits: Tensor, table: str) -> Tensor:
 def parse_logits(parser: Parser, image: Tensor, size: int | None = None) -> Tensor:
     """Log-probabilities of the regions, with gradients to the image.
 
-    image: [B,3,H,W] in -1..1.  size: px of the result; ``None`` for the image's own.  A loss should
-    ask for ``parser.input_size``: nothing is gained by more.
+    image: [B,3,H,W] in -1..1.  size: px of the result; ``None`` for the image's own.  More than
+    ``parser.input_size`` adds no information to a loss.
     Returns [B,len(REGIONS),H,W].
     """
     logits = parser.class_logits(image)
@@ -205,7 +205,7 @@ def parse(parser: Parser, image: Tensor, size: int | None = None) -> Tensor:
 
 
 def colour_map(labels: Tensor | np.ndarray) -> np.ndarray:
-    """Region indices [..., H, W] -> uint8 [..., H, W, 3] RGB for showing."""
+    """Region indices [..., H, W] -> uint8 [..., H, W, 3] RGB for display."""
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu().numpy()
     return COLOURS[labels]

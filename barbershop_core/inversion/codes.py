@@ -1,8 +1,8 @@
 """Latent codes of a portrait: W, W+ and F/S.
 
-A code is what an inversion returns and what every edit works on.  `W` and `W+` are rows of style
-vectors; `FS` adds the structure tensor F, the feature map after the 32x32 block, of which the rows
-before `feature_index` are no longer used (Barbershop, section 3.2).
+An inversion returns a code, and every edit works on one.  `W` and `W+` are rows of style vectors; `FS` adds
+the structure tensor F, the feature map after the 32x32 block, which replaces the rows before `feature_index`
+(Barbershop, section 3.2).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SPELLINGS = {"w": "W", "w+": "W+", "wplus": "W+", "w_plus": "W+", "fs": "FS", "
 def space_name(space: str) -> str:
     """The canonical name of a latent space: "W", "W+" or "FS".
 
-    Raises BadRequest where ``space`` is none of them in any spelling.
+    Raises BadRequest for anything else.
     """
     name = _SPELLINGS.get(str(space).strip().lower())
     if name is None:
@@ -39,8 +39,8 @@ class Code:
     w_plus: float32 [1,L,D], the style vectors of every layer; in "FS" the rows from the generator's
         ``feature_index`` on are S, the rows before it keep the W+ code from which F started.
     feature: float32 [1,C,32,32], F; ``None`` outside of "FS".
-    shift: float32 [1,sum of C], what edits in StyleSpace have added to the style vectors of all layers,
-        in the order of ``Generator.styles`` (no row of W+ can say it); ``None`` where there was none.
+    shift: float32 [1,sum of C], added by edits in StyleSpace to the style vectors of all layers, in the order
+        of ``Generator.styles`` (W+ cannot express it); ``None`` if there was no such edit.
     """
 
     space: str
@@ -54,7 +54,7 @@ class Code:
                 f"There is no latent space '{self.space}'.", f"Choose one of: {', '.join(SPACES)}."
             )
         if (self.space == "FS") != (self.feature is not None):
-            raise BadRequest("A code of space FS, and no other, carries the feature map F.")
+            raise BadRequest("A code of space FS has a feature map F, codes of other spaces have none.")
         if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
             raise BadRequest(f"A code's style vectors are [1,L,D], not {list(self.w_plus.shape)}.")
 
@@ -65,7 +65,7 @@ class Code:
         return replace(self, w_plus=self.w_plus.to(device), feature=feature, shift=shift)
 
     def styles(self, generator) -> list[torch.Tensor]:
-        """The style vectors of every layer, one [1,C] each, shifted where edits have shifted them."""
+        """The style vectors of every layer, one [1,C] each, with the shift added."""
         styles = generator.styles(self.w_plus)
         if self.shift is None:
             return styles
@@ -97,7 +97,7 @@ class Code:
 def load(path: str | Path, device: torch.device | str = "cpu") -> Code:
     """Read a code that :meth:`Code.save` wrote.
 
-    Raises BadRequest where the file is missing, cut off or something else.
+    Raises BadRequest if the file is missing, truncated or not a code.
     """
     path = Path(path)
     try:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..networks.resample import shrink
 from ..progress import Steps
+from ..protocols import PackLike
 from .codes import Code, space_name
 from .inversion_presets import InversionPreset
 from .minimise import minimise
@@ -24,10 +25,10 @@ from .project import mean_code, project
 PERCEPTUAL_SIDE = 256  # px at which LPIPS is taken, as published
 
 
-def embed(pack, images: Tensor, space: str, preset: InversionPreset) -> Steps[list[Code]]:
+def embed(pack: PackLike, images: Tensor, space: str, preset: InversionPreset) -> Steps[list[Code]]:
     """Invert aligned portraits.
 
-    images: [B,3,R,R] RGB in [-1,1]; R is the side at which the losses are taken, at most the
+    images: [B,3,R,R] RGB in [-1,1]; R is the side at which the losses are computed, at most the
         generator's.  space: "W", "W+" or "FS".
     Yields a step per iteration (stages "embed W", "embed W+", "embed F/S"); returns a code per image.
     """
@@ -52,7 +53,7 @@ def embed(pack, images: Tensor, space: str, preset: InversionPreset) -> Steps[li
 class _Target:
     """The images to be matched, and LPIPS's features of them."""
 
-    def __init__(self, pack, images: Tensor, preset: InversionPreset):
+    def __init__(self, pack: PackLike, images: Tensor, preset: InversionPreset):
         self.images, self.side, self.preset = images, images.shape[-1], preset
         self.perceptual = pack.perceptual
         self.reference = None
@@ -68,11 +69,13 @@ class _Target:
         return found
 
 
-def _embed_w(pack, target: _Target, w: Tensor, preset: InversionPreset, total: int) -> Steps[Tensor]:
+def _embed_w(
+    pack: PackLike, target: _Target, w: Tensor, preset: InversionPreset, total: int
+) -> Steps[Tensor]:
     """One row for all layers, [B,D] -> [B,D]."""
     w = w.detach().clone().requires_grad_(True)
 
-    def objective(_: int):
+    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         images = pack.generator.synthesis(pack.generator.spread(w), resolution=target.side)
         return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w)}
 
@@ -80,11 +83,11 @@ def _embed_w(pack, target: _Target, w: Tensor, preset: InversionPreset, total: i
     return w.detach()
 
 
-def _embed_w_plus(pack, target: _Target, start: Tensor, preset: InversionPreset) -> Steps[Tensor]:
+def _embed_w_plus(pack: PackLike, target: _Target, start: Tensor, preset: InversionPreset) -> Steps[Tensor]:
     """A row for each layer, [B,L,D] -> [B,L,D] (II2S)."""
     w_plus = start.detach().clone().requires_grad_(True)
 
-    def objective(_: int):
+    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         images = pack.generator.synthesis(w_plus, resolution=target.side)
         return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w_plus)}
 
@@ -92,7 +95,9 @@ def _embed_w_plus(pack, target: _Target, start: Tensor, preset: InversionPreset)
     return w_plus.detach()
 
 
-def _embed_fs(pack, target: _Target, w_plus: Tensor, preset: InversionPreset) -> Steps[tuple[Tensor, Tensor]]:
+def _embed_fs(
+    pack: PackLike, target: _Target, w_plus: Tensor, preset: InversionPreset
+) -> Steps[tuple[Tensor, Tensor]]:
     """F and S from W+: the rows below the generator's ``feature_index`` stay, the others are S.
 
     Returns W+ [B,L,D] with the new S, and F [B,C,32,32].
@@ -104,7 +109,7 @@ def _embed_fs(pack, target: _Target, w_plus: Tensor, preset: InversionPreset) ->
     kept = w_plus[:, :first].detach()
     style = w_plus[:, first:].detach().clone().requires_grad_(True)
 
-    def objective(_: int):
+    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         rows = torch.cat([kept, style], 1)
         images = generator.synthesis(rows, feature=feature, resolution=target.side)
         drift = preset.feature * feature_drift(feature, initial)

@@ -1,8 +1,9 @@
-"""What keeps a code near the codes that the generator knows.
+"""Losses that keep a code close to where it started, or to likely codes.
 
 The P-norm of II2S (Zhu et al., "Improved StyleGAN Embedding: Where are the Good Latents?", 2020,
 equation 2; Barbershop uses it with weight 0.001): the mapping network ends in a leaky ReLU of slope
-0.2; undone, W is nearly Gaussian, and the squared Mahalanobis distance says how usual a code is.
+0.2; once that is undone, W is nearly Gaussian, and the squared Mahalanobis distance measures how unlikely
+a code is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..errors import WeightCorrupt
 
 
 class PNorm(nn.Module):
-    """Statistics of W behind the leaky ReLU, and the distance in them.
+    """Statistics of W before the leaky ReLU, and the distance that they define.
 
     mean [D]; components [D,D], rows are the principal axes; stdev [D] along them.
     """
@@ -57,8 +58,8 @@ class PNorm(nn.Module):
     def fit(cls, w: Tensor, floor: float = 1e-3) -> PNorm:
         """Statistics of samples [N,D] of the mapping network, N well above D.
 
-        floor: smallest standard deviation, as a share of the largest; axes along which W does not
-        vary would otherwise forbid any change.
+        floor: smallest standard deviation, as a share of the largest; without it, axes along which W does
+        not vary would allow no change at all.
         """
         x = F.leaky_relu(w.detach().cpu().double(), 5.0)
         mean = x.mean(0)
@@ -71,7 +72,7 @@ def from_arrays(arrays: Mapping[str, Any]) -> PNorm:
     """Statistics from named arrays or tensors: ``X_mean, X_comp, X_stdev`` as in the published
     ``ffhq_PCA.npz``, or ``mean, components, stdev``.
 
-    Raises errors.WeightCorrupt where they are absent or don't fit together.
+    Raises errors.WeightCorrupt if they are missing or don't fit together.
     """
     for names in (("X_mean", "X_comp", "X_stdev"), ("mean", "components", "stdev")):
         if all(n in arrays for n in names):
@@ -86,6 +87,6 @@ def from_arrays(arrays: Mapping[str, Any]) -> PNorm:
 
 
 def feature_drift(feature: Tensor, start: Tensor) -> Tensor:
-    """Mean squared distance [B] of F [B,C,h,w] from where it began; Barbershop, section 3.3, weight
-    0.1.  (The released code computes it, but never passes F to it.)"""
+    """Mean squared distance [B] of F [B,C,h,w] from its initial value; Barbershop, section 3.3, weight 0.1.
+    (The released code contains it, but never calls it with F.)"""
     return (feature - start).square().flatten(1).mean(1)

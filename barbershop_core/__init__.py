@@ -1,11 +1,12 @@
-"""Portrait editing with generators: hair and face transfer (Barbershop) as a library.
+"""Portrait editing with GANs: hair and faces of other photos (Barbershop), words (StyleCLIP), and head pose,
+expression and light (PIE).
 
 >>> from barbershop_core import Studio, open_pack, run
 >>> studio = Studio(open_pack("studio"))
 >>> result = run(studio.transfer(face=studio.read("me.jpg"), hair_shape=studio.read("her.jpg")))
 >>> result.save("new.png")
 
-Importing this package loads nothing heavy; its names are found when first used.
+Importing this package loads nothing heavy; its names are imported when first used.
 """
 
 from __future__ import annotations

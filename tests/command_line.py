@@ -1,16 +1,50 @@
-"""Runs the command line as people do: as a process of its own, on a small pack."""
+"""Runs the command line on a small pack, each command in a process of its own."""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+SERVER = """
+import importlib, json, os, sys, traceback
+import barbershop_core.studio
+from barbershop_core.__main__ import main
+from barbershop_core.jobs import OPERATIONS
+
+for operation in OPERATIONS.values():
+    importlib.import_module("barbershop_core." + operation.work.partition(":")[0])
+for line in sys.stdin:
+    folder, environment, arguments, streams = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number, path in enumerate(streams, 1):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = end.code
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Imports PyTorch once and forks for each command."""
 
 
 def picture(path: Path, seed: int, size=(96, 128)) -> Path:
@@ -27,12 +61,21 @@ def environment(desk: Path, **more) -> dict[str, str]:
     return kept | more
 
 
+@cache
+def _server() -> subprocess.Popen:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    server = subprocess.Popen([sys.executable, "-c", SERVER], env=environment(Path()), **pipes)
+    atexit.register(server.communicate)  # closes its input, which ends it
+    return server
+
+
 def cli(desk: Path, *arguments, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "barbershop_core", *map(str, arguments)],
-        cwd=desk,
-        env=environment(desk, **more),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    """A command in the folder ``desk``, with more variables of the environment."""
+    server, arguments = _server(), [str(argument) for argument in arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [os.path.join(folder, name) for name in ("out", "err")]
+        request = [str(desk), environment(desk, **more), arguments, streams]
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        out, err = (Path(path).read_bytes().decode() for path in streams)
+    return subprocess.CompletedProcess(arguments, code, out, err)

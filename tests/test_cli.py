@@ -1,4 +1,4 @@
-"""The command line as people meet it: real processes, a small pack, files in a folder."""
+"""The command line: processes on a small pack, with files in a folder."""
 
 import io
 import json
@@ -225,37 +225,12 @@ WRONG = [
     (("evaluate", "hair", "--pairs", "0"), "pairs"),
     (("dance",), "dance"),
 ]
-DRIVER = """
-import json, os, sys, tempfile
-from barbershop_core.__main__ import main
-answers = []
-for arguments in json.loads(sys.argv[1]):
-    with tempfile.TemporaryFile() as words:
-        os.dup2(words.fileno(), 2)
-        sys.stderr = open(2, "w", closefd=False)
-        try:
-            code = main(arguments)
-        except SystemExit as end:
-            code = end.code
-        sys.stderr.flush()
-        words.seek(0)
-        answers.append((code, words.read().decode()))
-print(json.dumps(answers))
-"""
 
 
 def answers(desk: Path, requests, **more) -> list[tuple[int, str]]:
-    """Exit code and stderr of many commands in one process, so that PyTorch is imported once."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, json.dumps([[str(a) for a in r] for r in requests])],
-        cwd=desk,
-        env=environment(desk, **more),
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """Exit code and stderr of many commands."""
+    done = (cli(desk, *request, **more) for request in requests)
+    return [(process.returncode, process.stderr) for process in done]
 
 
 def is_one_sentence(said: str) -> bool:

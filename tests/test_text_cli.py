@@ -1,4 +1,4 @@
-"""The commands text, mapper, directions and repeat as people meet them: real processes on a small pack."""
+"""The commands text, mapper, directions and repeat as processes on a small pack."""
 
 from __future__ import annotations
 

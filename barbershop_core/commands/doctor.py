@@ -1,6 +1,6 @@
-"""What is needed, what is here, and in which state: the data behind ``python -m barbershop_core doctor``.
+"""The report of ``doctor``: what a pack needs, what of it is here, and in which state.
 
-Uses no network, except that choosing a pack on a machine with a GPU asks whether the Hub answers.
+It uses no network, except to ask whether the Hub answers when a pack is chosen on a machine with a GPU.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIBRARIES = (
 
 
 def report(pack_name: str | None = None, device: str = "auto") -> dict[str, Any]:
-    """Everything as JSON-ready data.  Raises PackError for an unknown pack.
+    """The report as JSON-ready data.  Raises PackError for an unknown pack.
 
     Keys: pack (name, title, why, size, working_size), device, python, system, versions, hub, networks (one
     dict a network: role, need, state "here" | "wrong" | "missing", where, checked, file, source, size,
@@ -96,7 +96,7 @@ def _network(manifest: Manifest, network: Network) -> dict[str, Any]:
             "where": "BARBERSHOP_LANDMARKER",
             "path": own,
             "checked": "nothing",
-            "problem": None if here else f"{own} is no file",
+            "problem": None if here else f"{own} is not a file",
         }
     return entry
 

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -232,6 +233,13 @@ def test_closing_a_run_ends_the_work(small, photo):
     running.close()
     with pytest.raises(StopIteration):
         next(running)
+
+
+def test_work_can_be_sent_to_another_process(modules):
+    """As on ZeroGPU, which pickles what a function is called with."""
+    task = modules.gpu.Task("rig", {"face": ("me.png", None)}, {"preset": "fast"}, key=("visit", "id", None))
+    for work in (modules.edits.edit, modules.edits.target_mask, modules.sessions.keep_rig):
+        assert pickle.loads(pickle.dumps((work, task))) == (work, task)
 
 
 def test_examples_are_optional_and_complete_where_they_are(modules, monkeypatch, tmp_path):

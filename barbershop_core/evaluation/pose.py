@@ -25,7 +25,7 @@ from ..inversion.codes import Code
 from ..networks.arcface import identity_embedding
 from ..photo.pixels import from_uint8, to_uint8
 from ..pie.embedding import embed
-from ..pie.face_reader import face_reader
+from ..pie.face_reader import FaceReader, face_reader
 from ..pie.pie_presets import PiePreset, pie_preset
 from ..pie.repose import session_of
 from ..pie.rig_request import RigRequest
@@ -128,15 +128,15 @@ def pose(
 ) -> Steps[dict[str, Any]]:
     """Score the rig, with and without each term of the energy.
 
-    rows: of ``ROWS``; "w_only" and "no_hierarchy" (W+ at once) have the same number of steps as "full";
+    rows: from ``ROWS``; "w_only" and "no_hierarchy" (W+ at once) have the same number of steps as "full";
     "optimize" is the edit without RigNet.  sheet: a PNG of the first portraits.
 
     Returns {"portraits", "seed", "pack", "preset", "scored", "rows", "ceiling", "details", "failures"}.
     Columns, means over the portraits:
 
     - yaw_deg, pitch_deg, roll_deg: distance of the edited picture's head to the truth's.
-    - expression, light: the change of tau that the regressor sees, less the change asked (the truth's), over
-      the change asked, root of the mean squares: 0 is perfect, 1 nothing done.
+    - expression, light: |change of tau - the truth's change| / |the truth's change|, as the regressor reads
+      them, root of the mean squares: 0 is perfect, 1 is no change.
     - identity: cosine of the portrait with the embedded picture; edited_identity: with the edited ones.
     - lpips: of the edited pictures to the truth.  hair_iou: of the hair in their parse with the truth's.
     - others: mean change of all other coefficients of identity, texture and expression (range 2), between the
@@ -279,9 +279,9 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     return scores
 
 
-def _distances(reader, case: Case, seen: dict[str, Theta], own: Theta) -> dict[str, float]:
-    """Errors of pose in degrees against the world's own numbers; of expression and light, the squares of the
-    change seen from ``own`` less the change asked, and of the change asked."""
+def _distances(reader: FaceReader, case: Case, seen: dict[str, Theta], own: Theta) -> dict[str, float]:
+    """Errors of pose in degrees; for expression and light the sums of squares of what the change from ``own``
+    misses of the truth's change ("missed"), and of the truth's change ("asked")."""
     found: dict[str, float] = {}
     start = theta_of(reader.model, torch.from_numpy(case.p)[None])
     for tau, (p, _) in case.truth.items():
@@ -297,7 +297,7 @@ def _distances(reader, case: Case, seen: dict[str, Theta], own: Theta) -> dict[s
     return found
 
 
-def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
+def _against_truth(pack: PackLike, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
     distances, overlaps = [], []
     for tau, image in made.items():
         truth = case.truth[tau][1]
@@ -308,7 +308,7 @@ def _against_truth(pack, case: Case, made: dict[str, torch.Tensor]) -> dict[str,
 
 
 @torch.no_grad()
-def _ceiling(pack, reader, case: Case, image: torch.Tensor) -> dict[str, float]:
+def _ceiling(pack: PackLike, reader: FaceReader, case: Case, image: torch.Tensor) -> dict[str, float]:
     """What the truth's own pictures score."""
     made = {tau: from_uint8(r.image, image.device) for tau, (_, r) in case.truth.items()}
     who = identity_embedding(pack.identity, image)

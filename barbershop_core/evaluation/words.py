@@ -7,8 +7,9 @@ amount; leakage is the mean change of all other attributes relative to that.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,10 @@ def text(
     unknown = [m for m in methods if m not in METHOD.choices]
     if unknown:
         raise BadRequest(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHOD.choices)}.")
-    tasks = [w for w in TASKS if prompts is None or w.prompt in prompts]
+    tasks = [task for task in TASKS if prompts is None or task.prompt in prompts]
     if not tasks:
         raise BadRequest(
-            "None of these prompts is scored.", f"Choose among: {', '.join(w.prompt for w in TASKS)}."
+            "None of these prompts is scored.", f"Choose among: {', '.join(task.prompt for task in TASKS)}."
         )
     check_networks(pack, "regressor")
     return _text(pack, tasks, portraits, seed, preset, methods, sheet)
@@ -131,16 +132,24 @@ def truth_of(task: Task, p: np.ndarray) -> np.ndarray:
     return p
 
 
-def _text(pack, tasks, count, seed, preset, methods, sheet) -> Steps[dict[str, Any]]:
+def _text(
+    pack: PackLike,
+    tasks: Sequence[Task],
+    count: int,
+    seed: int,
+    preset: Any,
+    methods: Sequence[str],
+    sheet: str | Path | None,
+) -> Steps[dict[str, Any]]:
     yield from pack.fetch("regressor")
     known, total = resources.mappers(pack), len(tasks) * count
-    scored: dict[str, dict[str, list]] = {w.prompt: {m: [] for m in methods} for w in tasks}
+    scored: dict[str, dict[str, list]] = {task.prompt: {m: [] for m in methods} for task in tasks}
     shown: dict[str, dict[str, np.ndarray]] = {}
-    truth: dict[str, list[dict[str, float]]] = {w.prompt: [] for w in tasks}
+    truth: dict[str, list[dict[str, float]]] = {task.prompt: [] for task in tasks}
     failures = []
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(pack, CodeCache(folder))
-        for number, (task, k) in enumerate(((w, k) for w in tasks for k in range(count)), 1):
+        for number, (task, k) in enumerate(product(tasks, range(count)), 1):
             p = subjects(task, count, seed)[k]
             portrait = studio.read(png(render(p, min(pack.working_size, LARGEST)).image))
             yield from studio.invert(portrait, "FS", preset)  # once for all methods, not counted
@@ -204,7 +213,9 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: value for name, value in means(rows, COLUMNS).items() if value is not None}
 
 
-def _save_sheet(shown, methods, sheet) -> None:
+def _save_sheet(
+    shown: Mapping[str, Mapping[str, np.ndarray]], methods: Sequence[str], sheet: str | Path
+) -> None:
     blank = np.full_like(next(iter(shown.values()))["portrait"], 255)
     rows = [{name: by.get(name, blank) for name in ("portrait", *methods)} for by in shown.values()]
     Image.fromarray(contact_sheet(rows)).save(sheet)

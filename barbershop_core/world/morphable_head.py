@@ -24,7 +24,6 @@ from .params import GROUPS, INDEX, Portrait
 
 ORIGIN = (0.0, -0.25, 0.80)
 """On the face, between eyes and mouth: FFHQ alignment keeps about this point in place when a head turns."""
-TEXTURE = (*GROUPS["skin"], "hair_lightness", "hair_red", "beard", "dark beard", "glasses")
 HALF_AXIS = 1.40  # of the FFHQ frame of the mean face, world units
 CONVENTION = Convention(
     focal=render.CAMERA_DISTANCE / (2 * HALF_AXIS),
@@ -52,7 +51,10 @@ def face_part() -> tuple[np.ndarray, np.ndarray]:
 
 def coefficients(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Identity [N,14], texture [N,10] and expression [N,5] coefficients of portraits as uniform numbers
-    u [N,P] (see :func:`uniform`)."""
+    u [N,P] (see :func:`uniform`).
+
+    texture: skin (5), hair_lightness, hair_red, beard, beard * hair_lightness, glasses.
+    """
     beard = ((u[:, INDEX["beard"]] - 0.2) / 0.5).clamp(0, 1)
     painted = [u[:, INDEX[name]] for name in (*GROUPS["skin"], "hair_lightness", "hair_red")]
     painted += [beard, beard * u[:, INDEX["hair_lightness"]], (u[:, INDEX["glasses"]] > 0.6).to(u)]

@@ -1,8 +1,8 @@
 """What a portrait is: named numbers, each standard normal, in one vector.
 
-A portrait is ``p`` [P] (P = ``COUNT``).  The generator's input ``z`` [Z] carries ``p`` in its first
-places; StyleGAN2 normalizes z to length sqrt(Z), so the remaining places ("slack") absorb whatever
-length is left and the portrait survives the normalization unchanged (:func:`to_z`, :func:`from_z`).
+A portrait is ``p`` [P] (P = ``COUNT``).  The generator's input ``z`` [Z] begins with ``p``.  StyleGAN2
+normalizes z to length sqrt(Z), so the remaining entries ("slack") are given the length that is left, and the
+normalization does not change the portrait (:func:`to_z`, :func:`from_z`).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ NAMES: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in nam
 COUNT = len(NAMES)
 INDEX = {name: i for i, name in enumerate(NAMES)}
 
-# Colours and light are what the generator's fine layers (W+ rows from 7 on) are taught to carry; all
-# else belongs to the coarse ones, as F and S are divided in Barbershop.
+# What the generator's fine layers (W+ rows from 7 on) learn to control; the coarse ones control all else, as
+# F and S do in Barbershop.
 APPEARANCE: tuple[str, ...] = (
     "skin_tone",
     "skin_warmth",

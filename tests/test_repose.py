@@ -91,6 +91,15 @@ def test_sweep(session, name):
         session.sweep(name, 1)
 
 
+def test_a_sweep_of_the_light_keeps_the_light_asked_for(session, monkeypatch):
+    asked = []
+    still = np.zeros((2, 2, 3), np.uint8)
+    monkeypatch.setattr(type(session), "image", lambda self, **pose: asked.append(pose) or still)
+    run(session.sweep("light", 4, light={"strength": 0.7, "warmth": 0.9}, yaw=3.0))
+    assert {(p["light"].strength, p["light"].warmth, p["yaw"]) for p in asked} == {(0.7, 0.9, 3.0)}
+    assert len({p["light"].azimuth for p in asked}) == 3
+
+
 def test_copy_from_another(studio, monkeypatch):
     with pytest.raises(NoFaceFound, match="copy from"):
         run(studio.repose(portrait(1), like=portrait(2), preset=TINY))

@@ -21,7 +21,7 @@ def regions_of(pack: PackLike, portrait: Portrait) -> np.ndarray:
 
 def parse_photo(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[np.ndarray]:
     """The operation parse: :func:`regions_of` the photo "face"."""
-    yield from pack.download()
+    yield from pack.fetch("parser")
     labels = regions_of(pack, request.portrait)
     yield Step("parse", 1, 1)
     return labels

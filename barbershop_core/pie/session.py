@@ -153,14 +153,15 @@ class RigSession:
         return self._sweep(SWEEP.check(name), FRAMES.check(frames), pose)
 
     def _sweep(self, name: str, frames: int, pose: dict) -> Steps[list[np.ndarray]]:
-        made, base = [], self.light
+        made: list[np.ndarray] = []
+        lamp = light.read(pose.get("light")) or replace(self.light, elevation=25.0, strength=1.2)
         middle = float(self.theta.angles()[0, 0])
         for k in range(frames):
             swing = math.sin(2 * math.pi * k / frames)
             if name == "yaw":  # about the camera's axis, as far as faces turn in the world
                 moved = {"yaw": float(np.clip(25.0 * swing - middle, YAW.low, YAW.high))}
             else:
-                moved = {"light": replace(base, azimuth=60.0 * swing, elevation=25.0, strength=1.2)}
+                moved = {"light": replace(lamp, azimuth=60.0 * swing)}
             made.append(self.image(**{**pose, **moved}))
             yield Step("sweep", k + 1, frames, preview=lambda image=made[-1]: image)
         return made

@@ -15,6 +15,7 @@ from barbershop_core import Studio, open_pack, run
 from barbershop_core.evaluation import hair, words
 from barbershop_core.evaluation.tables import png
 from barbershop_core.evaluation.triples import triples
+from barbershop_core.styleclip.options import METHOD
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,6 @@ def test_hair_is_carried_over(pack):
 def test_prompts_have_their_effect(pack):
     prompts = ("blond hair", "long hair", "smiling", "glasses")
     table = run(words.text(pack, portraits=1, seed=100, prompts=prompts))
-    assert table["failures"] == [] and set(table["rows"]) == set(words.METHODS)
+    assert table["failures"] == [] and set(table["rows"]) == set(METHOD.choices)
     for method, row in table["rows"].items():
         assert row["right"] >= 0.75 and row["leak"] < 0.25 and row["identity"] > 0.7, (method, row)

@@ -291,6 +291,4 @@ def wire() -> None:
     outputs += [gr.JSON(label="scores, recipe, notices", visible=False)]
     button = gr.Button(visible=False)
     for endpoint, controls in inputs.items():
-        button.click(
-            endpoint, controls, outputs, api_name=endpoint.__name__, concurrency_id="gpu", concurrency_limit=1
-        )
+        button.click(endpoint, controls, outputs, api_name=endpoint.__name__, concurrency_id="gpu", concurrency_limit=1)

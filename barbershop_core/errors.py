@@ -73,9 +73,7 @@ class WeightMissing(WeightError):
 class FaceModelMissing(WeightError):
     """The pack has no 3D face model, or no regressor that reads its parameters from a picture."""
 
-    remedy = (
-        "Fetch it with 'python -m barbershop_core download --pack {pack} --all', or use the pack 'studio'."
-    )
+    remedy = "Fetch it with 'python -m barbershop_core download --pack {pack} --all', or use the pack 'studio'."
 
 
 class WeightCorrupt(WeightError):

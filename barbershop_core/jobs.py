@@ -98,13 +98,7 @@ OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
         Operation("transfer", "barbershop.transfer:transfer", hair.TRANSFER),
-        Operation(
-            "swap_face",
-            "barbershop.transfer:swap_face",
-            hair.SWAP_FACE,
-            needs=("into", "face"),
-            person="into",
-        ),
+        Operation("swap_face", "barbershop.transfer:swap_face", hair.SWAP_FACE, needs=("into", "face"), person="into"),
         Operation("target_mask", "barbershop.transfer:target_mask", hair.TARGET_MASK),
         Operation("edit_text", "styleclip.edit_text:edit_text", words.EDIT_TEXT),
         Operation("direction_sliders", "styleclip.edit_text:direction_sliders", words.DIRECTION_SLIDERS),
@@ -240,9 +234,7 @@ def differences(recipe: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]
     """Why ``made`` does not repeat ``recipe`` exactly: other photos, another pack; as sentences."""
     old, new = recipe["photos"], made["photos"]
     changed = [role for role in old if role not in new or new[role]["digest"] != old[role]["digest"]]
-    found = [
-        f"{_capital(photo_name(role))}: not the one of the recipe, so the result differs." for role in changed
-    ]
+    found = [f"{_capital(photo_name(role))}: not the one of the recipe, so the result differs." for role in changed]
     if recipe["pack"] != made["pack"]:
         found.append(f"The recipe was made with another state of the pack '{recipe['pack']['name']}'.")
     return found

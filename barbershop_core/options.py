@@ -40,9 +40,7 @@ class Option:
             return value
         if self.choices:
             if value not in self.choices:
-                raise BadRequest(
-                    f"There is no {self.name} '{value}'.", f"Choose one of: {', '.join(self.choices)}."
-                )
+                raise BadRequest(f"There is no {self.name} '{value}'.", f"Choose one of: {', '.join(self.choices)}.")
         elif self.kind is int:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or value != value // 1:

@@ -71,9 +71,7 @@ def choose_pack(name: str | None = None, device: str = "auto") -> tuple[str, str
 
 
 def open_pack(
-    name_or_manifest_path: str | Path | None = None,
-    device: str = "auto",
-    on_step: Callable[[Step], None] | None = None,
+    name_or_manifest_path: str | Path | None = None, device: str = "auto", on_step: Callable[[Step], None] | None = None
 ) -> Pack:
     """Open a pack by name ("studio", "ffhq", "auto") or by its manifest's path.
 
@@ -95,11 +93,7 @@ class Pack(PackFiles):
     """
 
     def __init__(
-        self,
-        manifest: Manifest,
-        device: torch.device,
-        on_step: Callable[[Step], None] | None = None,
-        why: str = "",
+        self, manifest: Manifest, device: torch.device, on_step: Callable[[Step], None] | None = None, why: str = ""
     ):
         super().__init__(manifest, on_step)
         self.device, self.why, self.name, self.size = device, why, manifest.name, manifest.size
@@ -163,9 +157,7 @@ class Pack(PackFiles):
             return self.file("landmarker")
         path = Path(own).expanduser()
         if not path.is_file():
-            raise WeightMissing(
-                f"BARBERSHOP_LANDMARKER is {own}, which is not a file.", "Correct or unset it."
-            )
+            raise WeightMissing(f"BARBERSHOP_LANDMARKER is {own}, which is not a file.", "Correct or unset it.")
         return path
 
     @property

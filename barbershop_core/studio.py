@@ -190,9 +190,7 @@ class Studio:
         options |= {"prompt": prompt, "method": method}
         return self.start("edit_text", {"face": portrait}, options, previous, paste)
 
-    def direction_sliders(
-        self, portrait: Portrait, previous: Result | None = None, **options: Any
-    ) -> Steps[Sliders]:
+    def direction_sliders(self, portrait: Portrait, previous: Result | None = None, **options: Any) -> Steps[Sliders]:
         """Global directions with sliders.  options: route, preset, seed."""
         return self.start("direction_sliders", {"face": portrait}, options, previous)
 
@@ -223,19 +221,13 @@ class Studio:
         return self.start("repose", {"face": portrait, "like": like}, options, previous, paste)
 
     def rig(
-        self,
-        portrait: Portrait,
-        preset: Any = PRESET.default,
-        previous: Result | None = None,
-        seed: int = SEED.default,
+        self, portrait: Portrait, preset: Any = PRESET.default, previous: Result | None = None, seed: int = SEED.default
     ) -> Steps[RigSession]:
         """Embed a portrait for the rig, once for any number of edits."""
         return self.start("rig", {"face": portrait}, {"preset": preset, "seed": seed}, previous)
 
 
-def _region_photos(
-    regions: Mapping[str, Portrait] | None,
-) -> tuple[dict[str, Portrait | None], dict[str, str] | None]:
+def _region_photos(regions: Mapping[str, Portrait] | None) -> tuple[dict[str, Portrait | None], dict[str, str] | None]:
     """Photos by role and the role of each region."""
     if not regions:
         return {}, None

@@ -53,14 +53,12 @@ def wanted(values: Values) -> tuple[dict[str, Any], dict[str, tuple[str | None, 
         role = SOURCES[values[choice]]
         if given[role][0] is None:
             raise BadRequest(
-                f"The {feature} should come from the {values[choice]}, which is missing.",
-                "Upload it or choose 'keep'.",
+                f"The {feature} should come from the {values[choice]}, which is missing.", "Upload it or choose 'keep'."
             )
         regions[feature] = role
     if not (given["hair_shape"][0] or given["hair_color"][0] or regions):
         raise BadRequest(
-            "There is nothing to change yet.",
-            "Upload a photo for the hair's shape or colour, or choose parts below.",
+            "There is nothing to change yet.", "Upload a photo for the hair's shape or colour, or choose parts below."
         )
     options = {"mode": values[ui.mode], "preset": values[ui.preset], "smooth": values[ui.smooth]}
     return options | {"seed": values[ui.seed], "regions": regions}, given
@@ -128,9 +126,7 @@ def run_swap(values: Values, session: gr.Request) -> Iterator[Updates]:
     def task(visit: Visit) -> gpu.Task:
         face = ui.swap_face.chosen(values)
         if not values[ui.face.image] or face[0] is None:
-            raise BadRequest(
-                "A face swap needs two photos.", "Upload the person above and, here, the face to put in."
-            )
+            raise BadRequest("A face swap needs two photos.", "Upload the person above and, here, the face to put in.")
         photos.begin(visit, values)
         return visit.task("swap_face", {"preset": values[ui.swap_preset]}, {"face": face}, person="into")
 

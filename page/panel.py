@@ -77,9 +77,7 @@ def run(
         _running.remove(visit.folder.name)
 
 
-def edit(
-    session: gr.Request, task: Callable[[Visit], gpu.Task], title: str, timed: str = ""
-) -> Iterator[Updates]:
+def edit(session: gr.Request, task: Callable[[Visit], gpu.Task], title: str, timed: str = "") -> Iterator[Updates]:
     """Run an edit and add its result to the chain.
 
     task: makes the task, given the visit.  title: of the step.  timed: name in ``times``.

@@ -21,9 +21,7 @@ NEUTRAL = "as it is"
 CONTROLS = 12
 """Most sliders of single movements; a pack's face model names the movements."""
 COPIED = (("Pose", "pose"), ("Expression", "expression"), ("Light", "light"))
-NOT_LIVE = (
-    '<p class="notice">This pack has no trained rig yet: the sliders act when you press “Keep this edit”.</p>'
-)
+NOT_LIVE = '<p class="notice">This pack has no trained rig yet: the sliders act when you press “Keep this edit”.</p>'
 
 
 def controls() -> set[Block]:

@@ -84,9 +84,7 @@ def heading(edit: dict) -> str:
 
 def moved_words(count: int) -> str:
     """How many style channels a direction moves at its threshold."""
-    return (
-        "no channel moves: lower the threshold" if not count else f"{count} channel{'s' * (count > 1)} move"
-    )
+    return "no channel moves: lower the threshold" if not count else f"{count} channel{'s' * (count > 1)} move"
 
 
 def add(values: Values, session: gr.Request) -> Iterator[Updates]:
@@ -99,9 +97,7 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
         if not pair["target"]:
             raise BadRequest(*NO_PROMPT)
         if len(edits) == SLOTS:
-            raise BadRequest(
-                f"{SLOTS} directions are stacked already.", "Remove one, or keep this edit first."
-            )
+            raise BadRequest(f"{SLOTS} directions are stacked already.", "Remove one, or keep this edit first.")
         if any(pair.items() <= e.items() for e in edits):
             raise BadRequest("This direction has sliders already.", "Move them, or write something else.")
         photos.begin(visit, values)

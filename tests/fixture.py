@@ -54,11 +54,7 @@ class Fixture:
         if norm is None:
             np.testing.assert_allclose(np.linalg.norm(value), np.linalg.norm(stored), rtol=1e-3)
         else:
-            per_sample = (
-                gradient.flatten(1).norm(dim=1).numpy()
-                if self.io[norm].size > 1
-                else [gradient.norm().item()]
-            )
+            per_sample = gradient.flatten(1).norm(dim=1).numpy() if self.io[norm].size > 1 else [gradient.norm().item()]
             np.testing.assert_allclose(per_sample, self.io[norm], rtol=1e-3)
 
 

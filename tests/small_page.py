@@ -23,21 +23,7 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
     """
     import app
     import endpoints
-    from page import (
-        edits,
-        examples,
-        files,
-        gpu,
-        hair,
-        markup,
-        panel,
-        photos,
-        rig,
-        sessions,
-        times,
-        visits,
-        words,
-    )
+    from page import edits, examples, files, gpu, hair, markup, panel, photos, rig, sessions, times, visits, words
     from page.ui import ui
 
     found = (app, endpoints, edits, examples, files, gpu, hair, markup, panel, photos, rig, sessions, times)

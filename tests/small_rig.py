@@ -37,8 +37,7 @@ def write_small_rig(folder: Path, size: int = 64, rig: bool = True) -> Path:
     path = write_small_pack(folder, size)
     shutil.copy(PACKS / "studio" / "face_model.safetensors", folder)
     save_file(
-        {k: v.contiguous().clone() for k, v in regressor().state_dict().items()},
-        folder / "regressor.safetensors",
+        {k: v.contiguous().clone() for k, v in regressor().state_dict().items()}, folder / "regressor.safetensors"
     )
     if rig:
         torch.manual_seed(5)

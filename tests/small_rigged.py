@@ -30,9 +30,7 @@ def add_rig(manifest: Path, seed: int = 0) -> Path:
     rig = RigNet(generator.n_latent, generator.style_dim, sizes, 4, 8)
     for net in rig.tau.values():
         torch.nn.init.normal_(net.straight.weight, std=0.3)  # moves something that can be seen
-    save_file(
-        {k: v.detach().contiguous() for k, v in rig.state_dict().items()}, folder / "rignet.safetensors"
-    )
+    save_file({k: v.detach().contiguous() for k, v in rig.state_dict().items()}, folder / "rignet.safetensors")
     words = manifest.read_text(encoding="utf-8")
     for role in ("face_model", "regressor", "rignet"):
         if f"[networks.{role}]" not in words:

@@ -36,11 +36,7 @@ def add_words(manifest: Path, seed: int = 0) -> Path:
     text = {"context_length": 32, "vocab_size": 600, "width": 64, "heads": 1, "layers": 1}
     small = clip.build(32, vision, text)
     channels = sum(widths[k] for k in convolutions(len(widths)))
-    table = {
-        "change": torch.randn(channels, 32),
-        "std": torch.rand(sum(widths)) + 0.1,
-        "widths": torch.tensor(widths),
-    }
+    table = {"change": torch.randn(channels, 32), "std": torch.rand(sum(widths)) + 0.1, "widths": torch.tensor(widths)}
     mapper = Mapper(generator.style_dim, tuple(LEVELS)).state_dict()
     files = {
         "clip": ("clip", small.model.state_dict()),
@@ -49,9 +45,7 @@ def add_words(manifest: Path, seed: int = 0) -> Path:
     }
     words = manifest.read_text(encoding="utf-8")
     for role, (kind, state) in files.items():
-        save_file(
-            {k: v.detach().contiguous().clone() for k, v in state.items()}, folder / f"{role}.safetensors"
-        )
+        save_file({k: v.detach().contiguous().clone() for k, v in state.items()}, folder / f"{role}.safetensors")
         if f"[networks.{role}]" not in words:
             words += ROLE.format(role=role, kind=kind)
     manifest.write_text(words, encoding="utf-8")

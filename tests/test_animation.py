@@ -58,8 +58,7 @@ def test_without_any_encoder_it_is_a_gif_and_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("count", "kind", "fps", "word"),
-    [(6, "avi", 12, "format"), (1, "gif", 12, "two frames"), (6, "gif", 0, "second")],
+    ("count", "kind", "fps", "word"), [(6, "avi", 12, "format"), (1, "gif", 12, "two frames"), (6, "gif", 0, "second")]
 )
 def test_bad_requests_get_their_sentence(count, kind, fps, word):
     with pytest.raises(BadRequest, match=word):

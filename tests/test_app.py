@@ -117,9 +117,7 @@ def test_endpoints_and_their_parameters_stay(modules):
         "face_index",
         "like_index",
     ]
-    needed = [
-        p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]
-    ]
+    needed = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]]
     assert needed == ["face"]
     assert all(len(e["returns"]) == 3 and e["description"] for e in named.values())
 

@@ -29,9 +29,7 @@ def test_structure_takes_each_reference_under_its_mask():
 
 def test_structure_of_one_is_that_one():
     feature = torch.randn(1, 4, 32, 32)
-    assert torch.allclose(
-        blend_structure([feature], [torch.ones(64, 64, dtype=torch.bool)]), feature, atol=1e-6
-    )
+    assert torch.allclose(blend_structure([feature], [torch.ones(64, 64, dtype=torch.bool)]), feature, atol=1e-6)
 
 
 @pytest.fixture
@@ -62,9 +60,7 @@ def test_appearance_follows_the_reference(small_pack, scene, wanted):
 def test_regions_may_differ_in_place(small_pack, scene):
     g, a, b, feature = scene
     image = g.synthesis(b, feature=feature)
-    looks = [
-        AppearanceTarget(1, half(SIDE), image, ~half(SIDE))
-    ]  # no pixel in common: the colours still count
+    looks = [AppearanceTarget(1, half(SIDE), image, ~half(SIDE))]  # no pixel in common: the colours still count
     steps = []
     run(blend_appearance(small_pack, feature, [a, b], looks, replace(TINY, blend_steps=10)), steps.append)
     assert "masked LPIPS" not in steps[0].losses and steps[-1].losses["colour"] < steps[0].losses["colour"]

@@ -68,9 +68,7 @@ def test_recipe_of_a_chain_repeats_it_to_the_same_image(studio, small_pack, phot
     assert [step["operation"] for step in recipe.steps(written)] == ["transfer", "swap_face"]
     assert "chain" not in recipe.steps(written)[0]
     again = run(
-        jobs.replay(
-            Studio(small_pack, cache=False), written, [photos["other"], photos["friend"], photos["me"]]
-        )
+        jobs.replay(Studio(small_pack, cache=False), written, [photos["other"], photos["friend"], photos["me"]])
     )
     assert np.array_equal(np.asarray(again.value.image), np.asarray(two.image))
     assert np.array_equal(np.asarray(again.value.pasted), np.asarray(two.pasted))

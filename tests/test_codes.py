@@ -11,9 +11,7 @@ from barbershop_core.inversion import codes
 
 def a_code(seed: int = 0) -> codes.Code:
     generator = torch.Generator().manual_seed(seed)
-    return codes.Code(
-        "FS", torch.randn(1, 12, 16, generator=generator), torch.randn(1, 8, 32, 32, generator=generator)
-    )
+    return codes.Code("FS", torch.randn(1, 12, 16, generator=generator), torch.randn(1, 8, 32, 32, generator=generator))
 
 
 @pytest.mark.parametrize(

@@ -67,18 +67,12 @@ def test_published_alignment_of_a_photo(photos):
 def coordinates(height: int, width: int) -> np.ndarray:
     """A picture whose red and green tell where they are (8 bits over the whole side)."""
     y, x = np.mgrid[:height, :width] + 0.5
-    return (
-        np.stack([x / width * 255, y / height * 255, np.full_like(x, 128)], axis=-1).round().astype(np.uint8)
-    )
+    return np.stack([x / width * 255, y / height * 255, np.full_like(x, 128)], axis=-1).round().astype(np.uint8)
 
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.floats(150, 1100),
-    st.floats(0, 6.28),
-    st.floats(0.42, 0.58),
-    st.floats(0.42, 0.58),
-    st.sampled_from([64, 128]),
+    st.floats(150, 1100), st.floats(0, 6.28), st.floats(0.42, 0.58), st.floats(0.42, 0.58), st.sampled_from([64, 128])
 )
 def test_corners_tell_where_the_pixels_came_from(side, angle, cx, cy, size):
     """Also through the shrink, whose rounding the published quad ignores."""

@@ -75,12 +75,7 @@ def test_sources(tmp_path):
 
 @pytest.mark.parametrize(
     "source",
-    [
-        np.zeros((64, 64, 3)),
-        np.zeros((64, 64, 5), np.uint8),
-        np.zeros((0, 64, 3), np.uint8),
-        np.zeros(64, np.uint8),
-    ],
+    [np.zeros((64, 64, 3)), np.zeros((64, 64, 5), np.uint8), np.zeros((0, 64, 3), np.uint8), np.zeros(64, np.uint8)],
 )
 def test_arrays_that_are_no_pictures(source):
     with pytest.raises(UnsupportedFormat):
@@ -101,9 +96,7 @@ def test_depths_and_modes():
         <= 1
     )
     grey = decode(encoded(PLAIN.convert("L"), "PNG"))
-    assert (grey[..., 0] == grey[..., 2]).all() and np.array_equal(
-        grey[..., 0], np.asarray(PLAIN.convert("L"))
-    )
+    assert (grey[..., 0] == grey[..., 2]).all() and np.array_equal(grey[..., 0], np.asarray(PLAIN.convert("L")))
     palette = decode(encoded(PLAIN.quantize(256), "GIF"))
     assert np.abs(palette.astype(int) - picture()).mean() < 6
     bits = decode(encoded(PLAIN.convert("1"), "PNG"))
@@ -123,12 +116,7 @@ def test_rgb16_png_is_read_in_full_range():
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", 96, 64, 16, 2, 0, 0, 0)
-    data = (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     assert np.abs(decode(data).astype(int) - picture()).max() <= 1
 
 
@@ -275,9 +263,7 @@ SEEDS = [
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.sampled_from(SEEDS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=12)
-)
+@given(st.sampled_from(SEEDS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=12))
 def test_damaged_bytes_never_raise_anything_else(data, damage):
     broken = bytearray(data)
     for where, value in damage:

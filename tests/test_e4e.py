@@ -35,12 +35,7 @@ def narrow(**options):
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {},
-        {"input_size": 128, "coarse": 4, "middle": 2},
-        {"n_latent": 5},
-        {"reduction": None, "style_dim": 24},
-    ],
+    [{}, {"input_size": 128, "coarse": 4, "middle": 2}, {"n_latent": 5}, {"reduction": None, "style_dim": 24}],
 )
 def test_narrow_nets_come_back_from_their_weights(options):
     net = narrow(**options)

@@ -10,14 +10,7 @@ from patience import within
 from PIL import Image
 
 from barbershop_core import photo
-from barbershop_core.errors import (
-    BadRequest,
-    FaceIndexError,
-    FaceTurnedAway,
-    NoFaceFound,
-    PhotoError,
-    PhotoTooSmall,
-)
+from barbershop_core.errors import BadRequest, FaceIndexError, FaceTurnedAway, NoFaceFound, PhotoError, PhotoTooSmall
 from barbershop_core.photo import faces
 from barbershop_core.photo.crop import box_corners, ffhq_quad
 from barbershop_core.photo.decode import decode
@@ -167,9 +160,7 @@ def test_every_photo_is_aligned_or_refused_in_one_sentence(photos, model):
 def test_threads_may_share_the_landmarker(photos, model):
     image = decode(photos / "astronaut.png")
     boxes = []
-    threads = [
-        threading.Thread(target=lambda: boxes.append(faces.find(image, model)[0].box)) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: boxes.append(faces.find(image, model)[0].box)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -183,9 +174,7 @@ def test_threads_may_share_the_landmarker(photos, model):
 
 def gradient(height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
-    return np.stack([x * 255 // width, y * 255 // height, (x + y) * 255 // (height + width)], axis=-1).astype(
-        np.uint8
-    )
+    return np.stack([x * 255 // width, y * 255 // height, (x + y) * 255 // (height + width)], axis=-1).astype(np.uint8)
 
 
 def test_without_a_landmark_file_a_square_passes_as_it_is():
@@ -203,9 +192,7 @@ def test_without_a_landmark_file_the_middle_is_cut_out(height, width):
     side = min(height, width)
     assert portrait.quad[2].tolist() == [left + side, top + side]
     assert abs(left - (width - side) / 2) <= 1 and top <= (height - side) / 2
-    wanted = Image.fromarray(image[int(top) : int(top) + side, int(left) : int(left) + side]).resize(
-        (64, 64), 1
-    )
+    wanted = Image.fromarray(image[int(top) : int(top) + side, int(left) : int(left) + side]).resize((64, 64), 1)
     assert np.abs(portrait.image.astype(int) - np.asarray(wanted)).max() <= 2
     assert "middle" in portrait.notices[0]
 
@@ -245,7 +232,5 @@ def test_tensor_and_digest():
     assert np.array_equal(large, gradient(256, 256))
     assert portrait.digest == photo.read(gradient(256, 256), 128).digest
     assert (
-        portrait.digest
-        != photo.read(gradient(256, 256)[::-1], 128).digest
-        != photo.read(gradient(256, 256), 64).digest
+        portrait.digest != photo.read(gradient(256, 256)[::-1], 128).digest != photo.read(gradient(256, 256), 64).digest
     )

@@ -315,12 +315,7 @@ def child(server, tmp_path, *repos, **environment):
         **environment,
     }
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, *repos],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=tmp_path,
+        [sys.executable, "-c", CHILD, *repos], env=environment, capture_output=True, text=True, timeout=90, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -346,9 +341,7 @@ def test_offline_set_before_import(server, tmp_path):
 def test_two_processes_fetch_one_file(server, tmp_path):
     server.add("good/net", "net.bin", DATA, slow=0.05)
     said = []
-    threads = [
-        threading.Thread(target=lambda: said.append(child(server, tmp_path, "good/net"))) for _ in range(2)
-    ]
+    threads = [threading.Thread(target=lambda: said.append(child(server, tmp_path, "good/net"))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

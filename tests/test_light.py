@@ -96,11 +96,7 @@ def test_a_model_without_names_solves(model):
     """By landmarks alone, the world's head finds the same smile and open mouth."""
     names, model.expression_names = model.expression_names, ()
     try:
-        for name, control in (
-            ("smile", "smile"),
-            ("open mouth", "mouth_open"),
-            ("raised brows", "brow_raise"),
-        ):
+        for name, control in (("smile", "smile"), ("open mouth", "mouth_open"), ("raised brows", "brow_raise")):
             beta = expressions.solved(model, name)[0]
             assert beta[names.index(control)] > 0.2, (name, beta)
         assert expressions.solved(model, "neutral").abs().max() < 1e-6

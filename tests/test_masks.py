@@ -69,9 +69,7 @@ def test_soft_masks_stay_soft():
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.sampled_from([(1, 12, 20), (2, 16, 24), (3, 27, 18), (4, 32, 16), (8, 64, 64)]), st.integers(0, 2**31)
-)
+@given(st.sampled_from([(1, 12, 20), (2, 16, 24), (3, 27, 18), (4, 32, 16), (8, 64, 64)]), st.integers(0, 2**31))
 def test_bicubic_keeps_constants_and_ramps(case, seed):
     factor, h, w = case
     level = np.random.default_rng(seed).uniform(-1, 1)
@@ -90,9 +88,7 @@ def test_bicubic_is_torchs_antialiased_one_inside():
     """torch's antialiased bicubic has the same cubic; only the border rule differs."""
     x = torch.randn(2, 3, 96, 64)
     theirs = torch.nn.functional.interpolate(x, scale_factor=0.5, mode="bicubic", antialias=True)
-    torch.testing.assert_close(
-        bicubic_downsample(x, 2)[..., 3:-3, 3:-3], theirs[..., 3:-3, 3:-3], rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(bicubic_downsample(x, 2)[..., 3:-3, 3:-3], theirs[..., 3:-3, 3:-3], rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError):
         bicubic_downsample(x, 5)
 

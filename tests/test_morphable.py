@@ -202,7 +202,5 @@ def test_translation_is_found_again(published):
 def test_light_goes_both_ways(published):
     model, theta = basel.load(published[1]), published[3]
     torch.testing.assert_close(model.to_light(model.from_light(theta.light)), theta.light)
-    even = model.irradiance(
-        torch.nn.functional.normalize(torch.randn(1, 50, 3), dim=-1), model.neutral().light
-    )
+    even = model.irradiance(torch.nn.functional.normalize(torch.randn(1, 50, 3), dim=-1), model.neutral().light)
     assert math.isclose(even.min(), 1, abs_tol=1e-5) and math.isclose(even.max(), 1, abs_tol=1e-5)

@@ -65,9 +65,7 @@ def test_every_package_is_listed():
 def installed(tmp_path_factory) -> Path:
     """The unpacked wheel, built of a copy so that nothing is left in the checkout."""
     copy, wheels = tmp_path_factory.mktemp("copy") / "barbershop", tmp_path_factory.mktemp("wheels")
-    ignored = shutil.ignore_patterns(
-        "__pycache__", ".*", "venv", "build", "*.egg-info", "examples", "tests", "page"
-    )
+    ignored = shutil.ignore_patterns("__pycache__", ".*", "venv", "build", "*.egg-info", "examples", "tests", "page")
     shutil.copytree(ROOT, copy, ignore=ignored)
     call = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), "."]
     done = subprocess.run(call, cwd=copy, capture_output=True, text=True)

@@ -61,11 +61,7 @@ def test_no_edit_no_change(quad, size, masked):
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    QUADS,
-    st.sampled_from([32, 64, 128]),
-    st.tuples(st.floats(0.2, 0.8), st.floats(0.2, 0.8), st.floats(0.05, 0.3)),
-)
+@given(QUADS, st.sampled_from([32, 64, 128]), st.tuples(st.floats(0.2, 0.8), st.floats(0.2, 0.8), st.floats(0.05, 0.3)))
 def test_outside_of_the_mask_nothing_changes(quad, size, blob):
     p = portrait(scene(), square(*quad), size)
     v, u = (np.mgrid[:size, :size] + 0.5) / size
@@ -108,9 +104,7 @@ def test_a_whole_picture_is_replaced_up_to_its_border():
 
 @pytest.mark.parametrize("side", [40, 128])
 def test_an_aligned_photo_takes_an_edit_of_any_size(side):
-    smooth = np.clip(ndimage.gaussian_filter(scene(256, 256).astype(float), (6, 6, 0)), 0, 255).astype(
-        np.uint8
-    )
+    smooth = np.clip(ndimage.gaussian_filter(scene(256, 256).astype(float), (6, 6, 0)), 0, 255).astype(np.uint8)
     p = photo.read(smooth, 128)
     small = np.asarray(Image.fromarray(smooth).resize((side, side), Image.Resampling.LANCZOS)).astype(int)
     out = photo.paste_back(p, np.clip(small + 40, 0, 255).astype(np.uint8), np.ones((side, side)))

@@ -126,9 +126,7 @@ def test_a_lit_sphere():
 
 def test_a_lamp_is_the_clamped_cosine():
     """Nine coefficients keep the cosine to the few percent that Ramamoorthi and Hanrahan state."""
-    normals = torch.nn.functional.normalize(
-        torch.randn(4000, 3, generator=torch.Generator().manual_seed(1)), dim=1
-    )
+    normals = torch.nn.functional.normalize(torch.randn(4000, 3, generator=torch.Generator().manual_seed(1)), dim=1)
     direction = torch.nn.functional.normalize(torch.tensor([0.3, -0.8, 0.5]), dim=0)
     lit = harmonics.basis(normals) @ harmonics.lamp(direction)
     error = lit - (normals @ direction).clamp_min(0)
@@ -154,16 +152,7 @@ def test_all_of_theta_has_gradients():
 
     x = numbers.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(value(x), x)
-    for k in (
-        3,
-        4,
-        5,
-        6,
-        7,
-        16,
-        25,
-        33,
-    ):  # translation, size, light; turning a smooth ball changes facets only
+    for k in (3, 4, 5, 6, 7, 16, 25, 33):  # translation, size, light; turning a smooth ball changes facets only
         step = torch.zeros_like(numbers)
         step[0, k] = 1e-6
         slope = (value(numbers + step) - value(numbers - step)) / 2e-6

@@ -92,9 +92,9 @@ class Colours(nn.Module):
 
     def forward(self, x):
         logits = torch.full((x.shape[0], 19, *x.shape[2:]), -20.0)
-        raw = x * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) + torch.tensor(
-            [0.485, 0.456, 0.406]
-        ).view(1, 3, 1, 1)
+        raw = x * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) + torch.tensor([0.485, 0.456, 0.406]).view(
+            1, 3, 1, 1
+        )
         logits[:, [1, 17, 4]] = raw * 10  # skin, hair, left eye
         return logits
 

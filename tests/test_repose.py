@@ -20,9 +20,7 @@ from barbershop_core.pie import pie_presets, repose
 from barbershop_core.pie.options import SWEEP
 from barbershop_core.studio import Studio
 
-TINY = replace(
-    pie_presets.FAST, name="tiny", w_steps=1, w_plus_steps=3, edit_every=2, side=24, optimize_steps=2
-)
+TINY = replace(pie_presets.FAST, name="tiny", w_steps=1, w_plus_steps=3, edit_every=2, side=24, optimize_steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -249,9 +247,7 @@ def test_evaluation(pack):
     # the truth, judged as an edit: no distance to itself
     assert table["ceiling"]["lpips"] == 0 and table["ceiling"]["stays"] is None
     first, longer = pose.cases(1, 3, 64), pose.cases(2, 3, 64)
-    assert np.array_equal(first[0].p, longer[0].p) and np.array_equal(
-        first[0].face.image, longer[0].face.image
-    )
+    assert np.array_equal(first[0].p, longer[0].p) and np.array_equal(first[0].face.image, longer[0].face.image)
     for bad in ({"portraits": 0}, {"seed": -1}, {"rows": ("full", "none")}, {"preset": "best"}):
         with pytest.raises(BadRequest):
             pose.pose(pack, **bad)

@@ -21,9 +21,7 @@ from barbershop_core.pie.session import RigSession
 from barbershop_core.training import train_rig
 from barbershop_core.world.morphable_head import theta_of
 
-TINY = replace(
-    pie_presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2
-)
+TINY = replace(pie_presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +55,7 @@ def test_each_row_has_its_own_offset():
 
 def test_training_teaches_and_resumes(pack, tmp_path):
     """A few seconds of training give a rig and its scores; a checkpoint of the same schedule is resumed."""
-    schedule = train_rig.Schedule(
-        minutes=0.08, samples=60, held_out=12, batch=16, picture_every=9, picture_batch=2
-    )
+    schedule = train_rig.Schedule(minutes=0.08, samples=60, held_out=12, batch=16, picture_every=9, picture_batch=2)
     stages: dict[str, int] = {}
 
     def count(step):
@@ -133,8 +129,7 @@ def test_terms(pack):
     reading = reader(image)
     # equation 5: zero exactly where the rig does nothing
     silent = networks.load(
-        "rignet",
-        {k: torch.zeros_like(v) if "weight" in k or "bias" in k else v for k, v in rig.state_dict().items()},
+        "rignet", {k: torch.zeros_like(v) if "weight" in k or "bias" in k else v for k, v in rig.state_dict().items()}
     )
     assert energy.identity(silent, w, reading.theta) == 0 and energy.identity(rig, w, reading.theta) > 0
     # equations 6, 7: the mixed theta is the sample's own if tau is the same
@@ -179,9 +174,7 @@ def test_terms_can_be_switched_off(pack, off, optimizer):
     if off not in ("none", "no rig"):
         preset = replace(preset, **{off: 0.0})
     steps: list = []
-    run(
-        embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset), steps.append
-    )
+    run(embed(pack, reader, None if off == "no rig" else pack.optional("rignet"), image, preset), steps.append)
     assert (off in steps[-1].losses) == (off == "none") or off in ("none", "no rig")
     assert ("edit" in steps[-1].losses) == (off not in ("edit", "no rig"))
 
@@ -198,8 +191,7 @@ def test_corrections_of_a_rig_that_moves_by_half():
     """The rig makes half of every move, and adds an offset: after three corrections 0.5 (1 - 0.8 / 2)^3, a
     ninth of the move, is missing; without corrections it would be half."""
     own = from_flat(
-        torch.zeros(1, 50),
-        {"rotation": 3, "translation": 3, "identity": 4, "texture": 4, "expression": 9, "light": 27},
+        torch.zeros(1, 50), {"rotation": 3, "translation": 3, "identity": 4, "texture": 4, "expression": 9, "light": 27}
     )
 
     class Rig:

@@ -55,9 +55,7 @@ def test_unknown_space_and_preset_of_an_inversion(studio):
 def test_same_again_is_the_same_picture(studio, small_pack):
     def once():
         other = Studio(small_pack, cache=False)
-        return run(
-            other.transfer(face=portrait(1), hair_shape=portrait(2), hair_color=portrait(3), preset=TINY)
-        )
+        return run(other.transfer(face=portrait(1), hair_shape=portrait(2), hair_color=portrait(3), preset=TINY))
 
     a, b = once(), once()
     assert np.array_equal(np.asarray(a.image), np.asarray(b.image))
@@ -103,11 +101,7 @@ def test_result_saves_its_recipe(studio, tmp_path):
         assert saved.size == (200, 200)
     kept = recipe.read_png(path)
     assert kept == json.loads(json.dumps(result.recipe))
-    assert (
-        kept["operation"] == "transfer"
-        and kept["options"]["preset"] == "tiny"
-        and kept["options"]["seed"] == 7
-    )
+    assert kept["operation"] == "transfer" and kept["options"]["preset"] == "tiny" and kept["options"]["seed"] == 7
     assert kept["photos"] == {
         "face": {"digest": face.digest, "face": 0},
         "hair_color": {"digest": portrait(2).digest, "face": 0},
@@ -127,11 +121,7 @@ def test_no_recipe_is_a_sentence(tmp_path):
     plain, text = tmp_path / "plain.png", tmp_path / "text.png"
     picture(1).save(plain)
     text.write_text("no picture")
-    for path, words in (
-        (plain, "no recipe"),
-        (text, "cannot be read"),
-        (tmp_path / "none.png", "cannot be read"),
-    ):
+    for path, words in ((plain, "no recipe"), (text, "cannot be read"), (tmp_path / "none.png", "cannot be read")):
         with pytest.raises(errors.BadRequest, match=words):
             recipe.read_png(path)
 
@@ -194,9 +184,7 @@ def test_published_layout_at_1024(served_ffhq_pack):
 
     faces = [photo.read(picture(seed, 256), pack.size, None) for seed in (1, 2)]
     result = run(
-        Studio(pack, cache=False).transfer(
-            face=faces[0], hair_shape=faces[1], hair_color=faces[1], preset=tiny
-        )
+        Studio(pack, cache=False).transfer(face=faces[0], hair_shape=faces[1], hair_color=faces[1], preset=tiny)
     )
     assert result.image.size == (1024, 1024) and result.code.w_plus.shape == (1, 18, 512)
     assert np.isfinite(result.scores["identity"])

@@ -13,9 +13,7 @@ from barbershop_core.networks.stylegan2 import BlockState, Generator
 NARROW = {4: 24, 8: 16, 16: 20, 32: 12, 64: 8, 128: 6}
 
 
-def make(
-    size=64, style_dim=12, n_mlp=2, channels=NARROW, z_dim=None, seed=0, dtype=torch.float32
-) -> Generator:
+def make(size=64, style_dim=12, n_mlp=2, channels=NARROW, z_dim=None, seed=0, dtype=torch.float32) -> Generator:
     """A generator in which every parameter shows."""
     torch.manual_seed(seed)
     net = Generator(size, style_dim, n_mlp, channels, z_dim).to(dtype)
@@ -130,8 +128,7 @@ def test_stop_at_a_resolution_is_the_partial_sum(resolution):
     images, _ = PlainGenerator(net.state_dict()).partial_images(w_plus)
     calls = []
     hooks = [
-        layer.register_forward_hook(lambda *a: calls.append(a[2][0].shape[-1]))
-        for layer in [net.conv1, *net.convs]
+        layer.register_forward_hook(lambda *a: calls.append(a[2][0].shape[-1])) for layer in [net.conv1, *net.convs]
     ]
     image = net.synthesis(w_plus, resolution=resolution)
     [hook.remove() for hook in hooks]
@@ -243,9 +240,7 @@ def test_frozen_weights_may_change():
     net.load_state_dict(other.state_dict())
     torch.testing.assert_close(net.synthesis(w_plus), other.synthesis(w_plus))
     double = copy.deepcopy(net).double()
-    torch.testing.assert_close(
-        double.synthesis(w_plus.double()).float(), net.synthesis(w_plus), atol=1e-5, rtol=1e-4
-    )
+    torch.testing.assert_close(double.synthesis(w_plus.double()).float(), net.synthesis(w_plus), atol=1e-5, rtol=1e-4)
 
 
 def test_inference_mode_leaves_gradients_possible():

@@ -82,10 +82,7 @@ def test_barbershop_feature_space(opened):
         fixture.check("F", feature[:, ::4])
         fixture.check("F_stats", stats(feature))
         fixture.check("F_skip", net.synthesis(codes, resolution=32))
-        for name, image in (
-            ("image_full", net.synthesis(codes)),
-            ("image_fs", net.synthesis(codes, feature=feature)),
-        ):
+        for name, image in (("image_full", net.synthesis(codes)), ("image_fs", net.synthesis(codes, feature=feature))):
             fixture.check(name, image[..., ::4, ::4])
             fixture.check(f"{name}_stats", stats(image))
     assert net.feature_size == 32 and tuple(feature.shape) == (1, 512, 32, 32)

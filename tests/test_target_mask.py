@@ -10,14 +10,7 @@ from fixture import Fixture
 from small_studio import SIDE, TINY, portrait
 
 from barbershop_core.barbershop.geometry import face_points, residual, similarity, warp, warp_labels
-from barbershop_core.barbershop.target_mask import (
-    Claim,
-    cross_entropy,
-    even,
-    lay_together,
-    painted,
-    read_painted,
-)
+from barbershop_core.barbershop.target_mask import Claim, cross_entropy, even, lay_together, painted, read_painted
 from barbershop_core.editing.regions import REGIONS, colour_map, region_index
 from barbershop_core.errors import BadRequest
 from barbershop_core.progress import run
@@ -147,9 +140,7 @@ def test_similarity_knows_rotation():
     turned = torch.rot90(person, 1)
     assert torch.equal(similarity(turned, person), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))  # not plausible
     angle = 0.2
-    around = torch.tensor(
-        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=torch.float32
-    )
+    around = torch.tensor([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=torch.float32)
     matrix = torch.cat([around, (0.5 - around @ torch.tensor([0.5, 0.5]))[:, None]], 1)
     tilted = warp_labels(person, matrix)  # tilted(p) = person(matrix p)
     found = similarity(person, tilted)

@@ -25,12 +25,7 @@ def drawn(hair_rows: int) -> np.ndarray:
 def test_presets_hold_the_published_numbers():
     released = presets.RELEASED
     assert (released.mask_steps, released.align_steps, released.align_style_steps) == (160, 140, 100)
-    assert (released.blend_steps, released.blend_lr, released.style, released.cross_entropy) == (
-        400,
-        0.01,
-        4e4,
-        1.0,
-    )
+    assert (released.blend_steps, released.blend_lr, released.style, released.cross_entropy) == (400, 0.01, 4e4, 1.0)
     assert (presets.PAPER.align_style_steps, presets.PAPER.blend_steps) == (100, 600)
     assert list(presets.PRESETS) == ["fast", "paper", "released"]
 
@@ -43,11 +38,7 @@ def test_stages_are_named_as_in_the_paper(studio):
     steps = []
     result = run(
         studio.transfer(
-            face=portrait(1),
-            hair_shape=portrait(2),
-            hair_color=portrait(3),
-            mask=drawn(24),
-            preset=PUBLISHED_TINY,
+            face=portrait(1), hair_shape=portrait(2), hair_color=portrait(3), mask=drawn(24), preset=PUBLISHED_TINY
         ),
         steps.append,
     )
@@ -122,13 +113,7 @@ def test_any_regions_from_any_number_of_photos(studio):
             regions={"nose": portrait(3), "Mouth": portrait(4), "hair": portrait(5)},
         )
     )
-    assert set(result.recipe["inputs"]) == {
-        "face",
-        "hair_color",
-        "region nose",
-        "region mouth",
-        "region hair",
-    }
+    assert set(result.recipe["inputs"]) == {"face", "hair_color", "region nose", "region mouth", "region hair"}
     assert {"nose", "mouth", "hair"} <= set(result.masks)
 
 
@@ -141,8 +126,6 @@ def test_face_swap_claims_the_face(studio):
 
 @pytest.mark.parametrize("mode", ["realistic", "fidelity"])
 def test_automatic_mask_in_both_modes(studio, mode):
-    result = run(
-        studio.transfer(face=portrait(1), hair_shape=portrait(4), mode=mode, smooth=0, preset=PUBLISHED_TINY)
-    )
+    result = run(studio.transfer(face=portrait(1), hair_shape=portrait(4), mode=mode, smooth=0, preset=PUBLISHED_TINY))
     assert result.masks["target"].shape == (SIDE, SIDE) and result.masks["changed"].dtype == np.float32
     assert result.recipe["settings"]["mode"] == mode

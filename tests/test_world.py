@@ -202,9 +202,7 @@ def test_pose_turns_where_it_says():
         middle[yaw] = marks[30, 0] - (marks[36:42].mean(0) + marks[42:48].mean(0))[0] / 2
     assert middle[-1.5] < -2 and abs(middle[0.0]) < 0.5 and middle[1.5] > 2
     theta = render(person(yaw=1.0, pitch=-1.0, roll=0.5), 32).theta
-    np.testing.assert_allclose(
-        theta[:3], np.radians(Portrait(person(yaw=1.0, pitch=-1.0, roll=0.5)).angles), rtol=1e-5
-    )
+    np.testing.assert_allclose(theta[:3], np.radians(Portrait(person(yaw=1.0, pitch=-1.0, roll=0.5)).angles), rtol=1e-5)
 
 
 # captions ----------------------------------------------------------------------------------------
@@ -330,9 +328,7 @@ def test_rasterizer_agrees_with_brute_force(seed):
     two_sided = rng.random(count) < 0.5
     pixel, triangle, weight = (
         a.numpy()
-        for a in visible_triangles(
-            torch.from_numpy(screen), torch.from_numpy(faces), torch.from_numpy(two_sided), size
-        )
+        for a in visible_triangles(torch.from_numpy(screen), torch.from_numpy(faces), torch.from_numpy(two_sided), size)
     )
     found = np.full(size * size, -1)
     found[pixel] = triangle

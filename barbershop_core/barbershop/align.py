@@ -48,9 +48,7 @@ def align(
     seen = shrink(image, preset.side)
     style_reference = known = None
     if preset.align_style_steps:
-        style_reference = pack.perceptual.style_reference(
-            seen, shrink(own_region.float()[None, None], preset.side)
-        )
+        style_reference = pack.perceptual.style_reference(seen, shrink(own_region.float()[None, None], preset.side))
     if preset.keep and bool(kept.any()):
         known = pack.perceptual.reference(seen, (kept_small > 0.5).float())
 
@@ -59,9 +57,9 @@ def align(
         found = {"cross entropy": preset.cross_entropy * fit(picture)}
         small = shrink(picture, preset.side)
         if known is not None:
-            distance = (
-                (small - seen).square().mean(1, keepdim=True) * kept_small
-            ).sum() / kept_small.sum().clamp_min(1)
+            distance = ((small - seen).square().mean(1, keepdim=True) * kept_small).sum() / kept_small.sum().clamp_min(
+                1
+            )
             found["keep"] = preset.keep * (2 * distance + pack.perceptual.lpips(small, known).mean())
         if style:
             region = shrink(mine.float()[None, None], preset.side)
@@ -69,12 +67,8 @@ def align(
         return picture, found
 
     variables = [(coarse, preset.align_lr)]
-    yield from minimise(
-        "align", preset.align_steps, variables, lambda _: losses(style=False), **preset.schedule
-    )
-    yield from minimise(
-        "align", preset.align_style_steps, variables, lambda _: losses(style=True), **preset.schedule
-    )
+    yield from minimise("align", preset.align_steps, variables, lambda _: losses(style=False), **preset.schedule)
+    yield from minimise("align", preset.align_style_steps, variables, lambda _: losses(style=True), **preset.schedule)
     return torch.cat([coarse.detach(), rest], 1)
 
 

@@ -83,9 +83,7 @@ def composite(
         generated = code.synthesis(pack.generator, person.image.shape[-1])
     wanted = [*_given(assignment.structure), *_given(assignment.appearance)]
     added = region_mask(target.labels, wanted)
-    changed = changed_area(
-        (target.labels != person.labels) | added | region_mask(person.labels, wanted), smooth
-    )
+    changed = changed_area((target.labels != person.labels) | added | region_mask(person.labels, wanted), smooth)
     behind, uncovered = person.labels == 0, (target.labels == 0) & (changed > 0)
     image = keep_pixels(person.image, generated, changed, added, uncovered, behind)
     return Composite(image.clamp(-1, 1), generated, code, target, changed)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ..options import PRESET, SEED, Option
 
-MODE = Option(
-    "mode", "realistic", "how areas that no photo claims are filled", str, ("realistic", "fidelity")
-)
+MODE = Option("mode", "realistic", "how areas that no photo claims are filled", str, ("realistic", "fidelity"))
 SMOOTH = Option(
     "smooth", 5, "softness of the mask's borders, in pixels at 256 px", float, low=0, high=40, unit="pixels"
 )

@@ -67,9 +67,7 @@ class TargetMask:
         return self.labels == region_index(name)
 
 
-def lay_together(
-    person: Tensor, claims: Sequence[Claim], smooth: int = 5, mode: str = "realistic"
-) -> TargetMask:
+def lay_together(person: Tensor, claims: Sequence[Claim], smooth: int = 5, mode: str = "realistic") -> TargetMask:
     """Lay the claimed regions onto the person's label map and fill what is left.
 
     person: long [R,R].  smooth: pixels, at 256 px, over which outlines of claims are smoothed.
@@ -91,9 +89,7 @@ def lay_together(
         mask &= ~(region_mask(labels, [name for name in over if name not in removed]) & claimed)
         labels[mask], owner[mask], claimed[mask] = region_index(claim.region), claim.source, True
     gaps = ~claimed
-    seeds = claimed & region_mask(
-        labels, [name for name in _SPREADING if name not in removed or name == "skin"]
-    )
+    seeds = claimed & region_mask(labels, [name for name in _SPREADING if name not in removed or name == "skin"])
     filled = _nearest(labels, seeds, gaps)
     hair = [claim for claim in claims if claim.region == "hair"]
     if mode == "realistic" and hair:
@@ -111,9 +107,7 @@ def painted(mask: np.ndarray | Tensor, person: Tensor, claims: Sequence[Claim]) 
     """
     labels = read_painted(mask)
     side = person.shape[-1]
-    labels = (
-        F.interpolate(labels[None, None].float(), (side, side), mode="nearest")[0, 0].long().to(person.device)
-    )
+    labels = F.interpolate(labels[None, None].float(), (side, side), mode="nearest")[0, 0].long().to(person.device)
     owner = torch.zeros_like(labels)
     for claim in claims:
         owner[region_mask(labels, claim.region)] = claim.source
@@ -128,9 +122,7 @@ def read_painted(mask: np.ndarray | Tensor) -> Tensor:
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
         array, _ = nearest_region(array[..., :3])
     elif array.ndim != 2 or array.dtype.kind not in "uib" or min(array.shape) < 8:
-        raise BadRequest(
-            f"A painted mask cannot have the shape {list(array.shape)} and type {array.dtype}.", remedy
-        )
+        raise BadRequest(f"A painted mask cannot have the shape {list(array.shape)} and type {array.dtype}.", remedy)
     if array.min() < 0 or array.max() >= len(REGIONS):
         raise BadRequest(
             f"The painted mask holds {array.min()}..{array.max()}, regions are 0..{len(REGIONS) - 1}.", remedy
@@ -161,9 +153,7 @@ def complete(
         image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
         return image, {"cross entropy": preset.cross_entropy * fit(image)}
 
-    yield from minimise(
-        "target mask", preset.mask_steps, [(coarse, preset.mask_lr)], objective, **preset.schedule
-    )
+    yield from minimise("target mask", preset.mask_steps, [(coarse, preset.mask_lr)], objective, **preset.schedule)
     with torch.no_grad():
         image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
         log_p = parse_logits(pack.parser, image)[0]

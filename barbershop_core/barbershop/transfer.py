@@ -121,14 +121,10 @@ def _expanded(regions: Mapping[str, str]) -> dict[str, str]:
 # --- the work ---------------------------------------------------------------------------------
 
 
-def _target_mask(
-    pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources
-) -> Steps[np.ndarray]:
+def _target_mask(pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources) -> Steps[np.ndarray]:
     preset, options = transfer_preset(request.options["preset"]), request.options
     references, assignment = yield from read(pack, cache, request, sources, preset, space="W+")
-    target, _ = yield from make_target(
-        pack, references, assignment, preset, options["mode"], options["smooth"], None
-    )
+    target, _ = yield from make_target(pack, references, assignment, preset, options["mode"], options["smooth"], None)
     return target.labels.to("cpu", torch.uint8).numpy()
 
 
@@ -140,9 +136,7 @@ def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources
     for notice in notices:
         yield Step("parse", len(references), len(references), notice=notice)
     made = yield from timer(
-        composite(
-            pack, references, assignment, preset, options["mode"], options["smooth"], options.get("mask")
-        )
+        composite(pack, references, assignment, preset, options["mode"], options["smooth"], options.get("mask"))
     )
     pixels = to_uint8(made.image)[0].numpy()
     changed = made.changed.cpu().numpy().astype(np.float32)
@@ -160,11 +154,7 @@ def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources
         Image.fromarray(pixels),
         pasted,
         made.code.to("cpu"),
-        {
-            "target": labels,
-            "changed": changed,
-            **{name: mask for name, mask in present.items() if mask.any()},
-        },
+        {"target": labels, "changed": changed, **{name: mask for name, mask in present.items() if mask.any()}},
         {**scores, "losses": timer.losses, "seconds": timer.seconds},
         recipe.make(request, pack),
         (*request.portrait.notices, *notices),

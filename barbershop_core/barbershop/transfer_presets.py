@@ -65,9 +65,7 @@ class TransferPreset:
 
 
 # Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.
-PAPER = TransferPreset(
-    "paper", inversion_presets.PAPER, align_steps=0, align_style_steps=100, blend_steps=600
-)
+PAPER = TransferPreset("paper", inversion_presets.PAPER, align_steps=0, align_style_steps=100, blend_steps=600)
 
 # main.py of ZPdesu/Barbershop: target mask 80 + 80, align_steps1 140, align_steps2 100, blend_steps
 # 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.

@@ -47,9 +47,7 @@ def turn(pack: PackLike, w_plus: Tensor, image: Tensor, preset: TransferPreset) 
         return turned, {"pose": distance, "distance": preset.distance * offset.square().mean()}
 
     variables = [(offset, preset.pose_lr)]
-    yield from minimise(
-        "align", preset.pose_steps, variables, objective, optimizer=EvenAdam, **preset.schedule
-    )
+    yield from minimise("align", preset.pose_steps, variables, objective, optimizer=EvenAdam, **preset.schedule)
     return moved().detach()
 
 

@@ -20,10 +20,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_common(
-    parser: argparse.ArgumentParser,
-    run: Callable[..., Any],
-    output: str = argparse.SUPPRESS,
-    preset: bool = True,
+    parser: argparse.ArgumentParser, run: Callable[..., Any], output: str = argparse.SUPPRESS, preset: bool = True
 ) -> None:
     """Options of every command.  run: carries it out.  output: help of ``-o``, hidden by default."""
     group = parser.add_argument_group("common options")

@@ -104,8 +104,6 @@ def _lines(rows: dict[str, dict[str, float]]) -> str:
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     lines = [f"{'':<12}" + "".join(f"{c:>12}" for c in columns)]
     for name, row in rows.items():
-        cells = [
-            f"{row[c]:>12.3f}" if isinstance(row.get(c), (int, float)) else f"{'-':>12}" for c in columns
-        ]
+        cells = [f"{row[c]:>12.3f}" if isinstance(row.get(c), (int, float)) else f"{'-':>12}" for c in columns]
         lines.append(f"{name:<12}" + "".join(cells))
     return "\n".join(lines)

@@ -51,9 +51,7 @@ def add(commands) -> None:
 
 
 def _add_training(parser, run, minutes: float, samples: int, output: str) -> None:
-    parser.add_argument(
-        "--minutes", type=float, default=minutes, help=f"of all runs together (default {minutes})"
-    )
+    parser.add_argument("--minutes", type=float, default=minutes, help=f"of all runs together (default {minutes})")
     parser.add_argument(
         "--samples", type=int, default=samples, help=f"generated portraits to learn from (default {samples})"
     )

@@ -57,9 +57,7 @@ def check(previous: Any, pack: PackLike) -> None:
     if previous is None:
         return
     if not isinstance(previous, Result):
-        raise BadRequest(
-            "What was given as the previous edit is not a result.", "Give what an edit returned."
-        )
+        raise BadRequest("What was given as the previous edit is not a result.", "Give what an edit returned.")
     code, g = previous.code, pack.generator
     if previous.image.width != pack.working_size or code.w_plus.shape[1:] != (g.n_latent, g.style_dim):
         raise BadRequest("The previous edit was made with another pack.", "Use the pack it was made with.")

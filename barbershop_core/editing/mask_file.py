@@ -41,9 +41,7 @@ def read_mask(path: str | Path) -> np.ndarray:
             if picture.mode in ("L", "P", "I", "I;16", "1") and picture.getpalette() is None:
                 labels = np.asarray(picture.convert("I"))
                 if labels.max() >= len(REGIONS):
-                    raise BadRequest(
-                        f"The mask holds the number {labels.max()}, which is not a region.", remedy
-                    )
+                    raise BadRequest(f"The mask holds the number {labels.max()}, which is not a region.", remedy)
                 labels = labels.astype(np.uint8)
             else:
                 labels, distance = nearest_region(np.asarray(picture.convert("RGB")))

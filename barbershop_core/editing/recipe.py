@@ -69,9 +69,7 @@ def options_of(step: Mapping[str, Any]) -> dict[str, Any]:
             picture = Image.open(io.BytesIO(base64.b64decode(options["mask"])))
             options["mask"] = np.asarray(picture.convert("L"))
         except (OSError, ValueError) as error:
-            raise BadRequest(
-                "The mask in the recipe is damaged.", "Give the PNG as it was downloaded."
-            ) from error
+            raise BadRequest("The mask in the recipe is damaged.", "Give the PNG as it was downloaded.") from error
     return options
 
 

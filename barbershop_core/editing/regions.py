@@ -153,8 +153,7 @@ class Parser:
         classes = getattr(self.net, "n_classes", None)
         if classes is not None and classes != len(region_table(self.table)):
             raise PackError(
-                f"The parser has {classes} classes, its label table '{self.table}' "
-                f"{len(region_table(self.table))}.",
+                f"The parser has {classes} classes, its label table '{self.table}' {len(region_table(self.table))}.",
                 "Name the right table in the pack's manifest.",
             )
 

@@ -51,14 +51,10 @@ def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
     """The page's line under each preset: "fast" as measured here, the others estimated from it."""
     fast = [row["scores"]["seconds"]["total"] for row in rows if "hair_shape" in row and "hair_color" in row]
     seconds = sum(fast) / len(fast)
-    lines = {
-        "fast": f"About {_rounded(seconds)} for three new photos (measured on {where}); known ones faster."
-    }
+    lines = {"fast": f"About {_rounded(seconds)} for three new photos (measured on {where}); known ones faster."}
     for preset in ("released", "paper"):
         guess = seconds * passes(preset) / passes("fast")
-        lines[preset] = (
-            f"At least {_rounded(guess)} for three new photos (estimated from its steps, on {where})."
-        )
+        lines[preset] = f"At least {_rounded(guess)} for three new photos (estimated from its steps, on {where})."
     return lines
 
 
@@ -88,10 +84,7 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
     save_png(folder / f"{number}-photo.png", result.pasted, result.recipe)
     mask = Image.fromarray(colour_map(result.masks["target"])).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     mask.quantize(16).save(folder / f"{number}-mask.png", optimize=True)
-    _card(
-        [folder / file for file in files.values()] + [folder / f"{number}-photo.png"],
-        folder / f"{number}-card.png",
-    )
+    _card([folder / file for file in files.values()] + [folder / f"{number}-photo.png"], folder / f"{number}-card.png")
     made = {"result": f"{number}-result.png", "pasted": f"{number}-photo.png", "mask": f"{number}-mask.png"}
     return {"title": title, **files, **made, "card": f"{number}-card.png", "scores": result.scores}
 
@@ -112,9 +105,7 @@ def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
 
 def _strip(cards: list[Path], path: Path) -> None:
     pictures = [Image.open(card) for card in cards[:3]]
-    strip = Image.new(
-        "RGB", (sum(p.width for p in pictures) + 16 * (len(pictures) - 1), pictures[0].height), "white"
-    )
+    strip = Image.new("RGB", (sum(p.width for p in pictures) + 16 * (len(pictures) - 1), pictures[0].height), "white")
     left = 0
     for picture in pictures:
         strip.paste(picture, (left, 0))
@@ -124,9 +115,7 @@ def _strip(cards: list[Path], path: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", default="studio")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--out", type=Path, default=FOLDER)

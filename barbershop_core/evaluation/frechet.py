@@ -17,8 +17,7 @@ from ..networks.perceptual import Perceptual
 from ..weights.local import offline
 
 INCEPTION = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-    "weights-inception-2015-12-05-6726825d.pth"
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 DIGEST = "6726825d"  # the first digits of its sha256
 

@@ -62,12 +62,7 @@ def hair(
 
 
 def _hair(
-    studio: Studio,
-    pairs: int,
-    seed: int,
-    preset: TransferPreset,
-    drawn: Iterable[Triple],
-    sheet: str | Path | None,
+    studio: Studio, pairs: int, seed: int, preset: TransferPreset, drawn: Iterable[Triple], sheet: str | Path | None
 ) -> Steps[dict[str, Any]]:
     details: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []

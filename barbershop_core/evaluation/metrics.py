@@ -88,9 +88,7 @@ def masked_psnr(one: np.ndarray, two: np.ndarray, mask: np.ndarray) -> float | N
     return float(min(100.0, 10 * np.log10(255.0**2 / max(error, 1e-12))))
 
 
-def colour_difference(
-    image: np.ndarray, hair: np.ndarray, truth: np.ndarray, true_hair: np.ndarray
-) -> float | None:
+def colour_difference(image: np.ndarray, hair: np.ndarray, truth: np.ndarray, true_hair: np.ndarray) -> float | None:
     """CIEDE2000 between the mean Lab colours of hair in a picture and in the truth.
 
     Both means are over the pixels that are hair in both (so that light and shade are the same), or, where

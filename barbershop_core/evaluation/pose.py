@@ -57,16 +57,7 @@ COLUMNS = (
     "psnr",
     "seconds",
 )
-ROWS = (
-    "full",
-    "no_identity",
-    "no_edit",
-    "no_invariance",
-    "no_recognition",
-    "w_only",
-    "no_hierarchy",
-    "optimize",
-)
+ROWS = ("full", "no_identity", "no_edit", "no_invariance", "no_recognition", "w_only", "no_hierarchy", "optimize")
 SHEET_ROWS = 8
 
 
@@ -103,8 +94,7 @@ def cases(count: int, seed: int, size: int) -> list[Case]:
     """
     if count < 1 or seed < 0:
         raise BadRequest(
-            f"{count} portraits with seed {seed} cannot be drawn.",
-            "Give at least one portrait and a seed from 0 on.",
+            f"{count} portraits with seed {seed} cannot be drawn.", "Give at least one portrait and a seed from 0 on."
         )
     drawn = params.sample(2 * count, FIRST_SEED + seed).reshape(count, 2, -1)
     side, found = min(size, LARGEST), []
@@ -240,9 +230,7 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
 
 def _asked(session: RigSession, case: Case, tau: str) -> Theta:
     """The portrait's theta with the change of tau that the truth has; a pose as it is in the truth."""
-    own, truth = (
-        theta_of(session.reader.model, torch.from_numpy(p)[None]) for p in (case.p, case.truth[tau][0])
-    )
+    own, truth = (theta_of(session.reader.model, torch.from_numpy(p)[None]) for p in (case.p, case.truth[tau][0]))
     if tau == "pose":
         return session.theta.with_tau(tau, truth.tau(tau))
     return session.theta.with_tau(tau, session.theta.tau(tau) + truth.tau(tau) - own.tau(tau))

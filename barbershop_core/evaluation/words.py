@@ -114,9 +114,7 @@ def subjects(task: Task, count: int, seed: int) -> np.ndarray:
     found, block = [], 0
     while len(found) < count:
         drawn = params.sample(4 * count + 16, FIRST_SEED + 50 * seed + block)
-        value = task.sign * np.array(
-            [params.uniform(float(v)) for v in drawn[:, params.INDEX[task.attribute]]]
-        )
+        value = task.sign * np.array([params.uniform(float(v)) for v in drawn[:, params.INDEX[task.attribute]]])
         found += list(drawn[value < task.absent])
         block += 1
     return np.stack(found[:count])
@@ -213,9 +211,7 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: value for name, value in means(rows, COLUMNS).items() if value is not None}
 
 
-def _save_sheet(
-    shown: Mapping[str, Mapping[str, np.ndarray]], methods: Sequence[str], sheet: str | Path
-) -> None:
+def _save_sheet(shown: Mapping[str, Mapping[str, np.ndarray]], methods: Sequence[str], sheet: str | Path) -> None:
     blank = np.full_like(next(iter(shown.values()))["portrait"], 255)
     rows = [{name: by.get(name, blank) for name in ("portrait", *methods)} for by in shown.values()]
     Image.fromarray(contact_sheet(rows)).save(sheet)

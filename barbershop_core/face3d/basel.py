@@ -206,7 +206,5 @@ def _tensor(value: Any) -> Tensor:
 def theta_of(coefficients: Tensor) -> Theta:
     """Theta from Deep3DFaceRecon's 257 numbers [B,257]: identity 80, expression 64, texture 80, angles 3,
     light 27, translation 3."""
-    identity, expression, texture, rotation, light, translation = coefficients.split(
-        (80, 64, 80, 3, 27, 3), 1
-    )
+    identity, expression, texture, rotation, light, translation = coefficients.split((80, 64, 80, 3, 27, 3), 1)
     return Theta(rotation, translation, identity, texture, expression, light)

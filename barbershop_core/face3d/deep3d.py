@@ -48,9 +48,7 @@ class Face3D(nn.Module):
         at = (torch.arange(SIDE, device=image.device, dtype=image.dtype) + 0.5) / SIDE * side
         x, y = (2 * (start + at) - 1 for start in (left, top))
         grid = torch.stack([x[None].expand(SIDE, -1), y[:, None].expand(-1, SIDE)], -1)
-        crop = F.grid_sample(
-            image, grid.expand(len(image), -1, -1, -1), padding_mode="border", align_corners=False
-        )
+        crop = F.grid_sample(image, grid.expand(len(image), -1, -1, -1), padding_mode="border", align_corners=False)
         theta = theta_of(self(crop / 2 + 0.5))
         marks = model.shares(theta) * side + torch.tensor([left, top]).to(image)
         return replace(theta, translation=model.solve_translation(theta, marks * SIDE, SIDE).translation)

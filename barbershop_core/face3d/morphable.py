@@ -70,9 +70,7 @@ class Morphable(nn.Module):
     expression_names: of the expression coefficients, if each has a meaning of its own; else empty.
     """
 
-    def __init__(
-        self, state: Mapping[str, Tensor], convention: Convention, expression_names: tuple[str, ...] = ()
-    ):
+    def __init__(self, state: Mapping[str, Tensor], convention: Convention, expression_names: tuple[str, ...] = ()):
         super().__init__()
         state = dict(state)
         for name, value in _defaults(state).items():
@@ -100,8 +98,7 @@ class Morphable(nn.Module):
         even = zero.new_zeros(9)
         even[0] = 1 / harmonics.NORMS[0]
         return replace(
-            from_flat(zero, self.sizes),
-            light=self.to_light(even[:, None].expand(9, 3)).expand(batch, -1).clone(),
+            from_flat(zero, self.sizes), light=self.to_light(even[:, None].expand(9, 3)).expand(batch, -1).clone()
         )
 
     # ------------------------------------------------------------------------- the face itself

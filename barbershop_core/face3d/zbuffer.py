@@ -65,9 +65,7 @@ def visible_triangles(
         return pixels, triangles, weights
     # Depth in the high bits and the candidate in the low ones: one integer maximum does the test.
     span_z = (depth.max() - depth.min()).clamp(min=1e-6)
-    key = (((depth - depth.min()) / span_z * (2**28)).long() << 32) | torch.arange(
-        len(depth), device=screen.device
-    )
+    key = (((depth - depth.min()) / span_z * (2**28)).long() << 32) | torch.arange(len(depth), device=screen.device)
     buffer = torch.full((size * size,), -1, dtype=torch.long, device=screen.device)
     buffer.scatter_reduce_(0, pixels, key, "amax")
     covered = (buffer >= 0).nonzero()[:, 0]

@@ -50,9 +50,7 @@ class Code:
 
     def __post_init__(self):
         if self.space not in SPACES:
-            raise BadRequest(
-                f"There is no latent space '{self.space}'.", f"Choose one of: {', '.join(SPACES)}."
-            )
+            raise BadRequest(f"There is no latent space '{self.space}'.", f"Choose one of: {', '.join(SPACES)}.")
         if (self.space == "FS") != (self.feature is not None):
             raise BadRequest("A code of space FS has a feature map F, codes of other spaces have none.")
         if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:

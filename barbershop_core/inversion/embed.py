@@ -69,9 +69,7 @@ class _Target:
         return found
 
 
-def _embed_w(
-    pack: PackLike, target: _Target, w: Tensor, preset: InversionPreset, total: int
-) -> Steps[Tensor]:
+def _embed_w(pack: PackLike, target: _Target, w: Tensor, preset: InversionPreset, total: int) -> Steps[Tensor]:
     """One row for all layers, [B,D] -> [B,D]."""
     w = w.detach().clone().requires_grad_(True)
 
@@ -95,9 +93,7 @@ def _embed_w_plus(pack: PackLike, target: _Target, start: Tensor, preset: Invers
     return w_plus.detach()
 
 
-def _embed_fs(
-    pack: PackLike, target: _Target, w_plus: Tensor, preset: InversionPreset
-) -> Steps[tuple[Tensor, Tensor]]:
+def _embed_fs(pack: PackLike, target: _Target, w_plus: Tensor, preset: InversionPreset) -> Steps[tuple[Tensor, Tensor]]:
     """F and S from W+: the rows below the generator's ``feature_index`` stay, the others are S.
 
     Returns W+ [B,L,D] with the new S, and F [B,C,32,32].

@@ -34,11 +34,7 @@ def _invert(
 
 
 def codes_of(
-    pack: PackLike,
-    cache: CodeCache | None,
-    portraits: Sequence[Portrait],
-    space: str,
-    preset: InversionPreset,
+    pack: PackLike, cache: CodeCache | None, portraits: Sequence[Portrait], space: str, preset: InversionPreset
 ) -> Steps[list[Code]]:
     """The code of each portrait; what the cache does not hold is embedded.
 

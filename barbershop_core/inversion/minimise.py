@@ -117,9 +117,7 @@ class EvenAdam(torch.optim.Optimizer):
             for tensor in group["params"]:
                 state = self.state[tensor]
                 if not state:
-                    state.update(
-                        count=0, mean=torch.zeros_like(tensor), square=torch.zeros((), device=tensor.device)
-                    )
+                    state.update(count=0, mean=torch.zeros_like(tensor), square=torch.zeros((), device=tensor.device))
                 state["count"] += 1
                 state["mean"].lerp_(tensor.grad, 1 - first)
                 state["square"].lerp_(tensor.grad.square().mean(), 1 - second)

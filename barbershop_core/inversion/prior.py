@@ -77,9 +77,7 @@ def from_arrays(arrays: Mapping[str, Any]) -> PNorm:
     for names in (("X_mean", "X_comp", "X_stdev"), ("mean", "components", "stdev")):
         if all(n in arrays for n in names):
             values = [arrays[n] for n in names]
-            return PNorm(
-                *[v if isinstance(v, Tensor) else torch.from_numpy(np.asarray(v, np.float32)) for v in values]
-            )
+            return PNorm(*[v if isinstance(v, Tensor) else torch.from_numpy(np.asarray(v, np.float32)) for v in values])
     raise WeightCorrupt(
         "This file holds no P-norm statistics (mean, components, standard deviations).",
         "Use the file that the pack's manifest names, or download it again.",

@@ -61,9 +61,7 @@ class Unit(nn.Module):
 
 def stem(channels: int) -> nn.Sequential:
     """First layer: [B,3,S,S] -> [B,channels,S,S]."""
-    return nn.Sequential(
-        nn.Conv2d(3, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.PReLU(channels)
-    )
+    return nn.Sequential(nn.Conv2d(3, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.PReLU(channels))
 
 
 def trunk(channels: Sequence[int], blocks: Sequence[int], reduction: int | None) -> nn.Sequential:

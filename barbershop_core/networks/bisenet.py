@@ -43,9 +43,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample = None
         if inputs != outputs or stride != 1:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -63,9 +61,7 @@ class ResNet(nn.Module):
         before = widths[0]
         for i, (width, n) in enumerate(zip(widths, blocks)):
             strides = [1 if i == 0 else 2] + [1] * (n - 1)
-            stage = nn.Sequential(
-                *[BasicBlock(before if j == 0 else width, width, s) for j, s in enumerate(strides)]
-            )
+            stage = nn.Sequential(*[BasicBlock(before if j == 0 else width, width, s) for j, s in enumerate(strides)])
             self.add_module(f"layer{i + 1}", stage)
             before = width
 
@@ -187,11 +183,7 @@ class BiSeNet(nn.Module):
     def forward_all(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of all three heads, each [B,n_classes,H,W], for training."""
         eighth, context8, context16 = self.cp(x)
-        heads = (
-            self.conv_out(self.ffm(eighth, context8)),
-            self.conv_out16(context8),
-            self.conv_out32(context16),
-        )
+        heads = (self.conv_out(self.ffm(eighth, context8)), self.conv_out16(context8), self.conv_out32(context16))
         return _resize(heads[0], x), _resize(heads[1], x), _resize(heads[2], x)
 
 
@@ -213,7 +205,5 @@ def from_state(checkpoint: Any) -> BiSeNet:
     fusion = layout.shape_of(state, "ffm.convblk.conv.weight", WHAT, 4)[0]
     auxiliary = layout.shape_of(state, "conv_out16.conv.conv.weight", WHAT, 4)[0]
     return layout.build(
-        lambda: BiSeNet(n_classes, widths, blocks, context=context, fusion=fusion, auxiliary=auxiliary),
-        state,
-        WHAT,
+        lambda: BiSeNet(n_classes, widths, blocks, context=context, fusion=fusion, auxiliary=auxiliary), state, WHAT
     )

@@ -71,10 +71,7 @@ def _byte_pairs(vocabulary: int) -> SimpleTokenizer:
     words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
     bpe.pat = regex.compile(f"{special}|{words}", regex.IGNORECASE)
     kept = vocabulary - 2
-    bpe.encoder = {k: v for k, v in bpe.encoder.items() if v < kept} | {
-        SPECIAL[0]: kept,
-        SPECIAL[1]: kept + 1,
-    }
+    bpe.encoder = {k: v for k, v in bpe.encoder.items() if v < kept} | {SPECIAL[0]: kept, SPECIAL[1]: kept + 1}
     bpe.bpe_ranks = {k: v for k, v in bpe.bpe_ranks.items() if v < kept - SYMBOLS}
     return bpe
 
@@ -141,21 +138,13 @@ def from_state(checkpoint: Any) -> Clip:
     layers = layout.count(state, "transformer.resblocks.")
     if vocabulary < SYMBOLS + 3 or not layers or width % 64:
         raise layout.wrong(WHAT, "the text encoder has another layout")
-    text = {
-        "context_length": context,
-        "vocab_size": vocabulary,
-        "width": width,
-        "heads": width // 64,
-        "layers": layers,
-    }
+    text = {"context_length": context, "vocab_size": vocabulary, "width": width, "heads": width // 64, "layers": layers}
     try:
         net = build(embedding, _vision(state), text)
     except (AssertionError, ValueError, TypeError, ZeroDivisionError) as error:
         raise layout.wrong(WHAT, str(error) or "sizes that do not fit") from error
     layout.check(state, net.model.state_dict(), WHAT)
-    net.model.load_state_dict(
-        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=False
-    )
+    net.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=False)
     return net
 
 

@@ -160,22 +160,13 @@ def from_state(checkpoint: Any) -> Encoder4Editing:
     channels, blocks, reduction = read_trunk(state, WHAT)
     heads = layout.count(state, "styles.")
     style_dim = layout.shape_of(state, "styles.0.linear.weight", WHAT, 2)[0]
-    depths = [
-        sum(k.startswith(f"styles.{i}.convs.") and k.endswith(".weight") for k in state) for i in range(heads)
-    ]
+    depths = [sum(k.startswith(f"styles.{i}.convs.") and k.endswith(".weight") for k in state) for i in range(heads)]
     coarse, middle = depths.count(depths[0]), depths.count(depths[0] + 1)
     average = _latent_avg(checkpoint, state, heads)
     state["latent_avg"] = torch.zeros(heads, style_dim) if average is None else average
     return layout.build(
         lambda: Encoder4Editing(
-            heads,
-            style_dim,
-            channels,
-            blocks,
-            16 * 2 ** depths[0],
-            coarse=coarse,
-            middle=middle,
-            reduction=reduction,
+            heads, style_dim, channels, blocks, 16 * 2 ** depths[0], coarse=coarse, middle=middle, reduction=reduction
         ),
         state,
         WHAT,

@@ -83,9 +83,7 @@ def check(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str
             if not key.endswith("num_batches_tracked"):
                 raise wrong(what, f"'{key}' is missing")
         elif state[key].shape != value.shape:
-            raise wrong(
-                what, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}"
-            )
+            raise wrong(what, f"'{key}' has the shape {list(state[key].shape)} instead of {list(value.shape)}")
     if unknown := [k for k in state if k not in expected]:
         raise wrong(what, f"'{unknown[0]}' does not belong there")
 

@@ -177,9 +177,7 @@ def _mask_pyramid(mask: Tensor, units: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(masks)
 
 
-def from_state(
-    checkpoint: Any, published_heads: Callable[[], Mapping[str, Tensor]] | None = None
-) -> Perceptual:
+def from_state(checkpoint: Any, published_heads: Callable[[], Mapping[str, Tensor]] | None = None) -> Perceptual:
     """The distances from a state dict of VGG16 (torchvision's or timm's, or narrower).
 
     LPIPS heads (see ``heads_of``) are taken from the same state dict if it has them, else from

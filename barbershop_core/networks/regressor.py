@@ -55,10 +55,7 @@ class Regressor(nn.Module):
     """
 
     def __init__(
-        self,
-        widths: tuple[int, ...] = (16, 32, 64, 128, 160),
-        hidden: int = 192,
-        outputs: tuple[int, int] = (50, 57),
+        self, widths: tuple[int, ...] = (16, 32, 64, 128, 160), hidden: int = 192, outputs: tuple[int, int] = (50, 57)
     ):
         super().__init__()
         self.stem = nn.Conv2d(3, widths[0], 5, 2, 2, bias=False)

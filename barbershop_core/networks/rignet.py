@@ -64,12 +64,7 @@ class RigNet(nn.Module):
     """
 
     def __init__(
-        self,
-        n_latent: int,
-        style_dim: int,
-        sizes: Mapping[str, int],
-        encoded: int = ENCODED,
-        hidden: int = 96,
+        self, n_latent: int, style_dim: int, sizes: Mapping[str, int], encoded: int = ENCODED, hidden: int = 96
     ):
         super().__init__()
         self.n_latent, self.style_dim = n_latent, style_dim

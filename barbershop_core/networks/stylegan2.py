@@ -187,9 +187,7 @@ class Generator(nn.Module):
     ``networks.load("stylegan2", ...)`` returns a frozen one.
     """
 
-    def __init__(
-        self, size: int, style_dim: int, n_mlp: int, channels: dict[int, int], z_dim: int | None = None
-    ):
+    def __init__(self, size: int, style_dim: int, n_mlp: int, channels: dict[int, int], z_dim: int | None = None):
         super().__init__()
         if size < 8 or size & (size - 1):
             raise ValueError(f"size must be a power of two from 8 up, not {size}")
@@ -308,11 +306,7 @@ class Generator(nn.Module):
         return self._run(self.styles(w_plus), None, self.feature_size, noise, rgb=False).x
 
     def synthesis(
-        self,
-        w_plus: Tensor,
-        feature: Tensor | None = None,
-        resolution: int | None = None,
-        noise: NoiseInput = None,
+        self, w_plus: Tensor, feature: Tensor | None = None, resolution: int | None = None, noise: NoiseInput = None
     ) -> Tensor:
         """W+ ``[B, L, D]`` -> RGB ``[B, 3, R, R]``, about [-1, 1], not clamped.
 

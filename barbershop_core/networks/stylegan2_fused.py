@@ -152,9 +152,7 @@ class StyledLayer(Function):
             grad_weight = grad_weight.transpose(0, 1) if ctx.up else grad_weight
             del scaled
         else:
-            grad_x = torch.ops.aten.convolution_backward(
-                gradient, x, kernel, None, *geometry, [True, False, False]
-            )[0]
+            grad_x = torch.ops.aten.convolution_backward(gradient, x, kernel, None, *geometry, [True, False, False])[0]
         del gradient
 
         grad_x = grad_x.contiguous(memory_format=torch.channels_last)

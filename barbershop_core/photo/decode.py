@@ -100,9 +100,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise PhotoTooLarge(
-            f"The picture has {width} x {height} pixels; the limit is {max_pixels / 1e6:.0f} million."
-        )
+        raise PhotoTooLarge(f"The picture has {width} x {height} pixels; the limit is {max_pixels / 1e6:.0f} million.")
     if min(width, height) < MIN_SIDE:
         raise PhotoTooSmall(f"The picture has only {width} x {height} pixels.")
 
@@ -127,8 +125,7 @@ def _unknown_kind(data: bytes) -> Exception:
     brand = data[8:12]
     if data[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
         return UnsupportedFormat(
-            "HEIC photos cannot be read on this machine (pillow-heif is not installed).",
-            "Export the photo as JPEG.",
+            "HEIC photos cannot be read on this machine (pillow-heif is not installed).", "Export the photo as JPEG."
         )
     if data[4:8] == b"ftyp" and brand in (b"avif", b"avis"):
         return UnsupportedFormat(

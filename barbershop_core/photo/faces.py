@@ -120,9 +120,7 @@ def _looks(picture: Image.Image) -> Iterator[tuple[bool, list[_View]]]:
     small.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS, reducing_gap=3.0)
     if max(width, height) < 384:  # too small for the detector
         factor = 384 / max(width, height)
-        small = small.resize(
-            (max(round(width * factor), 1), max(round(height * factor), 1)), Image.Resampling.BICUBIC
-        )
+        small = small.resize((max(round(width * factor), 1), max(round(height * factor), 1)), Image.Resampling.BICUBIC)
     upright = _View(np.asarray(small), np.array([[width, 0, 0], [0, height, 0]], dtype=float))
     yield False, [upright]
     yield True, [_turn(upright, quarter, width, height) for quarter in (1, 3, 2)]

@@ -30,11 +30,7 @@ _BAND = 512  # rows composed at once: limits the memory on 60-megapixel photos
 
 
 def paste(
-    photo: np.ndarray,
-    corners: np.ndarray,
-    before: np.ndarray,
-    edited: np.ndarray,
-    changed: np.ndarray | None = None,
+    photo: np.ndarray, corners: np.ndarray, before: np.ndarray, edited: np.ndarray, changed: np.ndarray | None = None
 ) -> np.ndarray:
     """The photo with the edit in it, uint8 [H,W,3].
 
@@ -61,13 +57,10 @@ def paste(
 def _check(photo, corners, before, edited, changed) -> None:
     for name, image in (("photo", photo), ("crop", before), ("edited crop", edited)):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise BadRequest(
-                f"The {name} must be uint8 [height, width, 3], not {image.dtype} {list(image.shape)}."
-            )
+            raise BadRequest(f"The {name} must be uint8 [height, width, 3], not {image.dtype} {list(image.shape)}.")
     if edited.shape != before.shape or edited.shape[0] != edited.shape[1]:
         raise BadRequest(
-            f"The edited crop must be square and as large as the crop, {list(before.shape)}, "
-            f"not {list(edited.shape)}."
+            f"The edited crop must be square and as large as the crop, {list(before.shape)}, not {list(edited.shape)}."
         )
     if corners.shape != (4, 2) or not np.isfinite(corners).all():
         raise BadRequest("The corners must be four points (x, y).")

@@ -73,9 +73,7 @@ class Portrait:
     def digest(self) -> str:
         """sha256, hex, of the crop's pixels and corners."""
         quad = np.round(np.asarray(self.quad, dtype="<f8"), 3) + 0.0  # no negative zero
-        return hashlib.sha256(
-            self.image.tobytes() + quad.tobytes() + bytes(str(self.image.shape), "ascii")
-        ).hexdigest()
+        return hashlib.sha256(self.image.tobytes() + quad.tobytes() + bytes(str(self.image.shape), "ascii")).hexdigest()
 
     def at(self, size: int) -> np.ndarray:
         """The crop at another size, uint8 [size,size,3]; a larger one is cut from the photo again."""
@@ -185,16 +183,13 @@ def _problem(face: Face, width: int, height: int) -> PhotoError | None:
             f"Use a photo in which the face is at least {MIN_FACE} pixels wide.",
         )
     if face.share_inside(width, height) < MIN_INSIDE:
-        return NoFaceFound(
-            "Part of the face lies outside of the photo.", "Use a photo that shows the whole face."
-        )
+        return NoFaceFound("Part of the face lies outside of the photo.", "Use a photo that shows the whole face.")
     if abs(face.yaw) > MAX_YAW:
         return FaceTurnedAway(f"The face is turned {abs(face.yaw):.0f} degrees to the side.")
     if abs(face.pitch) > MAX_PITCH:
         way = "down" if face.pitch > 0 else "up"
         return FaceTurnedAway(
-            f"The face looks {abs(face.pitch):.0f} degrees {way}.",
-            "Use a photo that looks straight into the camera.",
+            f"The face looks {abs(face.pitch):.0f} degrees {way}.", "Use a photo that looks straight into the camera."
         )
     return None
 
@@ -217,9 +212,7 @@ def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | N
     height, width = pixels.shape[:2]
     if _is_square(pixels):
         return _whole(
-            pixels,
-            size,
-            (f"Faces were not detected ({reason}); the square picture was taken as already aligned.",),
+            pixels, size, (f"Faces were not detected ({reason}); the square picture was taken as already aligned.",)
         )
     side = min(width, height)
     left, top = (width - side) // 2, int((height - side) * 0.35)

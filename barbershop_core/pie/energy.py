@@ -35,9 +35,7 @@ class Target:
 def target_of(pack: PackLike, reader: FaceReader, image: Tensor) -> Target:
     """What is computed once for a photo [1,3,R,R]."""
     with torch.no_grad():
-        return Target(
-            image, pack.perceptual.reference(image), reader(image), identity_embedding(pack.identity, image)
-        )
+        return Target(image, pack.perceptual.reference(image), reader(image), identity_embedding(pack.identity, image))
 
 
 def synth(pack: PackLike, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
@@ -66,9 +64,7 @@ def edit(reader: FaceReader, v: SampleBank, reading: FaceReading, name: str, pre
     return face_loss(reader, v.images, v.reading.landmarks, theta, preset)
 
 
-def invariance(
-    reader: FaceReader, target: Target, reading: FaceReading, name: str, preset: PiePreset
-) -> Tensor:
+def invariance(reader: FaceReader, target: Target, reading: FaceReading, name: str, preset: PiePreset) -> Tensor:
     """E_invariance = l(I, [theta^(not tau) of I_hat, theta_I^tau]) (equation 7): nothing else changes.
 
     reading: of I_hat.
@@ -79,9 +75,7 @@ def invariance(
     return face_loss(reader, target.image, target.reading.landmarks, theta, preset)
 
 
-def face_loss(
-    reader: FaceReader, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset
-) -> Tensor:
+def face_loss(reader: FaceReader, image: Tensor, landmarks: Tensor, theta: Theta, preset: PiePreset) -> Tensor:
     """l(I', theta): photometric over the face, and 66 landmarks (equations 8 to 10)."""
     value = preset.photometric * photometric(reader, image, theta, preset.side).mean()
     return value + preset.landmark * landmark_distance(reader, landmarks, theta).mean()

@@ -87,9 +87,7 @@ def _place(model: Morphable, control: str) -> int:
 
 
 def _unknown(model: Morphable, control: str) -> BadRequest:
-    return BadRequest(
-        f"The face model has no control '{control}'.", f"Choose from: {', '.join(controls(model))}."
-    )
+    return BadRequest(f"The face model has no control '{control}'.", f"Choose from: {', '.join(controls(model))}.")
 
 
 def solved(model: Morphable, name: str, ridge: float = 1e-3) -> Tensor:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ..options import PRESET, SEED, Option
 
-YAW = Option(
-    "yaw", 0.0, "degrees to turn the head by, to the picture's right", float, low=-50, high=50, unit="degrees"
-)
+YAW = Option("yaw", 0.0, "degrees to turn the head by, to the picture's right", float, low=-50, high=50, unit="degrees")
 PITCH = Option("pitch", 0.0, "degrees to turn the head by, up", float, low=-30, high=30, unit="degrees")
 ROLL = Option("roll", 0.0, "degrees to turn the head by, clockwise", float, low=-20, high=20, unit="degrees")
 ANGLES = (YAW, PITCH, ROLL)

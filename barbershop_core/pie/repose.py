@@ -92,9 +92,7 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
         image = chain.picture(previous, pack)
         digest = hashlib.sha256(np.asarray(previous.image).tobytes()).hexdigest()
         begin = previous.code.to(pack.device).w_plus
-    key = cache_key(
-        digest, pack.fingerprint, "PIE", (asdict(preset), pack.working_size, seed, net is not None)
-    )
+    key = cache_key(digest, pack.fingerprint, "PIE", (asdict(preset), pack.working_size, seed, net is not None))
     code = None if cache is None else cache.get(key, pack.device)
     if code is None:
         embedded = yield from timer(embed(pack, reader, net, image, preset, seed, begin))
@@ -109,12 +107,7 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
 
 
 def session_of(
-    pack: PackLike,
-    start: chain.Start,
-    embedded: Embedded,
-    reader: FaceReader,
-    net: RigNet | None,
-    preset: PiePreset,
+    pack: PackLike, start: chain.Start, embedded: Embedded, reader: FaceReader, net: RigNet | None, preset: PiePreset
 ) -> RigSession:
     """An embedded portrait with the pack's rig, None where it has none."""
     with torch.no_grad():

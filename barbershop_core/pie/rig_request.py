@@ -35,11 +35,7 @@ class RigRequest:
     @property
     def taus(self) -> tuple[str, ...]:
         """Names of tau that change, in the order in which they are applied."""
-        moved = {
-            "pose": any(self.angles),
-            "expression": bool(self.expression),
-            "light": self.light is not None,
-        }
+        moved = {"pose": any(self.angles), "expression": bool(self.expression), "light": self.light is not None}
         return tuple(name for name in TAU if moved[name] or name in self.copied)
 
     def theta(self, model, own: Theta) -> Theta:
@@ -63,8 +59,6 @@ class RigRequest:
         if not isinstance(expression, (str, Mapping, type(None))) or (
             isinstance(expression, str) and expression and expression.strip().lower() not in EXPRESSIONS
         ):
-            raise BadRequest(
-                f"There is no expression '{expression}'.", f"Choose one of: {', '.join(EXPRESSIONS)}."
-            )
+            raise BadRequest(f"There is no expression '{expression}'.", f"Choose one of: {', '.join(EXPRESSIONS)}.")
         angles = tuple(float(values[angle.name]) for angle in ANGLES)
         return cls(angles, expression or None, values["strength"], read(values["light"]))

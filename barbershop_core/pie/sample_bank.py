@@ -70,13 +70,7 @@ def draw_codes(generator: nn.Module, count: int, rng: torch.Generator, mixed: fl
 
 
 def draw_samples(
-    pack: PackLike,
-    reader: FaceReader,
-    count: int,
-    seed: int = 0,
-    mixed: float = 0.5,
-    side: int = 64,
-    batch: int = 16,
+    pack: PackLike, reader: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
 ) -> Steps[SampleBank]:
     """Generate ``count`` portraits and read them.
 

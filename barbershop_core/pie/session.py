@@ -142,9 +142,7 @@ class RigSession:
                 picture[y - 1 : y + 2, x - 1 : x + 2] = (90, 220, 120)
         return picture
 
-    def sweep(
-        self, name: str = SWEEP.default, frames: int = FRAMES.default, **pose: Any
-    ) -> Steps[list[np.ndarray]]:
+    def sweep(self, name: str = SWEEP.default, frames: int = FRAMES.default, **pose: Any) -> Steps[list[np.ndarray]]:
         """Frames of an animation that ends where it began: the head turns to both sides ("yaw"), or the light
         moves ("light").
 
@@ -209,9 +207,7 @@ class RigSession:
         if "pose" in asked.taus:
             everywhere = np.ones((self.pack.working_size,) * 2, np.float32)
             if float((wanted.angles()[0] - found.angles()[0])[:2].abs().max()) > 8:
-                notices += (
-                    "The head could not be turned all the way: the pack was not trained on such poses.",
-                )
+                notices += ("The head could not be turned all the way: the pack was not trained on such poses.",)
         start = replace(self.start, request=request)
         code = Code("W+", w_plus)
         return (yield from chain.finish(self.pack, start, code, scores, notices, everywhere))

@@ -45,9 +45,7 @@ def edit_text(pack: PackLike, cache: CodeCache | None, request: Request) -> Step
     options = dict(request.options)
     inversion_preset(options["preset"])
     if options["method"] == "directions":
-        single = {name: options[name] for name in ("neutral", "alpha", "beta")} | {
-            "target": options["prompt"]
-        }
+        single = {name: options[name] for name in ("neutral", "alpha", "beta")} | {"target": options["prompt"]}
         edits = [_checked_direction(edit) for edit in options["edits"] or [single]]
         return _by_directions(pack, cache, request, edits)
     options["prompt"] = prompts.clean(options["prompt"])
@@ -107,9 +105,7 @@ def _by_optimization(pack: PackLike, cache: CodeCache | None, request: Request) 
     return _with_clip_scores(pack, clip, start, result, prompt)
 
 
-def _warm_start(
-    pack: PackLike, code: Code, turn: torch.Tensor, alpha: float, route: str
-) -> Steps[Code | None]:
+def _warm_start(pack: PackLike, code: Code, turn: torch.Tensor, alpha: float, route: str) -> Steps[Code | None]:
     """The code where the global direction of the text leads; None where the pack has no table for it."""
     if not alpha or "directions" not in pack.manifest.networks:
         return None
@@ -136,9 +132,7 @@ def _by_mapper(pack: PackLike, cache: CodeCache | None, request: Request) -> Ste
     return result if clip is None else _with_clip_scores(pack, clip, start, result, options["prompt"])
 
 
-def _begin(
-    pack: PackLike, cache: CodeCache | None, request: Request, timer: StageTimer
-) -> Steps[chain.Start]:
+def _begin(pack: PackLike, cache: CodeCache | None, request: Request, timer: StageTimer) -> Steps[chain.Start]:
     return chain.begin(pack, cache, request, inversion_preset(request.options["preset"]), timer)
 
 
@@ -153,9 +147,7 @@ def _with_clip_scores(pack: PackLike, clip: Clip, start: chain.Start, result: Re
 def _checked_direction(edit: Mapping[str, Any]) -> dict[str, Any]:
     """One direction with all its parts.  Raises BadRequest."""
     if unknown := set(edit) - {"target", "neutral", "alpha", "beta"}:
-        raise BadRequest(
-            f"A direction has no '{sorted(unknown)[0]}'.", "Give target, neutral, alpha and beta."
-        )
+        raise BadRequest(f"A direction has no '{sorted(unknown)[0]}'.", "Give target, neutral, alpha and beta.")
     return {
         "target": prompts.clean(edit.get("target")),
         "neutral": prompts.clean(edit.get("neutral") or prompts.NEUTRAL, "neutral text"),

@@ -193,9 +193,7 @@ class _SearchF(_Search):
         return self.style
 
     def code(self) -> Code:
-        return replace(
-            self.start, w_plus=torch.cat([self.below, self.style], 1), feature=self.feature.clone()
-        )
+        return replace(self.start, w_plus=torch.cat([self.below, self.style], 1), feature=self.feature.clone())
 
     def distance(self) -> Tensor:
         rows = ((self.style - self.beyond) / self.scale).square().sum()

@@ -26,9 +26,7 @@ IDENTITY = Option(
     optional=True,
 )
 IDENTITY_OF_PRESET = {"fast": 1.0, "released": 0.005, "paper": 0.005}
-ROUTE = Option(
-    "route", "W+", "W+ may change shapes; F keeps the detail map and changes colours only", str, ("W+", "F")
-)
+ROUTE = Option("route", "W+", "W+ may change shapes; F keeps the detail map and changes colours only", str, ("W+", "F"))
 EDITS = Option("edits", None, "directions to stack: target, neutral, alpha and beta of each", optional=True)
 
 EDIT_TEXT = (PROMPT, METHOD, NEUTRAL, ALPHA, BETA, STRENGTH, IDENTITY, ROUTE, EDITS, PRESET, SEED)

@@ -24,15 +24,11 @@ def clean(text: object, what: str = "prompt") -> str:
     Raises BadRequest if it is no string or has no letter, digit or symbol.
     """
     if not isinstance(text, str):
-        raise BadRequest(
-            f"The {what} is not a text.", "Write what the portrait should show, such as 'curly hair'."
-        )
+        raise BadRequest(f"The {what} is not a text.", "Write what the portrait should show, such as 'curly hair'.")
     shown = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text)
     shown = " ".join(shown.split())
     if not any(not unicodedata.category(c).startswith(("Z", "C", "M", "P")) for c in shown):
-        raise BadRequest(
-            f"The {what} is empty.", "Write what the portrait should show, such as 'curly hair'."
-        )
+        raise BadRequest(f"The {what} is empty.", "Write what the portrait should show, such as 'curly hair'.")
     return shown
 
 

@@ -26,9 +26,7 @@ KINDS = (".pt", ".pth", ".safetensors")
 def clip(pack: PackLike) -> Steps[Clip]:
     """The pack's CLIP, downloaded if needed.  Raises BadRequest if the pack has none, WeightMissing."""
     if "clip" not in pack.manifest.networks:
-        raise BadRequest(
-            f"The pack '{pack.name}' cannot be edited by words: it has no CLIP.", "Use another pack."
-        )
+        raise BadRequest(f"The pack '{pack.name}' cannot be edited by words: it has no CLIP.", "Use another pack.")
     yield from pack.fetch("clip")
     return pack.optional("clip")
 
@@ -114,8 +112,7 @@ def mapper(pack: PackLike, name: str) -> Steps[Mapper]:
     width = pack.generator.style_dim
     if net.width != width:
         raise BadRequest(
-            f"The mapper '{name}' is for codes of {net.width} numbers, those of the pack '{pack.name}' have "
-            f"{width}.",
+            f"The mapper '{name}' is for codes of {net.width} numbers, those of the pack '{pack.name}' have {width}.",
             "Use one that was trained for this pack.",
         )
     return net

@@ -73,9 +73,7 @@ class Sliders:
 
     def grid(self, index: int, alphas: Sequence[float], betas: Sequence[float]) -> np.ndarray:
         """Every alpha (columns) at every beta (rows) as one picture, uint8 [rows*R,columns*R,3]."""
-        return np.concatenate(
-            [np.concatenate([self.image([(index, a, b)]) for a in alphas], 1) for b in betas], 0
-        )
+        return np.concatenate([np.concatenate([self.image([(index, a, b)]) for a in alphas], 1) for b in betas], 0)
 
     @property
     def notices(self) -> list[str]:
@@ -89,9 +87,7 @@ class Sliders:
             d = self.directions[index]
             said += d.notices
             if alpha and not self.moved(index, beta):
-                said.append(
-                    f"\u201c{d.target}\u201d moves nothing at beta {beta:g}; a lower beta moves more."
-                )
+                said.append(f"\u201c{d.target}\u201d moves nothing at beta {beta:g}; a lower beta moves more.")
         if self.route == "F":
             said.append(
                 "With route F only layers beyond F change: colours and light, hardly any shape. "

@@ -144,13 +144,7 @@ def _by_derivative(
 
 
 def _by_shift(
-    pack: PackLike,
-    clip: Clip,
-    styles: list[Tensor],
-    std: Tensor,
-    sigmas: float,
-    parts: dict[str, Tensor],
-    keep: Keep,
+    pack: PackLike, clip: Clip, styles: list[Tensor], std: Tensor, sigmas: float, parts: dict[str, Tensor], keep: Keep
 ) -> Steps[Tensor]:
     """As published: each channel lowered and raised by ``sigmas`` standard deviations, [N,E] unit rows."""
     g, side = pack.generator, pack.working_size
@@ -162,8 +156,7 @@ def _by_shift(
             start, rows = _state_before(g, styles, layer), []
             for channel in range(widths[layer]):
                 ends = [
-                    _embeddings(g, clip, styles, layer, channel, sign * sigma[channel], start, side)
-                    for sign in (-1, 1)
+                    _embeddings(g, clip, styles, layer, channel, sign * sigma[channel], start, side) for sign in (-1, 1)
                 ]
                 rows.append(image_directions(ends[0][None], ends[1][None])[0].cpu())
                 if channel % 16 == 15:

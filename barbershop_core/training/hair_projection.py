@@ -30,7 +30,5 @@ def _moves(g: Generator, count: int, seed: int) -> tuple[Tensor, Tensor]:
     edited = person.copy()
     hair = params.indices("hair_shape")
     edited[:, hair] = other[:, hair]
-    w, w_other, w_edited = (
-        g.mapping(torch.from_numpy(params.to_z(p, g.z_dim))) for p in (person, other, edited)
-    )
+    w, w_other, w_edited = (g.mapping(torch.from_numpy(params.to_z(p, g.z_dim))) for p in (person, other, edited))
     return w_other - w, w_edited - w

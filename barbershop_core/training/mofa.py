@@ -47,9 +47,7 @@ class Schedule:
     seed: int = 0
 
 
-def refine(
-    pack: PackLike, checkpoint: Path, schedule: Schedule | None = None
-) -> Steps[tuple[nn.Module, dict]]:
+def refine(pack: PackLike, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tuple[nn.Module, dict]]:
     """Refine the pack's regressor on pictures of its generator.
 
     checkpoint: written during training, and resumed if it is of the same schedule (but for ``minutes``) and
@@ -68,9 +66,7 @@ def refine(
     return _refine(pack, reader, checkpoint, s)
 
 
-def _refine(
-    pack: PackLike, reader: FaceReader, checkpoint: Path, s: Schedule
-) -> Steps[tuple[nn.Module, dict]]:
+def _refine(pack: PackLike, reader: FaceReader, checkpoint: Path, s: Schedule) -> Steps[tuple[nn.Module, dict]]:
     rng = torch.Generator().manual_seed(s.seed)
     codes = draw_codes(pack.generator, s.samples + s.held_out, rng, mixed=0.3)
     first, net = reader.net, copy.deepcopy(reader.net).requires_grad_(True)
@@ -122,9 +118,7 @@ def _terms(reader: FaceReader, image: Tensor, s: Schedule) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _scores(
-    pack: PackLike, reader: FaceReader, first: FaceReader, codes: Tensor, s: Schedule
-) -> dict[str, float]:
+def _scores(pack: PackLike, reader: FaceReader, first: FaceReader, codes: Tensor, s: Schedule) -> dict[str, float]:
     """Root mean square error of the rendered face ("photometric", colours in 0..1), distance of the landmarks
     in px of 128 ("landmarks"), and mean absolute change of the parameters since ``first`` ("moved")."""
     found: dict[str, list[float]] = {"photometric": [], "landmarks": [], "moved": []}

@@ -31,11 +31,7 @@ def generator_scores(g: Generator, folder: Path, count: int = 250) -> dict[str, 
     pixels; ``gradient energy``: generated / rendered inside the face, summed over all portraits.
     """
     p, images, labels = pool.load(folder, "p", "images", "labels", held_out=True, limit=1)
-    p, target, labels = (
-        p[:count],
-        from_uint8(images[:count]),
-        torch.from_numpy(labels[:count].astype(np.int64)),
-    )
+    p, target, labels = (p[:count], from_uint8(images[:count]), torch.from_numpy(labels[:count].astype(np.int64)))
     made = torch.cat(
         [
             g.synthesis(g.spread(g.mapping(torch.from_numpy(params.to_z(part, g.z_dim)))))
@@ -54,11 +50,7 @@ def generator_scores(g: Generator, folder: Path, count: int = 250) -> dict[str, 
 
 def write(path: Path, figures: dict[str, dict[str, float]], minutes: dict[str, float], command: str) -> None:
     """REPORT.md: one row a figure, with the command that made them."""
-    rows = [
-        f"| {name} | {key} | {value:.4g} |"
-        for name, values in figures.items()
-        for key, value in values.items()
-    ]
+    rows = [f"| {name} | {key} | {value:.4g} |" for name, values in figures.items() for key, value in values.items()]
     times = ", ".join(f"{name} {value:.0f}" for name, value in minutes.items())
     path.write_text(
         "# The studio pack: held-out figures\n\n"

@@ -52,14 +52,8 @@ class Description:
         self.rest = slice(self.landmarks.stop, raw.shape[1])
         places = dict(zip(self.sizes, torch.arange(count).split(list(self.sizes.values()))))
         self.tau = {name: places[part] for name, part in TAU.items()}
-        kept = [
-            i
-            for part in ("rotation", "identity", "texture", "expression", "light")
-            for i in places[part].tolist()
-        ]
-        self.others = {
-            name: torch.tensor([i for i in kept if i not in set(self.tau[name].tolist())]) for name in TAU
-        }
+        kept = [i for part in ("rotation", "identity", "texture", "expression", "light") for i in places[part].tolist()]
+        self.others = {name: torch.tensor([i for i in kept if i not in set(self.tau[name].tolist())]) for name in TAU}
 
     @staticmethod
     def _raw(reading: FaceReading) -> Tensor:

@@ -212,9 +212,7 @@ def train(place: Place, only: Collection[str] = tuple(STAGES)) -> Steps[dict[str
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m barbershop_core.training.studio_pack", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m barbershop_core.training.studio_pack", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack (holds pack.toml)")
     parser.add_argument(
         "--work",

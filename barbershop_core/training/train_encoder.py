@@ -16,9 +16,7 @@ from ..world import params
 from .batches import fit, held_out
 
 
-def train(
-    folder: Path, checkpoint: Path, minutes: float, g: Generator
-) -> Steps[tuple[nn.Module, dict[str, float]]]:
+def train(folder: Path, checkpoint: Path, minutes: float, g: Generator) -> Steps[tuple[nn.Module, dict[str, float]]]:
     """Fit to the pool in ``folder``: one style for all rows, which is to be the portrait's w.
 
     The rows' own offsets stay zero; W+ is left to the optimization that starts from the encoder.
@@ -50,6 +48,4 @@ def train(
         error = ((net(image) - rows(p)[:, None]) / spread).square().mean()
         return {"r2": 1 - error.item()}
 
-    return (
-        yield from fit("encoder", net, loss, score, folder, checkpoint, minutes, lr=4e-3, augmentation=0.5)
-    )
+    return (yield from fit("encoder", net, loss, score, folder, checkpoint, minutes, lr=4e-3, augmentation=0.5))

@@ -105,9 +105,7 @@ def mixed_rows(g: Generator, p: np.ndarray, share: float, rng: np.random.Generat
     w = g.mapping(torch.from_numpy(z))
     low, high = w.chunk(2)
     first = g.feature_index
-    return torch.cat(
-        [low[:, None].expand(-1, first, -1), high[:, None].expand(-1, g.n_latent - first, -1)], 1
-    )
+    return torch.cat([low[:, None].expand(-1, first, -1), high[:, None].expand(-1, g.n_latent - first, -1)], 1)
 
 
 @torch.no_grad()
@@ -155,9 +153,7 @@ def optimizers(g: Generator, s: Schedule) -> list[torch.optim.Optimizer]:
     return made
 
 
-def train(
-    folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None
-) -> Steps[Generator]:
+def train(folder: Path, checkpoint: Path, size: int = 128, schedule: Schedule | None = None) -> Steps[Generator]:
     """Fit the generator to the pool in ``folder``, keeping a resumable ``checkpoint``.
 
     A fresh start teaches the mapping network first (``train_mapping``).

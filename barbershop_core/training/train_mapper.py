@@ -62,9 +62,7 @@ class MapperPreset:
 RELEASED = MapperPreset("released")
 PAPER = MapperPreset("paper")
 # Ours: minutes instead of ten hours, because the direction of the change is part of the loss.
-FAST = MapperPreset(
-    "fast", steps=400, batch=4, lr=0.4, clip=0.3, l2=0.144, identity=0.3, direction=3.0, spread=True
-)
+FAST = MapperPreset("fast", steps=400, batch=4, lr=0.4, clip=0.3, l2=0.144, identity=0.3, direction=3.0, spread=True)
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}
 
 
@@ -165,9 +163,7 @@ def train(
         optimizer.step()
         values = {name: float(value.detach()) for name, value in losses.items()}
         shown = image.detach()[:1]
-        yield Step(
-            "train mapper", index + 1, preset.steps, values, lambda shown=shown: to_uint8(shown)[0].numpy()
-        )
+        yield Step("train mapper", index + 1, preset.steps, values, lambda shown=shown: to_uint8(shown)[0].numpy())
         if (index + 1) % CHECKPOINT_STEPS == 0:
             minutes = (time.monotonic() - began) / 60
             state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
@@ -200,9 +196,7 @@ def held_out(
         before, after = (loss.clip.image(image) for image in images)
         people = [identity_embedding(pack.identity, image) for image in images]
         turn = F.normalize(after - before, dim=-1) @ loss.direction
-        rows.append(
-            torch.stack([before @ loss.text, after @ loss.text, turn, (people[0] * people[1]).sum(1)])
-        )
+        rows.append(torch.stack([before @ loss.text, after @ loss.text, turn, (people[0] * people[1]).sum(1)]))
         pictures.append([to_uint8(image).numpy() for image in images])
     means = torch.cat(rows, 1).mean(1).tolist()
     sheet = [np.concatenate(list(np.concatenate(images)[:shown]), 1) for images in zip(*pictures)]

@@ -182,8 +182,7 @@ def all_logits(net: BiSeNet, x: Tensor, strides: tuple[int, int, int]) -> list[T
     eighth, context8, context16 = net.cp(x)
     heads = (net.conv_out(net.ffm(eighth, context8)), net.conv_out16(context8), net.conv_out32(context16))
     matrices = [
-        resizing(logits.shape[-1], x.shape[-1])[::stride].to(x.device)
-        for logits, stride in zip(heads, strides)
+        resizing(logits.shape[-1], x.shape[-1])[::stride].to(x.device) for logits, stride in zip(heads, strides)
     ]
     with torch.autocast(x.device.type, enabled=False):
         return [m @ logits.float() @ m.T for m, logits in zip(matrices, heads)]
@@ -205,9 +204,7 @@ def loss_of(logits: Tensor, target: Tensor, hair_only: Tensor, weight: Tensor) -
 
 
 @torch.no_grad()
-def scores(
-    parser: Parser, folder: Path, data: Path | None = None, limit: int | None = None
-) -> dict[str, float]:
+def scores(parser: Parser, folder: Path, data: Path | None = None, limit: int | None = None) -> dict[str, float]:
     """Held-out numbers, all of them ratios of summed areas.
 
     "renders": mean IoU over the regions that occur in the held-out renders, "renders <region>" each;
@@ -249,9 +246,7 @@ def _region_ious(parser: Parser, images: np.ndarray, labels: np.ndarray) -> dict
 # ---------------------------------------------------------------- training
 
 
-def train(
-    folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule | None = None
-) -> Steps[Parser]:
+def train(folder: Path, data: Path | None, checkpoint: Path, schedule: Schedule | None = None) -> Steps[Parser]:
     """Fit a parser to the renders in ``folder`` and to the photos in ``data`` (``None``: renders alone).
 
     A resumable ``checkpoint`` is kept; its "average" is the state that is written to the pack.  Yields a
@@ -286,8 +281,7 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):
             heads = all_logits(net, x.contiguous(memory_format=torch.channels_last), strides)
         losses = [
-            loss_of(logits, target[:, ::stride, ::stride], hair_only, weight)
-            for logits, stride in zip(heads, strides)
+            loss_of(logits, target[:, ::stride, ::stride], hair_only, weight) for logits, stride in zip(heads, strides)
         ]
         loss = losses[0] + s.auxiliary * (losses[1] + losses[2])
         optimizer.zero_grad(set_to_none=True)

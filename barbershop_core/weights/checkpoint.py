@@ -34,9 +34,7 @@ def read(path: str | Path) -> Any:
     kind = path.suffix.lower()
     readers = {".safetensors": _safetensors, ".pkl": _pickle, ".npz": _numpy, ".npy": _numpy}
     if kind not in KINDS:
-        raise WeightCorrupt(
-            f"'{path.name}' is not a supported kind of weight file.", f"Use one of {', '.join(KINDS)}."
-        )
+        raise WeightCorrupt(f"'{path.name}' is not a supported kind of weight file.", f"Use one of {', '.join(KINDS)}.")
     try:
         return readers.get(kind, _torch)(path)
     except (UnsafePickle, MemoryError):
@@ -62,9 +60,7 @@ def _torch(path: Path) -> Any:
         text = str(error)
         # torch raises the same error for damaged files; those give "Unsupported operand"
         if "Unsupported operand" not in text and ("nsupported" in text or "unrecognized" in text):
-            raise UnsafePickle(
-                f"The weight file '{path.name}' needs code to be run; nothing in it was run."
-            ) from error
+            raise UnsafePickle(f"The weight file '{path.name}' needs code to be run; nothing in it was run.") from error
         raise
 
 

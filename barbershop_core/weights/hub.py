@@ -18,12 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import HfFileMetadata, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import tqdm as hub_bar
 
 from ..errors import WeightCorrupt, WeightMissing
@@ -134,9 +129,7 @@ def _download(role: str, source: Source) -> Steps[Found]:
 
 def _ask(source: Source, revision: str) -> HfFileMetadata:
     """The Hub's metadata of a file; one retry after a server error."""
-    url = hf_hub_url(
-        source.repo, source.file, repo_type=source.repo_type, revision=revision, endpoint=endpoint()
-    )
+    url = hf_hub_url(source.repo, source.file, repo_type=source.repo_type, revision=revision, endpoint=endpoint())
     for retry in (True, False):
         try:
             return get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT, endpoint=endpoint())

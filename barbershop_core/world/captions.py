@@ -71,9 +71,7 @@ def choose(truth: np.ndarray, count: int, rng: np.random.Generator) -> list[int]
     """Numbers of ``count`` claims about different attributes, true ones of a portrait: truth [claims]."""
     share = _weights() * np.where(truth > 0.5, truth, 0.0)
     chosen: list[int] = []
-    for index in rng.choice(
-        len(share), min(3 * count + 2, int((share > 0).sum())), False, share / share.sum()
-    ):
+    for index in rng.choice(len(share), min(3 * count + 2, int((share > 0).sum())), False, share / share.sum()):
         if all(claims()[index].attribute != claims()[other].attribute for other in chosen):
             chosen.append(int(index))
         if len(chosen) == count:
@@ -90,18 +88,13 @@ def sentence(indices: Sequence[int], rng: np.random.Generator) -> str:
     before, nouns, verbs, hair = [], [], [], []
     for index in indices:
         claim = claims()[index]
-        kind = pick(
-            [k for k in ("nouns", "adjectives", "verbs", "hair") for _ in range(2) if getattr(claim, k)]
-        )
-        {"nouns": nouns, "adjectives": before, "verbs": verbs, "hair": hair}[kind].append(
-            pick(getattr(claim, kind))
-        )
+        kind = pick([k for k in ("nouns", "adjectives", "verbs", "hair") for _ in range(2) if getattr(claim, k)])
+        {"nouns": nouns, "adjectives": before, "verbs": verbs, "hair": hair}[kind].append(pick(getattr(claim, kind)))
     if hair:
         nouns.insert(0, " ".join(hair) + " hair")
     if not indices:
         return _framed(
-            pick([*("a " + s for s in SUBJECTS[:4]), "hair", "face", "a person with hair", "face with hair"]),
-            rng,
+            pick([*("a " + s for s in SUBJECTS[:4]), "hair", "face", "a person with hair", "face with hair"]), rng
         )
     bare = len(nouns) + len(before) + len(verbs) == 1 and rng.random() < 0.5
     if bare:  # as people type: "curly hair", "smiling", "with glasses"

@@ -114,8 +114,7 @@ def head_model() -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         "lip_fullness": field(fz=0.02 * bump(x, y, 0, -0.70, 0.2, 0.1) * front),
         "head_height": field(fy=0.07 * smooth(y, 0.25, 0.95)),
         "cheekbones": field(
-            fx=0.035 * side * both(x, y, 0.5, -0.2, 0.25, 0.2),
-            fz=0.03 * both(x, y, 0.45, -0.24, 0.2, 0.15) * front,
+            fx=0.035 * side * both(x, y, 0.5, -0.2, 0.25, 0.2), fz=0.03 * both(x, y, 0.45, -0.24, 0.2, 0.15) * front
         ),
         "brow_height": field(fy=0.025 * both(x, y, 0.3, 0.2, 0.3, 0.12) * front),
         "brow_weight": field(fz=0.02 * both(x, y, 0.3, 0.19, 0.25, 0.07) * front),
@@ -128,8 +127,7 @@ def head_model() -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         "brow_raise": field(fy=0.03 * both(x, y, 0.3, 0.2, 0.3, 0.12) * front),
         "eye_open": field(),
         "frown": field(
-            fy=-0.02 * both(x, y, 0.12, 0.19, 0.14, 0.1) * front,
-            fz=0.012 * both(x, y, 0.1, 0.2, 0.08, 0.06) * front,
+            fy=-0.02 * both(x, y, 0.12, 0.19, 0.14, 0.1) * front, fz=0.012 * both(x, y, 0.1, 0.2, 0.08, 0.06) * front
         ),
     }
     # The two ends of a row meet at the back of the head: the same place twice, so no wrap is needed.
@@ -196,9 +194,7 @@ def hair(portrait: Portrait) -> Mesh:
     # where a strand ends: hairline in front, temples and nape for short hair, lower for long
     hairline = 0.60 + 0.07 * q.head_height - 0.05 * smooth(np.abs(a), 0.35, 0.0)
     fringe = max(q.fringe, -0.15) + 0.15
-    front_end = (
-        hairline - 0.40 * fringe * (1.0 + 0.35 * q.sweep * np.sin(1.6 * a)) + 0.025 * rough * (fringe > 0)
-    )
+    front_end = hairline - 0.40 * fringe * (1.0 + 0.35 * q.sweep * np.sin(1.6 * a)) + 0.025 * rough * (fringe > 0)
     short_end = 0.02 - 0.55 * behind
     hang = 1.75 * smooth(length, 0.18, 1.0)
     side_end = short_end - hang * (1.0 - 0.1 * behind) + 0.06 * rough * (0.3 + length)
@@ -223,13 +219,7 @@ def hair(portrait: Portrait) -> Mesh:
     growing = smooth(along, 0.25, 0.9)
     wobble = 0.050 * curl * growing * np.sin(phase)
     sway = 0.035 * curl * growing * np.cos(phase)
-    wide = (
-        0.78
-        + 0.055 * q.face_width
-        + thick
-        + wobble
-        + 0.10 * length * drop * (1 - 0.6 * smooth(drop, 0.5, 1.4))
-    )
+    wide = 0.78 + 0.055 * q.face_width + thick + wobble + 0.10 * length * drop * (1 - 0.6 * smooth(drop, 0.5, 1.4))
     deep = 0.90 + thick + wobble
     az = a + sway
     x = wide * ring * np.sin(az)

@@ -148,6 +148,4 @@ def caption(p: np.ndarray) -> str:
     who = "smiling person" if face == "smiling" else "frowning person" if face == "frowning" else "person"
     if q.mouth_open > 0.5:
         parts.append("an open mouth")
-    return f"a portrait of a {who} with " + ", ".join(
-        parts[:-1] + (["and " + parts[-1]] if len(parts) > 1 else parts)
-    )
+    return f"a portrait of a {who} with " + ", ".join(parts[:-1] + (["and " + parts[-1]] if len(parts) > 1 else parts))

@@ -48,15 +48,11 @@ def landmarks_canonical(q: Portrait) -> np.ndarray:
     wide, high, _ = shading.eye_shape(q)
     half, lift, gap, upper, lower = shading.mouth_shape(q)
     turn = np.linspace(-1, 1, 17)
-    jaw = np.stack(
-        [0.70 * np.sin(turn * 1.5) * (1 - 0.12 * (1 - turn**2)), -0.02 - 1.08 * np.cos(turn * 1.5)], 1
-    )
+    jaw = np.stack([0.70 * np.sin(turn * 1.5) * (1 - 0.12 * (1 - turn**2)), -0.02 - 1.08 * np.cos(turn * 1.5)], 1)
 
     def brow(sign):
         bx = np.linspace(1, -1, 5) if sign < 0 else np.linspace(-1, 1, 5)
-        return np.stack(
-            [sign * (0.32 + 0.20 * bx), 0.185 + 0.035 * q.brow_raise + 0.03 * (1 - bx**2) + 0.02 * bx], 1
-        )
+        return np.stack([sign * (0.32 + 0.20 * bx), 0.185 + 0.035 * q.brow_raise + 0.03 * (1 - bx**2) + 0.02 * bx], 1)
 
     def eye(sign):
         ex = np.array([1, 0.4, -0.4, -1, -0.4, 0.4]) if sign < 0 else np.array([-1, -0.4, 0.4, 1, 0.4, -0.4])
@@ -157,8 +153,7 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
     xy = screen(_project(vertices), big)
     placed = torch.from_numpy(np.concatenate([xy, vertices[:, 2:]], 1).astype(np.float32))
     pixel, triangle, weight = (
-        a.numpy()
-        for a in visible_triangles(placed, torch.from_numpy(faces), torch.from_numpy(two_sided), big)
+        a.numpy() for a in visible_triangles(placed, torch.from_numpy(faces), torch.from_numpy(two_sided), big)
     )
     corner = faces[triangle]
 
@@ -229,9 +224,7 @@ def render(p: np.ndarray, size: int = 128) -> Rendering:
     ids[pixel] = label
     # the commonest of each 2 x 2: where the first has no equal, the second or the third has one
     a, b, c_, d = (ids.reshape(big, big)[i::2, j::2] for i in (0, 1) for j in (0, 1))
-    labels = np.where(
-        (a == b) | (a == c_) | (a == d), a, np.where((b == c_) | (b == d), b, np.where(c_ == d, d, a))
-    )
+    labels = np.where((a == b) | (a == c_) | (a == d), a, np.where((b == c_) | (b == d), b, np.where(c_ == d, d, a)))
 
     theta = np.concatenate(
         [

@@ -69,20 +69,14 @@ class Palette:
 
 def palette(q: Portrait) -> Palette:
     """The colours that a portrait's parameters stand for."""
-    skin = blend_stops(SKIN_TONES, q.skin_tone) * (
-        1 + 0.045 * (q.skin_warmth + 0.4) * np.array([1, 0.1, -1.3])
-    )
+    skin = blend_stops(SKIN_TONES, q.skin_tone) * (1 + 0.045 * (q.skin_warmth + 0.4) * np.array([1, 0.1, -1.3]))
     hair = blend_stops(HAIR_TONES, q.hair_lightness)
     red = max(q.hair_red, 0.0)
     hair = hair * (1 + red * np.array([0.30, -0.18, -0.42]))
     grey = smooth(np.float64(q.hair_grey), 0.45, 0.95)
     hair = hair + grey * (np.array([0.72, 0.71, 0.70]) * (0.75 + 0.25 * hair.mean() / 0.5) - hair)
     lips = skin * np.array([0.93, 0.58, 0.56]) * (1 + 0.12 * q.lip_red * np.array([0.6, -1.4, -0.9]))
-    blue, green, brown = (
-        np.array([0.36, 0.52, 0.66]),
-        np.array([0.40, 0.46, 0.30]),
-        np.array([0.30, 0.18, 0.10]),
-    )
+    blue, green, brown = (np.array([0.36, 0.52, 0.66]), np.array([0.40, 0.46, 0.30]), np.array([0.30, 0.18, 0.10]))
     iris = brown + (green - brown) * smooth(np.float64(q.eye_hue), 0.0, 0.4)
     iris = iris + (blue - iris) * smooth(np.float64(q.eye_hue), 0.4, 0.8)
     cloth = hue_colour(q.cloth_hue, 0.35 + 0.30 * q.cloth_saturation, 0.50 + 0.38 * q.cloth_lightness)
@@ -112,9 +106,7 @@ def spherical_harmonics(normal: np.ndarray) -> np.ndarray:
 def light_direction(q: Portrait) -> np.ndarray:
     """Unit vector towards the main light, camera space."""
     azimuth, elevation = 1.05 * q.light_azimuth, 0.45 + 0.40 * q.light_elevation
-    return np.array(
-        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
-    )
+    return np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
 
 
 def gamma(q: Portrait) -> np.ndarray:
@@ -163,30 +155,19 @@ def skin(q: Portrait, c: Palette, canonical: np.ndarray) -> tuple[np.ndarray, np
     colour = np.repeat(c.skin[None], len(x), 0)
     label = np.full(len(x), LABEL["skin"])
     gloss = np.full(len(x), 0.16)
-    blush = (0.5 + 0.4 * q.blush) * both(x, y, 0.40, -0.30, 0.17, 0.13) + 0.25 * bump(
-        x, y, 0, -0.38, 0.1, 0.08
-    )
+    blush = (0.5 + 0.4 * q.blush) * both(x, y, 0.40, -0.30, 0.17, 0.13) + 0.25 * bump(x, y, 0, -0.38, 0.1, 0.08)
     colour = colour * (1 - 0.22 * (blush * front)[:, None] * np.array([0.05, 1.0, 0.85]))
     shade = 0.30 * both(x, y, 0.20, 0.03, 0.07, 0.08) + 0.16 * both(x, y, 0.33, 0.09, 0.16, 0.05)
     shade += 0.12 * both(x, y, 0.31, -0.10, 0.13, 0.03) + 0.30 * bump(x, y, 0, -0.485, 0.11, 0.025)
     shade += 0.16 * bump(x, y, 0, -0.845, 0.13, 0.03) + 0.06 * bump(x, y, 0, -0.57, 0.03, 0.06)
     fold = (
-        np.exp(-(((ax - 0.20 - 0.28 * (-0.42 - y)) / 0.025) ** 2))
-        * smooth(y, -0.66, -0.60)
-        * smooth(y, -0.42, -0.50)
+        np.exp(-(((ax - 0.20 - 0.28 * (-0.42 - y)) / 0.025) ** 2)) * smooth(y, -0.66, -0.60) * smooth(y, -0.42, -0.50)
     )
     shade += (0.07 + 0.20 * max(q.smile, 0.0)) * fold
     # side planes of the nose, then the nostrils
     width = 0.07 + 0.07 * smooth(y, -0.1, -0.40)
-    shade += (
-        0.10 * np.exp(-(((ax - width - 0.02) / 0.035) ** 2)) * smooth(y, 0.05, -0.1) * smooth(y, -0.47, -0.40)
-    )
-    nose = (
-        front
-        & (ax < width + 0.035 * smooth(y, -0.30, -0.40))
-        & (y < 0.03)
-        & (y > -0.475 - 0.02 * (1 - ax / 0.16))
-    )
+    shade += 0.10 * np.exp(-(((ax - width - 0.02) / 0.035) ** 2)) * smooth(y, 0.05, -0.1) * smooth(y, -0.47, -0.40)
+    nose = front & (ax < width + 0.035 * smooth(y, -0.30, -0.40)) & (y < 0.03) & (y > -0.475 - 0.02 * (1 - ax / 0.16))
     label[nose] = LABEL["nose"]
     nostril = np.exp(-((((ax - 0.075) / 0.034) ** 2 + ((y + 0.445 - 0.1 * (ax - 0.075)) / 0.020) ** 2) ** 2))
     colour = colour * (1 - (np.clip(shade, 0, 0.8) * front)[:, None] * np.array([0.75, 0.95, 1.0]))
@@ -225,12 +206,7 @@ def skin(q: Portrait, c: Palette, canonical: np.ndarray) -> tuple[np.ndarray, np
     colour = _over(colour, np.array([0.22, 0.06, 0.06]), hole)
     colour = _over(colour, np.array([0.93, 0.91, 0.87]), hole * teeth)
     label[inside & (hole > 0.5)] = LABEL["mouth"]
-    crease = (
-        inside
-        * np.exp(-(((y - line) / 0.012) ** 2))
-        * smooth(np.float64(gap), 0.03, 0.0)
-        * smooth(arch, 0.0, 0.2)
-    )
+    crease = inside * np.exp(-(((y - line) / 0.012) ** 2)) * smooth(np.float64(gap), 0.03, 0.0) * smooth(arch, 0.0, 0.2)
     colour = _over(colour, c.lips * 0.45, 0.8 * crease)
 
     # eyes
@@ -248,9 +224,7 @@ def skin(q: Portrait, c: Palette, canonical: np.ndarray) -> tuple[np.ndarray, np
         * (1 - 0.30 * np.abs(ex) ** 2)[:, None]
         * (1 - 0.30 * smooth(up - y, 0.05, 0.0))[:, None]
     )
-    ball = _over(
-        ball, c.iris * (0.65 + 0.6 * smooth(radius, 0.02, 0.06))[:, None], _inside(0.068 - radius, 0.008)
-    )
+    ball = _over(ball, c.iris * (0.65 + 0.6 * smooth(radius, 0.02, 0.06))[:, None], _inside(0.068 - radius, 0.008))
     ball = _over(ball, c.iris * 0.25, _inside(radius - 0.058, 0.006) * _inside(0.070 - radius, 0.006))
     ball = _over(ball, np.array([0.03, 0.03, 0.03]), _inside(0.030 - radius, 0.008))
     glint = _inside(0.018 - np.hypot(dx - 0.024, dy - 0.026), 0.008)
@@ -270,9 +244,7 @@ def skin(q: Portrait, c: Palette, canonical: np.ndarray) -> tuple[np.ndarray, np
     bx = (ax - 0.32) / 0.20
     height = 0.185 + 0.035 * q.brow_raise + 0.03 * np.clip(1 - bx * bx, -1, 1) + 0.02 * bx
     height = (
-        height
-        - 0.05 * max(q.frown, 0.0) * smooth(bx, 0.4, -1.0)
-        + 0.015 * max(-q.frown, 0) * smooth(bx, 0.4, -1.0)
+        height - 0.05 * max(q.frown, 0.0) * smooth(bx, 0.4, -1.0) + 0.015 * max(-q.frown, 0) * smooth(bx, 0.4, -1.0)
     )
     thick = 0.036 * (1 + 0.30 * q.brow_weight) * (1 - 0.45 * smooth(bx, 0.1, 1.1))
     brow = front * _inside(thick - np.abs(y - height), 0.014) * smooth(np.abs(bx), 1.12, 0.92)
@@ -285,9 +257,7 @@ def skin(q: Portrait, c: Palette, canonical: np.ndarray) -> tuple[np.ndarray, np
         gx, gy = (ax - 0.335) / 0.215, (y + 0.015) / 0.165
         ring = np.abs((np.abs(gx) ** 2.6 + np.abs(gy) ** 2.6) ** (1 / 2.6) - 1.0)
         rim = _inside(0.085 - ring, 0.05) * front
-        bridge = (
-            _inside(0.022 - np.abs(y - 0.045 - 0.03 * (1 - (ax / 0.12) ** 2)), 0.008) * (ax < 0.14) * front
-        )
+        bridge = _inside(0.022 - np.abs(y - 0.045 - 0.03 * (1 - (ax / 0.12) ** 2)), 0.008) * (ax < 0.14) * front
         arm = _inside(0.026 - np.abs(y - 0.06), 0.008) * (ax > 0.53) * (z > -0.2)
         frame = np.clip(rim + bridge + arm, 0, 1)
         lens = front * (np.abs(gx) ** 2.6 + np.abs(gy) ** 2.6 < 1)

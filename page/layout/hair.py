@@ -20,9 +20,7 @@ def build() -> None:
     with gr.Row(elem_classes="photos"):
         ui.hair_shape = photo_slot("hair_shape", "Hair shape")
         ui.hair_color = photo_slot("hair_color", "Hair colour")
-    gr.Markdown(
-        "Leave *shape* empty to recolour only; leave *colour* empty to keep the colour.", elem_classes="hint"
-    )
+    gr.Markdown("Leave *shape* empty to recolour only; leave *colour* empty to keep the colour.", elem_classes="hint")
     ui.preset, ui.time = presets("preset")
     ui.run, ui.stop = actions("", "Run")
     with gr.Accordion("Advanced: more parts from more photos", open=False):
@@ -38,9 +36,7 @@ def build() -> None:
                 for feature in hair.FEATURES
             }
         ui.mode = gr.Radio(
-            [(mode.capitalize(), mode) for mode in MODE.choices],
-            value=MODE.default,
-            label="How gaps are filled",
+            [(mode.capitalize(), mode) for mode in MODE.choices], value=MODE.default, label="How gaps are filled"
         )
         gr.Markdown(TEXT["mode"], elem_classes="hint")
         with gr.Row():
@@ -107,9 +103,7 @@ def stored_examples() -> None:
     rows = examples.examples()
     if not rows:
         return
-    gr.Markdown(
-        "### Examples\nRendered people with stored results: click one to see it; nothing is computed."
-    )
+    gr.Markdown("### Examples\nRendered people with stored results: click one to see it; nothing is computed.")
     gallery = gr.Gallery(
         [(row.get("card", row["result"]), row.get("title", "")) for row in rows],
         columns=3,

@@ -13,13 +13,7 @@ def build() -> None:
     """The panel beside the tabs."""
     ui.status = gr.HTML(panel.EMPTY, elem_id="status", padding=False)
     ui.preview = gr.Image(
-        elem_id="preview",
-        label="Preview",
-        visible=False,
-        interactive=False,
-        format="png",
-        buttons=[],
-        height=460,
+        elem_id="preview", label="Preview", visible=False, interactive=False, format="png", buttons=[], height=460
     )
     ui.slider = gr.ImageSlider(
         label="Before and after",
@@ -51,9 +45,7 @@ def build() -> None:
         )
         ui.chain_note = gr.HTML(panel.EMPTY_CHAIN, elem_id="chain_note", padding=False)
     with gr.Row(elem_classes="actions"):
-        ui.crop_file = gr.DownloadButton(
-            "Download portrait", interactive=False, elem_id="download", min_width=150
-        )
+        ui.crop_file = gr.DownloadButton("Download portrait", interactive=False, elem_id="download", min_width=150)
         ui.photo_file = gr.DownloadButton("Download whole photo", interactive=False, min_width=150)
     ui.details = gr.Markdown(elem_id="scores")
     with gr.Row(elem_classes="photos"):

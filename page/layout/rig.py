@@ -21,9 +21,7 @@ def build() -> None:
     gr.Markdown(TEXT["rig"], elem_classes="hint")
     ui.rig_preset, ui.rig_time = presets("rig_preset", "rig ", ("fast", "paper"))
     with gr.Row(elem_classes="actions"):
-        ui.rig_open = gr.Button(
-            "Prepare the portrait", variant="primary", elem_id="rig_open", scale=3, min_width=150
-        )
+        ui.rig_open = gr.Button("Prepare the portrait", variant="primary", elem_id="rig_open", scale=3, min_width=150)
         ui.rig_stop = gr.Button("Stop", variant="stop", elem_id="rig_stop", scale=1, min_width=80)
     ui.prepared = gr.State(None)
     with gr.Column(visible=False, elem_id="rig_controls") as ui.rig_ready:
@@ -35,15 +33,11 @@ def build() -> None:
         with gr.Row(elem_classes="photos"):
             ui.like = photo_slot("like", "The other photo", 160)
             with gr.Column(min_width=160):
-                ui.copied = gr.CheckboxGroup(
-                    list(rig.COPIED), value=["pose"], label="Take from it", elem_id="copied"
-                )
+                ui.copied = gr.CheckboxGroup(list(rig.COPIED), value=["pose"], label="Take from it", elem_id="copied")
                 ui.copy = gr.Button("Copy", variant="primary", elem_id="copy")
     with gr.Accordion("Advanced", open=False):
         ui.rig_method = gr.Radio(
-            [("The rig", "rig"), ("Latent optimization", "optimize")],
-            value="rig",
-            label="Kept edits are made by",
+            [("The rig", "rig"), ("Latent optimization", "optimize")], value="rig", label="Kept edits are made by"
         )
         gr.Markdown(TEXT["rig_method"], elem_classes="hint")
 
@@ -71,11 +65,7 @@ def _expression() -> None:
         gr.HTML("<b>Expression</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
             ui.expression = gr.Dropdown(
-                [rig.NEUTRAL, *EXPRESSIONS],
-                value=rig.NEUTRAL,
-                label="Name",
-                min_width=150,
-                elem_id="expression",
+                [rig.NEUTRAL, *EXPRESSIONS], value=rig.NEUTRAL, label="Name", min_width=150, elem_id="expression"
             )
             ui.expression_strength = gr.Slider(
                 STRENGTH.low,
@@ -90,16 +80,7 @@ def _expression() -> None:
             ui.no_controls = gr.Markdown("This face model names no single movements.", elem_classes="hint")
             with gr.Row(elem_classes="slot-sliders"):
                 ui.controls = [
-                    gr.Slider(
-                        -2,
-                        2,
-                        value=0,
-                        step=0.05,
-                        label="",
-                        visible=False,
-                        min_width=210,
-                        elem_id=f"control_{k}",
-                    )
+                    gr.Slider(-2, 2, value=0, step=0.05, label="", visible=False, min_width=210, elem_id=f"control_{k}")
                     for k in range(rig.CONTROLS)
                 ]
             gr.Markdown("Movements set here replace the named expression.", elem_classes="hint")
@@ -144,10 +125,7 @@ def _actions() -> None:
     with gr.Accordion("Animation", open=False, elem_id="animate"):
         with gr.Row():
             ui.sweep = gr.Radio(
-                [("Turn the head", "yaw"), ("Move the light", "light")],
-                value="yaw",
-                label="Sweep",
-                min_width=170,
+                [("Turn the head", "yaw"), ("Move the light", "light")], value="yaw", label="Sweep", min_width=170
             )
             ui.film = gr.Radio([("GIF", "gif"), ("MP4", "mp4")], value="gif", label="File", min_width=120)
             ui.frames = gr.Slider(8, 60, value=24, step=1, label="Frames", min_width=120)

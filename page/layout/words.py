@@ -5,15 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from barbershop_core.options import PRESET, SEED
-from barbershop_core.styleclip.options import (
-    ALPHA,
-    BETA,
-    IDENTITY,
-    IDENTITY_OF_PRESET,
-    METHOD,
-    ROUTE,
-    STRENGTH,
-)
+from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, IDENTITY_OF_PRESET, METHOD, ROUTE, STRENGTH
 
 from .. import panel, words
 from ..files import TEXT
@@ -34,12 +26,7 @@ def build() -> None:
                 scale=3,
             )
             ui.neutral = gr.Textbox(
-                label="Instead of",
-                placeholder="hair · optional",
-                elem_id="neutral",
-                lines=1,
-                min_width=120,
-                scale=2,
+                label="Instead of", placeholder="hair · optional", elem_id="neutral", lines=1, min_width=120, scale=2
             )
         ui.suggestions = gr.Dataset(
             components=[gr.Textbox(visible=False)],
@@ -52,9 +39,7 @@ def build() -> None:
             show_label=False,
         )
     ui.method = gr.Radio(list(words.METHODS), value=METHOD.default, label="Method", elem_id="method")
-    ui.method_time = gr.Markdown(
-        words.cost(METHOD.default, PRESET.default), elem_classes="hint", elem_id="method_time"
-    )
+    ui.method_time = gr.Markdown(words.cost(METHOD.default, PRESET.default), elem_classes="hint", elem_id="method_time")
     with gr.Column(elem_classes="method") as ui.directions_form:
         _directions()
     with gr.Column(visible=False, elem_classes="method") as ui.optimize_form:
@@ -139,13 +124,7 @@ def _slot(k: int) -> None:
             )
             ui.beta.append(  # outside these ends, all channels move or none
                 gr.Slider(
-                    0.02,
-                    0.4,
-                    value=BETA.default,
-                    step=0.01,
-                    label="Threshold β",
-                    min_width=150,
-                    elem_id=f"beta_{k}",
+                    0.02, 0.4, value=BETA.default, step=0.01, label="Threshold β", min_width=150, elem_id=f"beta_{k}"
                 )
             )
 

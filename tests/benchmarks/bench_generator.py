@@ -105,9 +105,7 @@ def table(found: dict) -> str:
     lines = [f"{'':8}{'forward s':>11}{'step s':>9}{'CPU s':>9}{'peak MiB':>10}"]
     for kind in ("plain", "fast"):
         row = found[kind]
-        lines.append(
-            f"{kind:8}{row['forward_s']:11.2f}{row['step_s']:9.2f}{row['cpu_s']:9.2f}{row['peak_mib']:10.0f}"
-        )
+        lines.append(f"{kind:8}{row['forward_s']:11.2f}{row['step_s']:9.2f}{row['cpu_s']:9.2f}{row['peak_mib']:10.0f}")
     return "\n".join(
         lines
         + [

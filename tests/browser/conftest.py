@@ -22,10 +22,7 @@ FLAGS = (
 @pytest.fixture(scope="session")
 def chromium():
     sync_api = pytest.importorskip("playwright.sync_api")
-    found = [
-        shutil.which(name)
-        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    ]
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")]
     with sync_api.sync_playwright() as playwright:
         for path in [os.environ.get("CHROMIUM"), *found, playwright.chromium.executable_path]:
             if path and Path(path).exists():
@@ -55,11 +52,7 @@ class App:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
-        kept |= {
-            "GRADIO_SERVER_PORT": str(port),
-            "GRADIO_TEMP_DIR": str(folder / "gradio"),
-            "HF_HUB_OFFLINE": "1",
-        }
+        kept |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio"), "HF_HUB_OFFLINE": "1"}
         kept |= {
             "BARBERSHOP_PACK": str(manifest),
             "BARBERSHOP_CACHE": str(folder / "cache"),
@@ -70,9 +63,7 @@ class App:
         self.log = folder / "log.txt"
         started = time.monotonic()
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=kept, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=kept, stdout=log, stderr=log)
         while True:
             try:
                 with urllib.request.urlopen(self.url, timeout=30) as answer:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before PyTorch is imported
+    os.environ["OMP_NUM_THREADS"] = "1"
 from pathlib import Path
 from types import SimpleNamespace
 

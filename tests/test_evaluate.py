@@ -17,11 +17,12 @@ from small_pack import write_small_pack
 
 from barbershop_core import Studio, open_pack, run
 from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.editing.recipe import png_bytes
 from barbershop_core.editing.regions import REGIONS
 from barbershop_core.errors import BadRequest
 from barbershop_core.evaluation import frechet, hair, pose, words
 from barbershop_core.evaluation.reconstruction import reconstruction
-from barbershop_core.evaluation.tables import NothingScored, contact_sheet, png
+from barbershop_core.evaluation.tables import NothingScored, contact_sheet
 from barbershop_core.evaluation.triples import FIRST_SEED, edited, triples
 from barbershop_core.face3d.theta import TAU
 from barbershop_core.networks import load
@@ -168,7 +169,7 @@ def test_fid_says_what_is_missing(fidelity, tmp_path, monkeypatch):
 def test_reconstruction_table(pack, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))  # nothing lies there
     for number, triple in enumerate(triples(2, 4, 64)):
-        (tmp_path / f"{number}.png").write_bytes(png(triple.face.image))
+        (tmp_path / f"{number}.png").write_bytes(png_bytes(triple.face.image))
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     steps = []

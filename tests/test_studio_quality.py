@@ -13,7 +13,6 @@ import pytest
 
 from barbershop_core import Studio, open_pack, run
 from barbershop_core.evaluation import hair, words
-from barbershop_core.evaluation.tables import png
 from barbershop_core.evaluation.triples import triples
 from barbershop_core.styleclip.options import METHOD
 
@@ -32,7 +31,7 @@ def test_hair_is_carried_over(pack):
     studio = Studio(pack, cache=False)
     scores, unchanged = [], []
     for triple in triples(2, 100, pack.working_size):
-        face, shape, colour = (studio.read(png(r.image)) for r in (triple.face, triple.shape, triple.colour))
+        face, shape, colour = (studio.read(r.image) for r in (triple.face, triple.shape, triple.colour))
         result = run(studio.transfer(face=face, hair_shape=shape, hair_color=colour))
         scores.append(hair._score(studio, triple, np.asarray(result.pasted)))
         unchanged.append(hair._score(studio, triple, triple.face.image))

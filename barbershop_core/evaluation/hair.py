@@ -26,7 +26,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
 from . import baselines, metrics
-from .tables import NothingScored, contact_sheet, means, png
+from .tables import NothingScored, contact_sheet, means
 from .triples import Triple, triples
 
 COLUMNS = ("hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds")
@@ -108,7 +108,7 @@ def _edit(
     studio: Studio, triple: Triple, preset: TransferPreset
 ) -> Steps[tuple[dict[str, np.ndarray], dict[str, float]]]:
     """Each row's picture in the frame of the person's photo, uint8 [R,R,3], and its seconds."""
-    face, shape, colour = (studio.read(png(r.image)) for r in (triple.face, triple.shape, triple.colour))
+    face, shape, colour = (studio.read(r.image) for r in (triple.face, triple.shape, triple.colour))
     made, seconds = {}, {}
     watch = StageTimer()
     result = yield from watch(studio.transfer(face=face, hair_shape=shape, hair_color=colour, preset=preset))

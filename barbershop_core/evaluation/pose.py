@@ -37,7 +37,7 @@ from ..world import params
 from ..world.morphable_head import theta_of
 from ..world.render import Rendering, render
 from . import metrics
-from .tables import NothingScored, check_networks, contact_sheet, means, png
+from .tables import NothingScored, check_networks, contact_sheet, means
 from .triples import LARGEST, regions_of
 
 FIRST_SEED = 740_000
@@ -169,7 +169,7 @@ def _pose(
     for number, case in enumerate(drawn, 1):
         scores: dict[str, dict[str, float]] = {}
         try:
-            portrait = studio.read(png(case.face.image))
+            portrait = studio.read(case.face.image)
             image = portrait.tensor(pack.working_size, pack.device)
             for row, numbers in presets.items():
                 net = None if row == "optimize" else rig

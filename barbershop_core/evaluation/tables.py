@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,13 +40,6 @@ def means(scores: Sequence[Mapping[str, float | None]], columns: Sequence[str]) 
         known = [score[name] for score in scores if score.get(name) is not None]
         found[name] = round(float(np.mean(known)), 4) if known else None
     return found
-
-
-def png(picture: np.ndarray) -> bytes:
-    """uint8 [H,W,3] as the bytes of a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
 
 
 def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], side: int = 160) -> np.ndarray:

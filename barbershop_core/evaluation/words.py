@@ -29,7 +29,7 @@ from ..styleclip import resources
 from ..styleclip.options import METHOD
 from ..world import params
 from ..world.render import render
-from .tables import check_networks, contact_sheet, means, png
+from .tables import check_networks, contact_sheet, means
 from .triples import LARGEST
 
 FIRST_SEED = 720_000
@@ -149,7 +149,7 @@ def _text(
         studio = Studio(pack, CodeCache(folder))
         for number, (task, k) in enumerate(product(tasks, range(count)), 1):
             p = subjects(task, count, seed)[k]
-            portrait = studio.read(png(render(p, min(pack.working_size, LARGEST)).image))
+            portrait = studio.read(render(p, min(pack.working_size, LARGEST)).image)
             yield from studio.invert(portrait, "FS", preset)  # once for all methods, not counted
             pictures = {"portrait": portrait.at(pack.working_size)}
             for method in methods:

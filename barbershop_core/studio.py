@@ -231,5 +231,5 @@ def _region_photos(regions: Mapping[str, Portrait] | None) -> tuple[dict[str, Po
     """Photos by role and the role of each region."""
     if not regions:
         return {}, None
-    roles = {str(region): f"region {region}" for region in regions}
-    return {f"region {region}": portrait for region, portrait in regions.items()}, roles
+    roles = {name: f"region {name.strip().lower()}" for name in regions}
+    return {roles[name]: portrait for name, portrait in regions.items()}, roles

@@ -290,6 +290,7 @@ def test_interrupt_says_stopped(desk):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it in the background
     )
     try:
         seen = [process.stderr.readline()]

@@ -279,8 +279,9 @@ def test_opening_a_pack_needs_neither_gradio_nor_networks():
 
 
 @pytest.mark.slow
-def test_published_layouts_end_to_end_from_a_served_hub(served_ffhq_pack):
+def test_published_layouts_end_to_end_from_a_served_hub(served_ffhq_pack, monkeypatch, tmp_path):
     """Download, verify, open and use every network of the published sizes."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))  # another test may have filled the shared one
     pack = open_pack(served_ffhq_pack.manifest, device="cpu")
     stages, last = set(), {}
     for step in pack.download():

@@ -113,14 +113,15 @@ def test_any_regions_from_any_number_of_photos(studio):
             regions={"nose": portrait(3), "Mouth": portrait(4), "hair": portrait(5)},
         )
     )
-    assert set(result.recipe["inputs"]) == {"face", "hair_color", "region nose", "region mouth", "region hair"}
+    assert set(result.recipe["photos"]) == {"face", "hair_color", "region nose", "region mouth", "region hair"}
     assert {"nose", "mouth", "hair"} <= set(result.masks)
 
 
 def test_face_swap_claims_the_face(studio):
     result = run(studio.swap_face(face=portrait(1), into=portrait(2), preset=TINY))
     assert result.recipe["operation"] == "swap_face"
-    assert result.recipe["inputs"] == {"face": portrait(2).digest, "swapped": portrait(1).digest}
+    digests = {role: photo["digest"] for role, photo in result.recipe["photos"].items()}
+    assert digests == {"into": portrait(2).digest, "face": portrait(1).digest}
     assert result.pasted.size == (SIDE, SIDE) and set(FACE) <= set(REGIONS)
 
 
@@ -128,4 +129,4 @@ def test_face_swap_claims_the_face(studio):
 def test_automatic_mask_in_both_modes(studio, mode):
     result = run(studio.transfer(face=portrait(1), hair_shape=portrait(4), mode=mode, smooth=0, preset=PUBLISHED_TINY))
     assert result.masks["target"].shape == (SIDE, SIDE) and result.masks["changed"].dtype == np.float32
-    assert result.recipe["settings"]["mode"] == mode
+    assert result.recipe["options"]["mode"] == mode

@@ -44,6 +44,7 @@ def test_every_command_explains_itself(command, capsys):
     assert all(option in shown for option in ("--pack", "--device", "--seed"))
 
 
+@pytest.mark.slow
 def test_hair_then_the_same_again_from_its_recipe(desk):
     done = cli(
         desk,
@@ -111,6 +112,7 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
     assert not (desk / "third-photo.png").exists()
 
 
+@pytest.mark.slow
 def test_parse_repaint_and_use_the_mask(desk):
     done = cli(desk, "parse", "me.png", "-o", "mask.png", "--json")
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from barbershop_core.networks import e4e
 from barbershop_core.networks.e4e import Encoder4Editing
 
 
-@pytest.mark.parametrize("size", [256, 1024])
+@pytest.mark.parametrize("size", [256, pytest.param(1024, marks=pytest.mark.slow)])
 def test_conformance(size):
     fixture = Fixture(f"e4e_encoder_{size}")
     checkpoint = fixture.checkpoint()

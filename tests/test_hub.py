@@ -321,6 +321,7 @@ def child(server, tmp_path, *repos, **environment):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_left(server, tmp_path):
     server.add("hangs/head", "net.bin", DATA, hang="head")
     server.add("hangs/body", "net.bin", DATA, hang="body")

@@ -53,6 +53,7 @@ def test_each_row_has_its_own_offset():
     assert gradient[0, [0, 1, 3, 4, 5]].abs().max() == 0
 
 
+@pytest.mark.slow
 def test_training_teaches_and_resumes(pack, tmp_path):
     """A few seconds of training give a rig and its scores; a checkpoint of the same schedule is resumed."""
     schedule = train_rig.Schedule(minutes=0.08, samples=60, held_out=12, batch=16, picture_every=9, picture_batch=2)

@@ -254,6 +254,7 @@ def test_inference_mode_leaves_gradients_possible():
     torch.testing.assert_close(again.detach(), image.clone())
 
 
+@pytest.mark.slow
 def test_speed_benchmark_runs():
     """Its whole way at a small size: both agree, and the figures are there."""
     from benchmarks.bench_generator import compare, table

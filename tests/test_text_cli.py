@@ -12,6 +12,7 @@ from PIL import Image
 from barbershop_core.editing.recipe import read_png
 
 
+@pytest.mark.slow
 def test_words_on_a_transfer_and_the_whole_chain_again(desk):
     done = cli(
         desk,

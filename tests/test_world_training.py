@@ -90,6 +90,7 @@ def test_two_processes_train_and_resume(folder, tmp_path):
     assert any(step.stage == "mapping held out" for step in steps)
 
 
+@pytest.mark.slow
 def test_a_small_net_learns_and_resumes(folder, tmp_path):
     """The shared loop: held-out figures at the end, time boxes add up over runs."""
     with pytest.MonkeyPatch.context() as patch:

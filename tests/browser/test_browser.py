@@ -96,6 +96,7 @@ def test_nothing_to_do_is_said(page, tmp_path):
     page.locator("#status .problem", has_text="nothing to change").wait_for()
 
 
+@pytest.mark.slow
 def test_stop_ends_the_run_and_frees_the_place(page, tmp_path):
     upload(page, "face", photo(tmp_path / "me.png", 4))
     upload(page, "hair_shape", photo(tmp_path / "friend.png", 5))
@@ -111,6 +112,7 @@ def test_stop_ends_the_run_and_frees_the_place(page, tmp_path):
     page.locator("#status", has_text="Done in").wait_for()
 
 
+@pytest.mark.slow
 def test_a_painted_mask_is_used(page, tmp_path):
     upload(page, "face", photo(tmp_path / "me.png", 6))
     upload(page, "hair_color", photo(tmp_path / "friend.png", 7))
@@ -176,6 +178,7 @@ def slide(page, selector: str, value: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_hair_then_words_then_undo(page, tmp_path):
     """The chain: each tab goes on from the other's result, and undo goes back through both."""
     upload(page, "face", photo(tmp_path / "me.png", 20))
@@ -238,6 +241,7 @@ def test_hair_then_words_then_undo(page, tmp_path):
     assert np.abs(repeated - again).max() <= 1
 
 
+@pytest.mark.slow
 def test_hair_then_rig_then_words(page, tmp_path):
     """The rig works after a hair transfer and before words, its sliders live."""
     upload(page, "face", photo(tmp_path / "me.png", 24))
@@ -276,6 +280,7 @@ def test_hair_then_rig_then_words(page, tmp_path):
     assert steps(read_png(chained))[1]["options"]["light"]["azimuth"] == -50
 
 
+@pytest.mark.slow
 def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     upload(page, "face", photo(tmp_path / "me.png", 22))
     tab(page, "Words")

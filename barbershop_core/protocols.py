@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from .editing.regions import Parser
     from .inversion.prior import PNorm
+    from .networks.perceptual import Perceptual
     from .progress import Steps
     from .weights.manifest import Manifest
 
@@ -34,7 +35,7 @@ class PackLike(Protocol):
     @property
     def encoder(self) -> nn.Module | None: ...
     @property
-    def perceptual(self) -> Any: ...
+    def perceptual(self) -> Perceptual: ...
     @property
     def pnorm(self) -> PNorm: ...
     @property

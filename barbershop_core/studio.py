@@ -134,19 +134,12 @@ class Studio:
         return self.start("transfer", photos, options | {"preset": preset, "seed": seed}, previous, paste)
 
     def swap_face(
-        self,
-        face: Portrait,
-        into: Portrait,
-        mode: str = hair.MODE.default,
-        smooth: float = hair.SMOOTH.default,
-        preset: Any = PRESET.default,
-        seed: int = SEED.default,
-        paste: bool = True,
-        previous: Result | None = None,
+        self, face: Portrait, into: Portrait, previous: Result | None = None, paste: bool = True, **options: Any
     ) -> Steps[Result]:
-        """The face of ``face`` in the photo ``into``, whose hair, pose, light and skin tone stay; options as
-        of :meth:`transfer`."""
-        options = {"mode": mode, "smooth": smooth, "preset": preset, "seed": seed}
+        """The face of ``face`` in the photo ``into``, whose hair, pose, light and skin tone stay.
+
+        options: mode, smooth, preset, seed as of :meth:`transfer`.
+        """
         return self.start("swap_face", {"face": face, "into": into}, options, previous, paste)
 
     def target_mask(
@@ -155,17 +148,16 @@ class Studio:
         hair_shape: Portrait | None = None,
         hair_color: Portrait | None = None,
         regions: Mapping[str, Portrait] | None = None,
-        mode: str = hair.MODE.default,
-        smooth: float = hair.SMOOTH.default,
-        preset: Any = PRESET.default,
-        seed: int = SEED.default,
         previous: Result | None = None,
+        **options: Any,
     ) -> Steps[np.ndarray]:
-        """Only a transfer's automatic target mask, uint8 [R,R] region indices, to repaint."""
+        """Only a transfer's automatic target mask, uint8 [R,R] region indices, to repaint.
+
+        options: mode, smooth, preset, seed as of :meth:`transfer`.
+        """
         photos, roles = _region_photos(regions)
         photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color}
-        options = {"regions": roles, "mode": mode, "smooth": smooth, "preset": preset, "seed": seed}
-        return self.start("target_mask", photos, options, previous)
+        return self.start("target_mask", photos, {**options, "regions": roles}, previous)
 
     # ------------------------------------------------------------------------------ words
 

@@ -74,7 +74,7 @@ def test_every_preset_name_is_known_to_every_method():
 
 
 def test_the_facade_has_these_defaults():
-    for name, listed in (("transfer", hair.TRANSFER), ("swap_face", hair.SWAP_FACE), ("repose", rig.REPOSE)):
+    for name, listed in (("transfer", hair.TRANSFER), ("repose", rig.REPOSE)):
         parameters = inspect.signature(getattr(Studio, name)).parameters
         for option in listed:
             if option.name in parameters:

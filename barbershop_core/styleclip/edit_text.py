@@ -92,20 +92,20 @@ def _by_optimization(pack: PackLike, cache: CodeCache | None, request: Request) 
     start = yield from timer(_begin(pack, cache, request, timer))
     with torch.no_grad():
         text = clip.text([prompt])[0]
-    turn = prompts.direction(clip, prompt, options["neutral"])
+    direction = prompts.direction(clip, prompt, options["neutral"])
     name = inversion_preset(options["preset"]).name
     preset = latent_optimization.PRESETS.get(name, latent_optimization.FAST)
-    first = yield from timer(_warm_start(pack, start.code, turn, preset.warm, options["route"]))
+    first = yield from timer(_warm_start(pack, start.code, direction, preset.warm, options["route"]))
     code = yield from timer(
         latent_optimization.optimize(
-            pack, clip, start, text, turn, preset, options["route"], options["identity"], first
+            pack, clip, start, text, direction, preset, options["route"], options["identity"], first
         )
     )
     result = yield from chain.finish(pack, start, code, notices=(cut,) if cut else ())
     return _with_clip_scores(pack, clip, start, result, prompt)
 
 
-def _warm_start(pack: PackLike, code: Code, turn: torch.Tensor, alpha: float, route: str) -> Steps[Code | None]:
+def _warm_start(pack: PackLike, code: Code, direction: torch.Tensor, alpha: float, route: str) -> Steps[Code | None]:
     """The code where the global direction of the text leads; None where the pack has no table for it."""
     if not alpha or "directions" not in pack.manifest.networks:
         return None
@@ -113,7 +113,7 @@ def _warm_start(pack: PackLike, code: Code, turn: torch.Tensor, alpha: float, ro
         table = yield from resources.table(pack)
     except WeightMissing:
         return None
-    change = boundary(table, channel_weights(table, turn, BETA.default))
+    change = boundary(table, channel_weights(table, direction, BETA.default))
     synthesis = StyleSynthesis(pack.generator, code, pack.working_size)
     yield Step("directions", 1, 1)
     return synthesis.shifted(synthesis.reachable(alpha * change[None], route))

@@ -30,7 +30,7 @@ Edit = tuple[int, float, float]
 
 @dataclass(frozen=True)
 class Direction:
-    """A direction by its texts.  text: Delta t, [E]; notices: what had to be cut off."""
+    """A direction from one text to another.  text: Delta t, [E].  notices: which text was too long for CLIP."""
 
     target: str
     neutral: str
@@ -53,7 +53,7 @@ class Sliders:
         self._boundaries: dict[tuple[int, float], tuple[Tensor, int]] = {}
 
     def add(self, target: str, neutral: str = prompts.NEUTRAL) -> int:
-        """Take in a direction; returns its index.  Raises BadRequest for empty texts or the same twice."""
+        """Add a direction; returns its index.  Raises BadRequest for empty texts and for the same text twice."""
         target, first = prompts.fit(self.clip, prompts.clean(target))
         neutral = prompts.clean(neutral or prompts.NEUTRAL, "neutral text")
         neutral, second = prompts.fit(self.clip, neutral, "neutral text")
@@ -63,11 +63,11 @@ class Sliders:
         return len(self.directions) - 1
 
     def moved(self, index: int, beta: float) -> int:
-        """How many channels of S a direction moves at this threshold."""
+        """The number of channels of S that a direction moves at this threshold."""
         return self._change(index, beta)[1]
 
     def image(self, edits: Sequence[Edit]) -> np.ndarray:
-        """The portrait under these edits, uint8 [R,R,3]: photo where nothing changed, as in a result."""
+        """The portrait with these edits, uint8 [R,R,3]; unchanged areas keep the photo's pixels, as in a result."""
         made = self._synthesis.picture(self._shift(edits)).clamp(-1, 1)
         return to_uint8(chain.compose(self.start, made)[0])[0].numpy()
 
@@ -77,23 +77,23 @@ class Sliders:
 
     @property
     def notices(self) -> list[str]:
-        """What had to be cut off the texts that were added."""
+        """Which texts were too long for CLIP."""
         return [notice for direction in self.directions for notice in direction.notices]
 
     def remarks(self, edits: Sequence[Edit]) -> list[str]:
-        """Sentences about edits: nothing moves, layers out of reach."""
-        said = []
+        """Sentences for the person: texts cut off, edits that move nothing, what route "F" cannot change."""
+        found = []
         for index, alpha, beta in edits:
             d = self.directions[index]
-            said += d.notices
+            found += d.notices
             if alpha and not self.moved(index, beta):
-                said.append(f"\u201c{d.target}\u201d moves nothing at beta {beta:g}; a lower beta moves more.")
+                found.append(f"\u201c{d.target}\u201d moves nothing at beta {beta:g}; a lower beta moves more.")
         if self.route == "F":
-            said.append(
-                "With route F only layers beyond F change: colours and light, hardly any shape. "
-                "The W+ route changes shapes, too."
+            found.append(
+                "Route F changes only F and the layers after it: colours and light, hardly any shape. "
+                "Route W+ changes shapes, too."
             )
-        return said
+        return found
 
     def result(self, edits: Sequence[Edit], timer: StageTimer | None = None) -> Steps[Result]:
         """The edits as a result.  timer: of the stages before."""
@@ -111,11 +111,11 @@ class Sliders:
         opened = self.start.request
         if opened.operation == "edit_text":
             return opened
-        told = [
+        listed = [
             {"target": d.target, "neutral": d.neutral, "alpha": alpha, "beta": beta}
             for d, alpha, beta in ((self.directions[i], alpha, beta) for i, alpha, beta in edits)
         ]
-        options = checked(EDIT_TEXT, {**opened.options, "method": "directions", "edits": told})
+        options = checked(EDIT_TEXT, {**opened.options, "method": "directions", "edits": listed})
         return replace(opened, operation="edit_text", options=options)
 
     def _shift(self, edits: Sequence[Edit]) -> Tensor:

@@ -100,8 +100,8 @@ def test_route_f_keeps_f_and_says_so(studio):
     kept = run(studio.edit_text(portrait(1), "blond hair", route="F", **QUICK))
     moved = run(studio.edit_text(portrait(1), "blond hair", route="W+", **QUICK))
     assert torch.equal(kept.code.feature, base.feature) and not torch.equal(moved.code.feature, base.feature)
-    assert any("route F" in notice for notice in kept.notices)
-    assert not any("route F" in notice for notice in moved.notices)
+    assert any("Route F" in notice for notice in kept.notices)
+    assert not any("Route F" in notice for notice in moved.notices)
 
 
 def test_words_after_a_transfer_and_a_transfer_after_words(studio, small_pack):

@@ -5,15 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadRequest
 from ..options import PRESET, SEED
+from ..styleclip.options import METHOD
 from .arguments import add_common, given
 from .console import Progress
 from .output import in_a_folder
 
+if TYPE_CHECKING:
+    from ..progress import Steps
+    from ..protocols import PackLike
+
 
 def add(commands) -> None:
+    """The parsers of evaluate, one a table."""
     evaluate = commands.add_parser("evaluate", help="tables against ground truth and the papers' metrics")
     kinds = evaluate.add_subparsers(dest="kind", required=True, metavar="kind")
 
@@ -23,7 +30,7 @@ def add(commands) -> None:
 
     text = kinds.add_parser("text", help="edits by words, scored by a network that reads portraits")
     text.add_argument("--portraits", type=int, default=50, help="held-out portraits a prompt (default 50)")
-    methods = ["directions", "optimize", "mapper"]
+    methods = list(METHOD.choices)
     some = f"some of: {' '.join(methods)} (default all)"
     text.add_argument("--methods", nargs="+", default=methods, metavar="METHOD", help=some)
     text.add_argument("--prompts", nargs="+", metavar="PROMPT", help="only these of the scored prompts")
@@ -51,26 +58,30 @@ def _add_files(parser: argparse.ArgumentParser, table, sheet: str = "") -> None:
     add_common(parser, evaluate)
 
 
-def hair_table(pack, options, shared):
+def hair_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Steps of ``evaluate hair``.  shared: preset and seed, where they were given."""
     from ..evaluation.hair import hair
 
     return hair(pack, options.pairs, sheet=options.sheet, **shared)
 
 
-def text_table(pack, options, shared):
+def text_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Steps of ``evaluate text``.  shared: preset and seed, where they were given."""
     from ..evaluation.words import text
 
     wanted = {"methods": options.methods, "prompts": options.prompts, "sheet": options.sheet}
     return text(pack, options.portraits, **wanted, **shared)
 
 
-def pose_table(pack, options, shared):
+def pose_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Steps of ``evaluate pose``.  shared: preset and seed, where they were given."""
     from ..evaluation.pose import pose
 
     return pose(pack, options.portraits, rows=options.rows, sheet=options.sheet, **shared)
 
 
-def reconstruction_table(pack, options, shared):
+def reconstruction_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Steps of ``evaluate reconstruction``.  shared: preset and seed, where they were given."""
     from ..evaluation.reconstruction import reconstruction
 
     return reconstruction(pack, options.folder, limit=options.limit, **shared)

@@ -15,6 +15,7 @@ RECIPE = "repeat the settings stored in this result; options given here win"
 
 
 def add(commands) -> None:
+    """The parsers of hair, face and repeat."""
     hair = commands.add_parser("hair", help="hair shape, hair colour or features of other photos")
     hair.add_argument("face", help="photo of the person")
     hair.add_argument("--shape", metavar="PHOTO", help="take the hair's shape from this photo")

@@ -8,6 +8,7 @@ from .output import tell
 
 
 def add(commands) -> None:
+    """The parsers of download and doctor."""
     fetch = commands.add_parser("download", help="fetch and verify what a pack needs")
     fetch.add_argument("--json", action="store_true", help="the doctor's report as JSON on stdout")
     fetch.add_argument("--all", action="store_true", help="also what is optional")

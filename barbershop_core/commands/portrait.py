@@ -10,6 +10,7 @@ from .output import open_studio, output_path, sentence, tell
 
 
 def add(commands) -> None:
+    """The parsers of invert and parse."""
     code = commands.add_parser("invert", help="the latent code of a photo, and its reconstruction")
     code.add_argument("face", metavar="photo")
     add_option(code, SPACE)

@@ -13,6 +13,7 @@ from .output import in_a_folder, open_studio, output_path, tell, tell_edit, writ
 
 
 def add(commands) -> None:
+    """The parsers of pose and rig."""
     turn = commands.add_parser("pose", help="turn the head, change the expression or the light")
     turn.add_argument("face", help="photo of the person")
     for option in pie.ANGLES:

@@ -15,6 +15,7 @@ GRID_ALPHAS, GRID_BETAS = (-8.0, -4.0, 0.0, 4.0, 8.0), (0.08, 0.15, 0.25)
 
 
 def add(commands) -> None:
+    """The parsers of text, directions and mapper."""
     words = commands.add_parser("text", help="change a portrait by words")
     words.add_argument("face", help="photo of the person")
     words.add_argument("prompt", nargs="?", help=styleclip.PROMPT.help)

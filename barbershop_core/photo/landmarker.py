@@ -24,9 +24,11 @@ class LandmarkerUnavailable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """One detection: points float64 [478,2] in 0..1 of the picture, matrix [4,4], blendshapes by name."""
+    """One detection: points float64 [478,2] in 0..1 of the picture; depth float64 [478], growing away from the
+    camera, as a share of the picture's width; matrix [4,4]; blendshapes by name."""
 
     points: np.ndarray
+    depth: np.ndarray
     matrix: np.ndarray
     blendshapes: dict[str, float]
 
@@ -64,6 +66,7 @@ class Landmarker:
         return [
             Found(
                 np.array([[p.x, p.y] for p in points], dtype=np.float64),
+                np.array([p.z for p in points], dtype=np.float64),
                 np.asarray(matrix, dtype=np.float64),
                 {shape.category_name: float(shape.score) for shape in blend},
             )

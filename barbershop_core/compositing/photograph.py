@@ -1,0 +1,55 @@
+"""A photograph as edits see it: pixels, soft masks of its regions, and the face's points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """The crop of a portrait at the photo's own resolution.
+
+    Coordinates are pixels of ``image``, (x, y) counted from pixel centres: 0 is the middle of the first pixel.
+
+    image: float32 [S,S,3], RGB in 0..1.
+    known: float32 [S,S], 1 inside of the photo, 0 where the crop reaches beyond it and was filled in.
+    parts: region name -> float32 [P,P] in 0..1, the parser's probability, usually at a lower resolution; regions
+        that are nowhere likely are missing.
+    mesh: float32 [478,3], MediaPipe's points in pixels; z grows away from the camera, in the same unit, 0 near
+        the middle of the head.  None where no face was found.
+    matrix: float64 [4,4], MediaPipe's transform of the canonical face (centimetres); its rotation is the head's.
+    blendshapes: 52 expression coefficients in 0..1 by MediaPipe's names.
+    """
+
+    image: np.ndarray
+    known: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    mesh: np.ndarray | None = None
+    matrix: np.ndarray | None = None
+    blendshapes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """S, pixels."""
+        return len(self.image)
+
+    def part(self, *names: str, size: int | None = None) -> np.ndarray:
+        """Probability of any of the named regions, float32 [size,size] (default S) in 0..1."""
+        size = size or self.size
+        total = np.zeros((1, 1), np.float32)
+        for name in names:
+            if name in self.parts:
+                total = total + self.parts[name]
+        if total.shape == (size, size):
+            return np.clip(total, 0, 1)
+        way = cv2.INTER_AREA if len(total) > size else cv2.INTER_LINEAR
+        return np.clip(cv2.resize(total, (size, size), interpolation=way), 0, 1)
+
+    @property
+    def eye_distance(self) -> float:
+        """Between the outer corners of the eyes, pixels.  The mesh has to be there."""
+        return float(np.linalg.norm(self.mesh[263, :2] - self.mesh[33, :2]))

@@ -1,0 +1,107 @@
+"""Portraits as photographs: the crop at the photo's own resolution, parsed, with the face's points."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from ..compositing.photograph import Photograph
+from ..networks.resample import resize
+from ..photo import Portrait
+from ..photo.landmarker import LandmarkerUnavailable, open_landmarker
+from ..photo.pixels import from_uint8
+from ..protocols import PackLike
+from .regions import REGIONS, parse_logits
+from .result import Result
+
+LARGEST = 1024
+"""px of a crop at the most; larger faces are edited at this size."""
+PARSED = 512
+"""px at which regions are kept."""
+LOOK = 512
+"""px at which the face's points are found, whatever the photo's size."""
+LEAST = 0.02
+"""Regions that are nowhere likelier are left out."""
+
+
+def detail_size(portrait: Portrait, least: int) -> int:
+    """Side of a portrait's crop in its photo, px, within ``least`` and ``LARGEST``."""
+    right, down = portrait.quad[3] - portrait.quad[0], portrait.quad[1] - portrait.quad[0]
+    side = float(np.sqrt(abs(np.linalg.det(np.stack([right, down])))))
+    return int(min(max(round(side), least), LARGEST))
+
+
+def photograph(
+    pack: PackLike, portrait: Portrait, previous: Result | None = None, size: int | None = None, margin: float = 0.0
+) -> Photograph:
+    """The photograph of a portrait, or of the picture that the previous edit left.
+
+    size: of the crop, px; by default `detail_size`.  margin: how much more of the photo is shown on each side, as a
+    share of the crop's side; the picture is larger by as much.
+    """
+    size = size or detail_size(portrait, pack.working_size)
+    if previous is not None:
+        picture = previous.image.convert("RGB")
+        pixels = np.asarray(picture if picture.width == size else picture.resize((size, size)))
+        known = np.ones(pixels.shape[:2], np.float32)
+    elif margin:
+        pixels, known = _wider(portrait, size, margin)
+    else:
+        pixels = portrait.at(size)
+        known = _inside(portrait.quad, portrait.source.shape[:2], size)
+    points, matrix, blendshapes = _face(pack, pixels)
+    image = pixels.astype(np.float32) / 255
+    return Photograph(image, known, _parts(pack, pixels), points, matrix, blendshapes)
+
+
+def _wider(portrait: Portrait, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """The crop with ``margin`` on each side, uint8, repeating the border beyond the photo; and where the photo is."""
+    centre, side = portrait.quad.mean(0), round(size * (1 + 2 * margin))
+    quad = centre + (portrait.quad - centre) * side / size
+    to_source = np.stack([quad[3] - quad[0], quad[1] - quad[0], quad[0]], 1)
+    to_source[:, :2] /= side
+    source, reduce = portrait.source, np.hypot(*to_source[:, 0])
+    if reduce > 1.5:  # larger than wanted: reduced first, so that the warp does not alias
+        full = np.array(source.shape[1::-1])
+        source = cv2.resize(source, None, fx=1 / reduce, fy=1 / reduce, interpolation=cv2.INTER_AREA)
+        to_source *= (np.array(source.shape[1::-1]) / full)[:, None]
+    to_source[:, 2] += to_source[:, :2].sum(1) / 2 - 0.5  # from edges to centres of pixels
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    shape = (side, side)
+    pixels = cv2.warpAffine(source, to_source, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return pixels, _inside(quad, portrait.source.shape[:2], side)
+
+
+def _inside(quad: np.ndarray, shape: tuple[int, int], size: int) -> np.ndarray:
+    """float32 [size,size]: 1 where the square with these corners lies in the photo."""
+    at = (np.arange(size) + 0.5) / size
+    right, down = quad[3] - quad[0], quad[1] - quad[0]
+    x = quad[0, 0] + at[None] * right[0] + at[:, None] * down[0]
+    y = quad[0, 1] + at[None] * right[1] + at[:, None] * down[1]
+    return ((x >= 0) & (y >= 0) & (x <= shape[1]) & (y <= shape[0])).astype(np.float32)
+
+
+def _face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, dict[str, float]]:
+    """Points in pixels of the picture, transform and blendshapes of its largest face; None where there is none."""
+    if pack.landmarker is None:
+        return None, None, {}
+    size = len(pixels)
+    way = cv2.INTER_AREA if size > LOOK else cv2.INTER_CUBIC
+    look = pixels if size == LOOK else cv2.resize(pixels, (LOOK, LOOK), interpolation=way)
+    try:
+        found = open_landmarker(pack.landmarker).detect(look)
+    except LandmarkerUnavailable:
+        return None, None, {}
+    if not found:
+        return None, None, {}
+    face = max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))
+    points = np.concatenate([face.points * size - 0.5, face.depth[:, None] * size], 1)
+    return points.astype(np.float32), face.matrix, face.blendshapes
+
+
+@torch.no_grad()
+def _parts(pack: PackLike, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    image = resize(from_uint8(pixels, pack.device), min(len(pixels), PARSED))
+    shares = parse_logits(pack.parser, image)[0].exp().float().cpu().numpy()
+    return {name: plane for name, plane in zip(REGIONS, shares) if plane.max() > LEAST}

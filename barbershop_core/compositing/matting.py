@@ -1,0 +1,139 @@
+"""Alpha of hair and other regions at the photo's resolution, and the colours of what is only partly there.
+
+The parser knows where hair is to within some pixels of a 512 px picture; the photo itself knows where its strands are.
+A band around the parser's border is decided by the photo's colours: hair and its surroundings are described there by
+their local mean and spread, and the guided filter (He, Sun, Tang, "Guided image filtering", 2013) lays the decision
+along the strands.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .photograph import Photograph
+
+WORKING = 512
+"""px at which colours are described."""
+REACH = 0.06
+"""How far strands may leave the parser's border over other regions, as a share of the crop's side."""
+REACH_ON_FACE = 0.012
+"""The same over the face, whose own shadows look like hair."""
+NEIGHBOURHOOD = 0.03
+"""Sigma of the neighbourhood whose colours are described, as a share of the crop's side."""
+FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth")
+
+
+def hair_alpha(photograph: Photograph) -> np.ndarray:
+    """Alpha of the hair, float32 [S,S] in 0..1: loose strands are in, what shows between them is out."""
+    return alpha(photograph, "hair")
+
+
+def alpha(photograph: Photograph, *regions: str) -> np.ndarray:
+    """Alpha of the named regions together, float32 [S,S] in 0..1."""
+    size = photograph.size
+    work = min(size, WORKING)
+    image = _resized(photograph.image, work)
+    prior = photograph.part(*regions, size=work)
+    prior = cv2.GaussianBlur(prior, (0, 0), max(work / 400, 0.5))
+    face = photograph.part(*(name for name in FACE if name not in regions), size=work)
+    inside, outside = _certain(prior, face)
+    odds = _odds(image, inside, outside, photograph.image)
+    certain = _resized(inside.astype(np.float32) - outside, size)
+    belief = _logit(_resized(prior, size)) + odds * (1 - np.abs(certain))
+    belief = np.where(certain > 0.99, 8, np.where(certain < -0.99, -8, belief))
+    share = (1 / (1 + np.exp(-belief))).astype(np.float32)
+    soft = cv2.ximgproc.guidedFilter(photograph.image, share, max(2, round(size / 170)), 3e-4)
+    soft = np.where(certain < -0.99, 0, np.where(certain > 0.99, 1, soft))
+    return np.clip((soft - 0.04) / 0.92, 0, 1).astype(np.float32)
+
+
+def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours of what ``alpha`` shows, without what shines through it: float32 [S,S,3].
+
+    image: float32 [S,S,3].  Where alpha is low, the colours of the surely covered neighbours are continued.
+    """
+    known = np.clip((alpha - 0.75) / 0.2, 0, 1).astype(np.float32)
+    outwards = continue_colours(image, known)
+    # detail of the photo stays as far as alpha vouches for it
+    return outwards + (image - outwards) * (known[..., None])
+
+
+def continue_colours(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Colours where ``known`` [H,W] is 0 from where it is 1, smoothly (pull and push): float32, ``image``'s shape.
+
+    After Gortler and others, "The lumigraph" (1996).  Where nothing is known, all is 0.
+    """
+    weight = known.astype(np.float32)
+    image = image * weight[..., None] if image.ndim == 3 else image * weight
+    levels = [(image, weight)]
+    while min(levels[-1][1].shape) > 2:
+        image, weight = levels[-1]
+        shape = (max(1, weight.shape[1] // 2), max(1, weight.shape[0] // 2))
+        image, weight = (cv2.resize(plane, shape, interpolation=cv2.INTER_AREA) for plane in (image, weight))
+        fuller = np.minimum(1, 4 * weight)  # one known pixel of four is enough
+        scale = fuller / np.maximum(weight, 1e-9)
+        levels.append((image * (scale[..., None] if image.ndim == 3 else scale), fuller))
+    total, weight = levels[-1]
+    result = total.sum((0, 1)) / max(float(weight.sum()), 1e-9) * np.ones_like(total)
+    for image, weight in reversed(levels):
+        coarse = cv2.resize(result, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        result = image + coarse * ((1 - weight)[..., None] if image.ndim == 3 else 1 - weight)
+    return result.astype(np.float32)
+
+
+def _certain(prior: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the region surely is and surely is not, bool [W,W]; the band between is for the photo to decide."""
+    size = len(prior)
+    border = prior > 0.5
+    far = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, 5)
+    deep = cv2.distanceTransform(border.astype(np.uint8), cv2.DIST_L2, 5)
+    reach = np.where(face > 0.5, REACH_ON_FACE, REACH) * size
+    return (deep > REACH_ON_FACE * size) & (prior > 0.8), (far > reach) & (prior < 0.4)
+
+
+def _odds(image: np.ndarray, inside: np.ndarray, outside: np.ndarray, full: np.ndarray) -> np.ndarray:
+    """Logarithm of how much likelier the full photo's colours are among the region than beside it, in +-6."""
+    sigma = NEIGHBOURHOOD * len(image)
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    own = cv2.cvtColor(full, cv2.COLOR_RGB2LAB)
+    result = np.zeros(full.shape[:2], np.float32)
+    for sign, mask in ((1, inside), (-1, outside)):
+        mean, spread = _described(lab, mask.astype(np.float32), sigma)
+        mean, spread = _resized(mean, len(full)), _resized(spread, len(full))
+        distance = (own - mean) ** 2 / spread
+        result -= sign * 0.5 * (distance.sum(-1) + np.log(spread).sum(-1))
+    return np.clip(result, -6, 6)
+
+
+def _described(lab: np.ndarray, mask: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Local mean and variance of the colours under ``mask``, continued to everywhere."""
+    small = 4
+    shape = tuple(max(1, side // small) for side in mask.shape[::-1])
+    weight = cv2.resize(mask, shape, interpolation=cv2.INTER_AREA)
+    moments = np.concatenate([lab, lab**2], 2) * mask[..., None]
+    moments = (
+        cv2.resize(moments[..., :3], shape, interpolation=cv2.INTER_AREA),
+        cv2.resize(moments[..., 3:], shape, interpolation=cv2.INTER_AREA),
+    )
+    total = cv2.GaussianBlur(weight, (0, 0), sigma / small)
+    first, second = (cv2.GaussianBlur(plane, (0, 0), sigma / small) for plane in moments)
+    known = np.clip(total / 0.02, 0, 1)
+    first, second = (continue_colours(plane / np.maximum(total, 1e-6)[..., None], known) for plane in (first, second))
+    noise = np.array([16, 6, 6], np.float32)  # variances below these say nothing
+    variance = np.maximum(second - first**2, 0) + noise
+    mean, variance = (cv2.resize(plane, mask.shape[::-1]) for plane in (first, variance))
+    return mean, np.maximum(variance, noise)
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    share = np.clip(share, 0.02, 0.98)
+    return np.log(share / (1 - share))
+
+
+def _resized(plane: np.ndarray, size: int) -> np.ndarray:
+    plane = np.asarray(plane, np.float32)
+    if len(plane) == size:
+        return plane
+    way = cv2.INTER_AREA if len(plane) > size else cv2.INTER_LINEAR
+    return cv2.resize(plane, (size, size), interpolation=way)

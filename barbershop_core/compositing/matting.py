@@ -17,11 +17,15 @@ WORKING = 512
 """px at which colours are described."""
 REACH = 0.06
 """How far strands may leave the parser's border over other regions, as a share of the crop's side."""
+DEPTH = 0.02
+"""How far inside of its border the parser may be wrong, in the same unit."""
 REACH_ON_FACE = 0.012
-"""The same over the face, whose own shadows look like hair."""
+"""How far strands may leave it over face and neck, whose own shadows look like hair."""
 NEIGHBOURHOOD = 0.03
 """Sigma of the neighbourhood whose colours are described, as a share of the crop's side."""
-FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth")
+DISTINCT = 6.0
+"""Squared distance of two colours, in spreads, from which a colour between them is taken for a mixture of both."""
+FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth", "ears", "neck")
 
 
 def hair_alpha(photograph: Photograph) -> np.ndarray:
@@ -38,12 +42,13 @@ def alpha(photograph: Photograph, *regions: str) -> np.ndarray:
     prior = cv2.GaussianBlur(prior, (0, 0), max(work / 400, 0.5))
     face = photograph.part(*(name for name in FACE if name not in regions), size=work)
     inside, outside = _certain(prior, face)
-    odds = _odds(image, inside, outside, photograph.image)
+    odds, mixture, vouched = _by_colour(image, inside, outside, photograph.image)
     certain = _resized(inside.astype(np.float32) - outside, size)
-    belief = _logit(_resized(prior, size)) + odds * (1 - np.abs(certain))
-    belief = np.where(certain > 0.99, 8, np.where(certain < -0.99, -8, belief))
-    share = (1 / (1 + np.exp(-belief))).astype(np.float32)
-    soft = cv2.ximgproc.guidedFilter(photograph.image, share, max(2, round(size / 170)), 3e-4)
+    share = 1 / (1 + np.exp(-_logit(_resized(prior, size)) - odds))
+    share += vouched * (mixture - share)
+    share = np.where(certain > 0.99, 1, np.where(certain < -0.99, 0, share)).astype(np.float32)
+    # OpenCV gives up on covariances as small as those of colours in 0..1
+    soft = cv2.ximgproc.guidedFilter(255 * photograph.image, share, max(2, round(size / 200)), 10)
     soft = np.where(certain < -0.99, 0, np.where(certain > 0.99, 1, soft))
     return np.clip((soft - 0.04) / 0.92, 0, 1).astype(np.float32)
 
@@ -89,21 +94,33 @@ def _certain(prior: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarra
     far = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, 5)
     deep = cv2.distanceTransform(border.astype(np.uint8), cv2.DIST_L2, 5)
     reach = np.where(face > 0.5, REACH_ON_FACE, REACH) * size
-    return (deep > REACH_ON_FACE * size) & (prior > 0.8), (far > reach) & (prior < 0.4)
+    return (deep > DEPTH * size) & (prior > 0.8), (far > reach) & (prior < 0.4)
 
 
-def _odds(image: np.ndarray, inside: np.ndarray, outside: np.ndarray, full: np.ndarray) -> np.ndarray:
-    """Logarithm of how much likelier the full photo's colours are among the region than beside it, in +-6."""
+def _by_colour(
+    image: np.ndarray, inside: np.ndarray, outside: np.ndarray, full: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the photo's colours say of each pixel, three of float32 [S,S].
+
+    The logarithm of how much likelier the colour is among the region's than among those beside it, in +-6; the share
+    of the region in the colour, taken as a mixture of both sides' means; and how far the two sides are distinct enough
+    for that share to be trusted, 0..1.
+    """
     sigma = NEIGHBOURHOOD * len(image)
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    own = cv2.cvtColor(full, cv2.COLOR_RGB2LAB)
-    result = np.zeros(full.shape[:2], np.float32)
-    for sign, mask in ((1, inside), (-1, outside)):
-        mean, spread = _described(lab, mask.astype(np.float32), sigma)
-        mean, spread = _resized(mean, len(full)), _resized(spread, len(full))
-        distance = (own - mean) ** 2 / spread
-        result -= sign * 0.5 * (distance.sum(-1) + np.log(spread).sum(-1))
-    return np.clip(result, -6, 6)
+    lab, own = (cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) for rgb in (image, full))
+    sides = [
+        [_resized(plane, len(full)) for plane in _described(lab, mask.astype(np.float32), sigma)]
+        for mask in (inside, outside)
+    ]
+    (mean, spread), (other, beside) = sides
+    odds = sum(
+        sign * ((own - centre) ** 2 / variance + np.log(variance)).sum(-1)
+        for sign, centre, variance in ((-0.5, mean, spread), (0.5, other, beside))
+    )
+    weight = (mean - other) / (spread + beside)
+    distinct = (weight * (mean - other)).sum(-1)
+    mixture = np.clip((weight * (own - other)).sum(-1) / np.maximum(distinct, 1e-6), 0, 1)
+    return np.clip(odds, -6, 6), mixture, distinct / (distinct + DISTINCT)
 
 
 def _described(lab: np.ndarray, mask: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:

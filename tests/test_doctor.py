@@ -40,7 +40,6 @@ def test_embedded_pack_is_ready(server, tmp_path):
     assert (generator["state"], generator["where"], generator["checked"]) == ("here", "embedded", "sha256")
     assert generator["bytes"] == file.stat().st_size and generator["licence"] == "MIT"
     assert generator["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert by_role(data)["landmarker"]["state"] == "missing"
     text = doctor.render(data)
     assert "Ready." in text and "Apache-2.0" in text and "torch " in text and str(local.cache_dir()) in text
 

@@ -164,24 +164,14 @@ def test_landmarker_from_the_environment(small, alone, monkeypatch, tmp_path):
         _ = pack.landmarker
 
 
-def test_an_embedded_pack_asks_no_server_but_download_fetches_the_landmarker(tmp_path, monkeypatch):
+def test_an_embedded_pack_asks_no_server(tmp_path, monkeypatch):
     path = write_small_pack(tmp_path / "pack")
-    task = b"not really a task" * 100
-    text = path.read_text()
-    blocks = text[: text.index("[[networks.landmarker.sources]]")]
-    path.write_text(blocks + '[[networks.landmarker.sources]]\nrepo = "them/task"\nfile = "a.task"\n')
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     with HubServer() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
-        server.add("them/task", "a.task", task)
         pack = open_pack(path, device="cpu")
-        assert pack.landmarker is None and pack.generator is not None
+        assert pack.generator is not None
         assert list(pack.download()) == [] and not server.requests
-        steps = []
-        run(pack.download("ahead"), steps.append)
-        assert {s.stage for s in steps} == {"download landmarker"}
-        assert pack.landmarker.read_bytes() == task
-        assert open_pack(path, device="cpu").landmarker.read_bytes() == task
 
 
 def test_contents_that_prove_wrong_give_the_next_source(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def download(options, console) -> int:
 
     progress = Progress(console, options.quiet)
     pack = open_pack(options.pack, device=options.device)
-    progress.run(pack.download("optional" if options.all else "ahead"))
+    progress.run(pack.download("optional" if options.all else "wanted"))
     return doctor(options, console)
 
 

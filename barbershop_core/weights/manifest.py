@@ -28,12 +28,11 @@ else:
 PACKS = ASSETS / "packs"
 FORMAT = 1
 
-NEEDS = ("required", "wanted", "ahead", "optional")
+NEEDS = ("required", "wanted", "optional")
 """How much a pack needs a network, from most to least.
 
 required: fetched on first use; an error if it cannot be fetched.
 wanted:   fetched on first use; the pack works without it if it cannot be fetched.
-ahead:    fetched only by ``download``; the pack works without it.
 optional: fetched only by ``download --all``, or by an edit that needs it; the pack works without it.
 """
 

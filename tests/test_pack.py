@@ -20,7 +20,6 @@ from small_pack import DIM, write_small_pack
 from barbershop_core.editing.regions import parse
 from barbershop_core.errors import BadRequest, PackError, WeightCorrupt, WeightMissing
 from barbershop_core.pack import Pack, choose_pack, open_pack, pick_device
-from barbershop_core.progress import run
 from barbershop_core.protocols import PackLike
 from barbershop_core.weights.manifest import Source, read_manifest, write_manifest_hashes
 

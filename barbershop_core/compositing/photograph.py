@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -48,6 +48,17 @@ class Photograph:
             return np.clip(total, 0, 1)
         way = cv2.INTER_AREA if len(total) > size else cv2.INTER_LINEAR
         return np.clip(cv2.resize(total, (size, size), interpolation=way), 0, 1)
+
+    def resized(self, size: int) -> Photograph:
+        """The same at another size, for previews."""
+        if size == self.size:
+            return self
+        way = cv2.INTER_AREA if size < self.size else cv2.INTER_CUBIC
+        image, known = (cv2.resize(x, (size, size), interpolation=way) for x in (self.image, self.known))
+        mesh = None if self.mesh is None else (self.mesh + (0.5, 0.5, 0)) * (size / self.size) - (0.5, 0.5, 0)
+        return replace(
+            self, image=image.clip(0, 1), known=known, mesh=None if mesh is None else mesh.astype(np.float32)
+        )
 
     @property
     def eye_distance(self) -> float:

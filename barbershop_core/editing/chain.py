@@ -16,10 +16,13 @@ from PIL import Image
 from torch import Tensor
 
 from .. import photo
+from ..compositing.photograph import Photograph
+from ..compositing.retouch import retouch
 from ..errors import BadRequest
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
 from ..inversion.embed import embed
+from ..inversion.explained import explains
 from ..inversion.inversion_presets import InversionPreset
 from ..inversion.invert import codes_of
 from ..networks.arcface import identity_embedding
@@ -28,7 +31,7 @@ from ..photo.pixels import from_uint8, to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from . import recipe
+from . import photographs, recipe
 from .composite import keep_pixels
 from .request import Request
 from .result import Result
@@ -43,6 +46,7 @@ class Start:
 
     request: what was asked for.  image: [1,3,R,R] in [-1,1], the crop so far.  code: of that crop.
     generated: [1,3,R,R], the code's own image, clamped.  timer: seconds and losses of the stages so far.
+    photograph: the crop so far at the photo's resolution, if the edit is to move and change its pixels.
     """
 
     request: Request
@@ -50,6 +54,7 @@ class Start:
     code: Code
     generated: Tensor
     timer: StageTimer = field(default_factory=StageTimer)
+    photograph: Photograph | None = None
 
 
 def check(previous: Any, pack: PackLike) -> None:
@@ -59,13 +64,25 @@ def check(previous: Any, pack: PackLike) -> None:
     if not isinstance(previous, Result):
         raise BadRequest("What was given as the previous edit is not a result.", "Give what an edit returned.")
     code, g = previous.code, pack.generator
-    if previous.image.width != pack.working_size or code.w_plus.shape[1:] != (g.n_latent, g.style_dim):
+    if code.w_plus.shape[1:] != (g.n_latent, g.style_dim):
         raise BadRequest("The previous edit was made with another pack.", "Use the pack it was made with.")
 
 
 def picture(previous: Result, pack: PackLike) -> Tensor:
     """The crop that a result shows, [1,3,R,R] in [-1,1] on the pack's device."""
-    return from_uint8(np.asarray(previous.image.convert("RGB")), pack.device)
+    image, size = previous.image.convert("RGB"), (pack.working_size,) * 2
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return from_uint8(np.asarray(image), pack.device)
+
+
+def photograph(pack: PackLike, request: Request, image: Tensor) -> Photograph | None:
+    """The portrait [1,3,R,R] as a photograph, whose pixels are to be moved and changed; None for a portrait that the
+    pack's code explains, which the generator can draw, and where no face is found."""
+    if pack.landmarker is None or explains(pack, image):
+        return None
+    found = photographs.photograph(pack, request.portrait, request.previous)
+    return None if found.mesh is None else found
 
 
 def plain_code(pack: PackLike, previous: Result, preset: InversionPreset) -> Steps[Code]:
@@ -96,7 +113,7 @@ def begin(
             code = yield from plain_code(pack, request.previous, preset)
     with torch.no_grad():
         generated = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-    return Start(request, image, code, generated, timer)
+    return Start(request, image, code, generated, timer, photograph(pack, request, image))
 
 
 @torch.no_grad()
@@ -104,8 +121,12 @@ def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tu
     """The crop with the generator's picture [1,3,R,R] where it changed, and where that is.
 
     changed: float32 [R,R] in 0..1; None finds it from the difference between the generator's picture before
-        and after.  Returns [1,3,R,R] in [-1,1] and the mask.
+        and after.  Returns [1,3,R,R] in [-1,1] and the mask; of a photograph [1,3,S,S] and [S,S].
     """
+    if start.photograph is not None:
+        before, after = (to_uint8(x)[0].numpy().astype(np.float32) / 255 for x in (start.generated, made))
+        image, changed = retouch(start.photograph, before, after)
+        return _tensor(image).to(made.device), changed
     if changed is None:
         before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
         changed = feathered(change_mask(before, after)).astype(np.float32)
@@ -120,15 +141,20 @@ def finish(
     scores: Mapping[str, Any] | None = None,
     notices: tuple[str, ...] = (),
     changed: np.ndarray | None = None,
+    picture: np.ndarray | None = None,
 ) -> Steps[Result]:
     """The result of an edit that changed the code: kept pixels, pasting, scores, recipe.
 
-    scores: beside the ones every result has.  changed: see :func:`compose`.  Yields the stage "paste back".
+    scores: beside the ones every result has.  changed: see :func:`compose`.  picture: the edited crop if it is made
+        already, float32 [S,S,3] in 0..1; ``changed`` says where.  Yields the stage "paste back".
     """
     request, timer = start.request, start.timer
     with timer.stage("render"), torch.no_grad():
-        made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-        image, changed = compose(start, made, changed)
+        if picture is not None:
+            image = _tensor(picture).to(pack.device)
+        else:
+            made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
+            image, changed = compose(start, made, changed)
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):
@@ -153,13 +179,27 @@ def paste_back(
     pixels: uint8 [R,R,3].  changed: float32 [R,R] in 0..1.  Yields the stage "paste back".
     """
     earlier = None if request.previous is None else request.previous.masks.get("changed")
-    changed = changed if earlier is None else np.maximum(changed, earlier)
+    if earlier is not None:
+        changed = np.maximum(changed, _resized(earlier, len(changed)))
     pasted = None
     if request.paste:
         with timer.stage("paste back"):
             pasted = Image.fromarray(photo.paste_back(request.portrait, pixels, changed))
         yield Step("paste back", 1, 1, preview=lambda: pixels)
     return pasted, changed
+
+
+def _tensor(picture: np.ndarray) -> Tensor:
+    """float32 [S,S,3] in 0..1 -> [1,3,S,S] in [-1,1]."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] * 2 - 1
+
+
+def _resized(mask: np.ndarray, size: int) -> np.ndarray:
+    """A mask [h,h] of floats at another size."""
+    if len(mask) == size:
+        return mask
+    plane = Image.fromarray(np.asarray(mask, np.float32))
+    return np.asarray(plane.resize((size, size), Image.Resampling.BILINEAR))
 
 
 @torch.no_grad()

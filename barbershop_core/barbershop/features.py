@@ -13,7 +13,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
 
 from ..compositing.motion import Field, face_field
 from ..compositing.photograph import Photograph
@@ -30,10 +29,7 @@ EYES = (
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 )
-BROWS = (
-    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
-    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
-)
+BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 NOSE = (193, 122, 129, 102, 64, 48, 98, 97, 2, 326, 327, 278, 294, 331, 358, 351, 417, 168)
 """Points of MediaPipe's mesh around each feature."""
 
@@ -73,12 +69,13 @@ def carry_features(
     swap = "skin" in regions and len(regions) > 1
     mesh = _swapped(person, donor) if swap else _placed(person, donor, regions)
     moved = replace(person, mesh=mesh)
-    both = _in_front(mesh) & _in_front(donor.mesh)
-    field = face_field(replace(moved, mesh=mesh[both]), replace(donor, mesh=donor.mesh[both]))
+    field = face_field(moved, donor)
     carried = np.clip(field.sample(donor.image), 0, 1)
     seen = _seen(moved, field, donor)
     mask = (_face_mask(person) if swap else _feature_mask(person, moved, regions)) * _unhidden(person)
     mask = np.minimum(mask, _soft(seen, person))
+    if "glasses" in regions and not swap:
+        mask = np.maximum(mask, _frame(moved, carried, field.sample(donor.part("glasses"), "linear")))
     carried = _toned(person, moved, carried, seen)
     carried = _fine(person, carried, mask)
     made = _blended(person.image, carried, mask)
@@ -116,17 +113,6 @@ def _placed(person: Photograph, donor: Photograph, regions: set[str]) -> np.ndar
             share = 1 - _smoothstep(away / (EDGE * person.eye_distance))[:, None]
             mesh += share * (shape - mesh)
     return mesh.astype(np.float32)
-
-
-def _in_front(mesh: np.ndarray) -> np.ndarray:
-    """bool [N]: points before which no other part of the face lies, as the nose before the far cheek."""
-    eyes = np.linalg.norm(mesh[263] - mesh[33])
-    pairs = cKDTree(mesh[:, :2]).query_pairs(0.08 * eyes, output_type="ndarray")
-    depth = mesh[pairs[:, 0], 2] - mesh[pairs[:, 1], 2]
-    visible = np.ones(len(mesh), bool)
-    visible[pairs[depth > 0.2 * eyes, 0]] = False
-    visible[pairs[depth < -0.2 * eyes, 1]] = False
-    return visible
 
 
 def _distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -190,11 +176,24 @@ def _face_mask(person: Photograph) -> np.ndarray:
 def _feature_mask(person: Photograph, moved: Photograph, regions: set[str]) -> np.ndarray:
     """Around the wanted features, as the person has them and as they become."""
     total = np.zeros((person.size, person.size), np.float32)
+    if "skin" in regions:
+        features = [_polygon(person, points, AROUND / 2) for points in (*EYES, *BROWS, LIPS)]
+        total = _soft(_face_mask(person) * (1 - np.maximum.reduce(features)), person)
     for name in regions & FEATURES.keys():
         for points in FEATURES[name]:
             area = np.maximum(_polygon(person, points, AROUND), _polygon(moved, points, AROUND))
             total = np.maximum(total, _soft(area, person, AROUND / 2))
     return total
+
+
+def _frame(moved: Photograph, carried: np.ndarray, glasses: np.ndarray) -> np.ndarray:
+    """The frame of the donor's glasses, without what their lenses show: what differs from the skin around."""
+    light = carried.mean(-1)
+    skin = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((2 * round(0.1 * moved.eye_distance) + 1,) * 2))
+    frame = _smoothstep((np.log((skin + DARKEST) / (light + DARKEST)) - 0.25) / 0.4) * _smoothstep(2 * glasses - 0.2)
+    for points, grow in (*((eye, 0.05) for eye in EYES), *((brow, -0.01) for brow in BROWS)):
+        frame *= 1 - _polygon(moved, points, grow)
+    return frame.astype(np.float32)
 
 
 def _unhidden(person: Photograph) -> np.ndarray:
@@ -239,7 +238,7 @@ def _toned(person: Photograph, moved: Photograph, carried: np.ndarray, seen: np.
     sigma = TONES * person.eye_distance
     tone, donor_tone = _log_tone(person.image, ours, sigma), _log_tone(carried, theirs, sigma)
     detail = np.log(np.maximum(carried, DARKEST)) - donor_tone
-    coloured = np.maximum.reduce([_polygon(moved, points) for points in (*EYES, *BROWS, LIPS)])
+    coloured = np.maximum.reduce([_polygon(moved, points) for points in (*EYES, LIPS)])
     coloured = _blur(coloured, 0.03 * person.eye_distance)[..., None]
     grey = detail.mean(-1, keepdims=True)
     detail = grey + (COLOUR + (1 - COLOUR) * coloured) * (detail - grey)

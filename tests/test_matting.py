@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from barbershop_core.compositing.matting import continue_colours, foreground, hair_alpha
+from barbershop_core.compositing.matting import foreground, hair_alpha
 from barbershop_core.compositing.photograph import Photograph
 
 HAIR, WALL = np.array([0.35, 0.2, 0.1], np.float32), np.array([0.75, 0.8, 0.85], np.float32)
@@ -45,15 +45,3 @@ def test_the_foreground_does_not_show_the_wall(disc):
     assert clean < 0.1 < mixed
     inner = truth > 0.99
     assert np.array_equal(colours[inner], photograph.image[inner])
-
-
-def test_continued_colours_stay_within_the_known_ones():
-    image = np.random.default_rng(1).random((33, 50, 3)).astype(np.float32)
-    known = np.zeros((33, 50), np.float32)
-    known[5:9, 7:30] = 1
-    full = continue_colours(image, known)
-    assert np.allclose(full[known > 0], image[known > 0])
-    assert full.min() >= image[known > 0].min() - 1e-5 and full.max() <= image[known > 0].max() + 1e-5
-    constant = continue_colours(np.full_like(image, 0.3), known)
-    assert np.allclose(constant, 0.3, atol=1e-5)
-    assert not continue_colours(image, np.zeros_like(known)).any()

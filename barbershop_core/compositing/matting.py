@@ -11,6 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .continuation import continue_colours, resized
 from .photograph import Photograph
 
 WORKING = 512
@@ -37,14 +38,14 @@ def alpha(photograph: Photograph, *regions: str) -> np.ndarray:
     """Alpha of the named regions together, float32 [S,S] in 0..1."""
     size = photograph.size
     work = min(size, WORKING)
-    image = _resized(photograph.image, work)
+    image = resized(photograph.image, work)
     prior = photograph.part(*regions, size=work)
     prior = cv2.GaussianBlur(prior, (0, 0), max(work / 400, 0.5))
     face = photograph.part(*(name for name in FACE if name not in regions), size=work)
     inside, outside = _certain(prior, face)
     odds, mixture, vouched = _by_colour(image, inside, outside, photograph.image)
-    certain = _resized(inside.astype(np.float32) - outside, size)
-    share = 1 / (1 + np.exp(-_logit(_resized(prior, size)) - odds))
+    certain = resized(inside.astype(np.float32) - outside, size)
+    share = 1 / (1 + np.exp(-_logit(resized(prior, size)) - odds))
     share += vouched * (mixture - share)
     share = np.where(certain > 0.99, 1, np.where(certain < -0.99, 0, share)).astype(np.float32)
     # OpenCV gives up on covariances as small as those of colours in 0..1
@@ -62,29 +63,6 @@ def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     outwards = continue_colours(image, known)
     # detail of the photo stays as far as alpha vouches for it
     return outwards + (image - outwards) * (known[..., None])
-
-
-def continue_colours(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Colours where ``known`` [H,W] is 0 from where it is 1, smoothly (pull and push): float32, ``image``'s shape.
-
-    After Gortler and others, "The lumigraph" (1996).  Where nothing is known, all is 0.
-    """
-    weight = known.astype(np.float32)
-    image = image * weight[..., None] if image.ndim == 3 else image * weight
-    levels = [(image, weight)]
-    while min(levels[-1][1].shape) > 2:
-        image, weight = levels[-1]
-        shape = (max(1, weight.shape[1] // 2), max(1, weight.shape[0] // 2))
-        image, weight = (cv2.resize(plane, shape, interpolation=cv2.INTER_AREA) for plane in (image, weight))
-        fuller = np.minimum(1, 4 * weight)  # one known pixel of four is enough
-        scale = fuller / np.maximum(weight, 1e-9)
-        levels.append((image * (scale[..., None] if image.ndim == 3 else scale), fuller))
-    total, weight = levels[-1]
-    result = total.sum((0, 1)) / max(float(weight.sum()), 1e-9) * np.ones_like(total)
-    for image, weight in reversed(levels):
-        coarse = cv2.resize(result, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        result = image + coarse * ((1 - weight)[..., None] if image.ndim == 3 else 1 - weight)
-    return result.astype(np.float32)
 
 
 def _certain(prior: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +87,7 @@ def _by_colour(
     sigma = NEIGHBOURHOOD * len(image)
     lab, own = (cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) for rgb in (image, full))
     sides = [
-        [_resized(plane, len(full)) for plane in _described(lab, mask.astype(np.float32), sigma)]
+        [resized(plane, len(full)) for plane in _described(lab, mask.astype(np.float32), sigma)]
         for mask in (inside, outside)
     ]
     (mean, spread), (other, beside) = sides
@@ -146,11 +124,3 @@ def _described(lab: np.ndarray, mask: np.ndarray, sigma: float) -> tuple[np.ndar
 def _logit(share: np.ndarray) -> np.ndarray:
     share = np.clip(share, 0.02, 0.98)
     return np.log(share / (1 - share))
-
-
-def _resized(plane: np.ndarray, size: int) -> np.ndarray:
-    plane = np.asarray(plane, np.float32)
-    if len(plane) == size:
-        return plane
-    way = cv2.INTER_AREA if len(plane) > size else cv2.INTER_LINEAR
-    return cv2.resize(plane, (size, size), interpolation=way)

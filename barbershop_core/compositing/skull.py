@@ -1,0 +1,94 @@
+"""The head under the hair: an ellipsoid fitted to the face's points, its outline and which way its surface looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .photograph import Photograph
+
+RIGID = {
+    10: (0.0, 8.4, 5.6),
+    168: (0.0, 3.0, 6.0),
+    234: (-7.65, 0.7, -2.4),
+    454: (7.65, 0.7, -2.4),
+    33: (-4.9, 2.7, 3.5),
+    263: (4.9, 2.7, 3.5),
+    127: (-7.7, 2.35, -1.9),
+    356: (7.7, 2.35, -1.9),
+}
+"""MediaPipe's points that no expression moves, in centimetres: right, up, towards the viewer (means over portraits)."""
+CENTRE, AXES = (0.0, 2.5, -3.2), (8.0, 11.8, 9.8)
+"""Of a head's ellipsoid in the same frame."""
+OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
+OVAL += (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+"""MediaPipe's points around the face, clockwise in the picture from the top."""
+LOWEST = 1.0
+"""Height, cm, from which on the ellipsoid is the head's outline; below, it narrows behind the ears."""
+
+
+@dataclass(frozen=True, eq=False)
+class Skull:
+    """matrix [3,3], offset [3]: from the head's frame, cm, to pixels (x, y, away from the viewer)."""
+
+    matrix: np.ndarray
+    offset: np.ndarray
+    oval: np.ndarray
+
+    def at(self, *points: tuple[float, float, float]) -> np.ndarray:
+        """Points of the head's frame in pixels: [N,3]."""
+        return np.asarray(points, float) @ self.matrix.T + self.offset
+
+    @property
+    def centimetre(self) -> float:
+        """In pixels."""
+        return float(np.cbrt(abs(np.linalg.det(self.matrix))))
+
+    def surface(self, shape: tuple[int, int], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """The head in a picture of [H,W] pixels that is ``scale`` times as large as the photograph's.
+
+        Its mask, float32 [H,W] in 0..1 with a soft edge, and unit normals, float32 [H,W,3], continued beyond the mask
+        by those of the edge.
+        """
+        to_unit = np.linalg.inv(self.matrix * scale @ np.diag(AXES))
+        centre, ear = ((point + 0.5) * scale - 0.5 for point in self.at(CENTRE, (0, LOWEST, 0)))
+        down = -self.matrix[:2, 1] / np.linalg.norm(self.matrix[:2, 1])
+        y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+        x, y = x - centre[0], y - centre[1]
+        inside, normals = _ellipsoid(x, y, to_unit)
+        lower = 1.5 * np.maximum((x + centre[0] - ear[0]) * down[0] + (y + centre[1] - ear[1]) * down[1], 0)
+        narrowed, _ = _ellipsoid(x + lower * down[0], y + lower * down[1], to_unit)
+        steepness = np.maximum(np.hypot(*np.gradient(narrowed)), 1e-6)
+        ellipse = np.clip(narrowed / steepness + 0.5, 0, 1)
+        face = np.zeros(shape, np.uint8)
+        points = np.round(((self.oval + 0.5) * scale - 0.5) * 16).astype(np.int32)
+        cv2.fillPoly(face, [points], 255, cv2.LINE_AA, 4)
+        return np.maximum(ellipse, face / 255).astype(np.float32), normals.astype(np.float32)
+
+
+def _ellipsoid(x: np.ndarray, y: np.ndarray, to_unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positive inside of the outline, 0 on it, [H,W]; unit normals of the nearer surface, [H,W,3]."""
+    across, along = x[..., None] * to_unit[:, 0] + y[..., None] * to_unit[:, 1], to_unit[:, 2]
+    dot, square = across @ along, along @ along
+    inside = dot**2 - square * ((across**2).sum(-1) - 1)
+    unit = across + ((-dot - np.sqrt(np.maximum(inside, 0))) / square)[..., None] * along
+    unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-6)
+    normals = unit @ to_unit
+    return inside, normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+
+
+def skull(photograph: Photograph) -> Skull:
+    """The head of a photograph whose mesh is there."""
+    mesh = photograph.mesh.astype(float)
+    model = np.array(list(RIGID.values()))
+    points = mesh[list(RIGID)]
+    from_model, from_points = model - model.mean(0), points - points.mean(0)
+    left, singular, right = np.linalg.svd(from_points.T @ from_model)
+    mirrored = np.array([1, 1, -1.0])  # the picture's y and z point the other way: a proper rotation, after both flips
+    sign = np.sign(np.linalg.det(left @ right))
+    turn = left * np.where(mirrored < 0, sign, 1) @ right
+    scale = (singular * np.where(mirrored < 0, sign, 1)).sum() / (from_model**2).sum()
+    matrix = scale * turn
+    return Skull(matrix, points.mean(0) - matrix @ model.mean(0), mesh[list(OVAL), :2])

@@ -1,0 +1,85 @@
+"""Tones: colours move to other hair's, strands stay; grain, sharpness and tones along a ring are matched."""
+
+import cv2
+import numpy as np
+import pytest
+
+from barbershop_core.compositing.tones import lab_statistics, match_grain, match_local, recolour, split
+
+SIZE = 192
+DISC = (np.hypot(*(np.mgrid[:SIZE, :SIZE] - SIZE / 2)) < 70).astype(np.float32)
+
+
+def hair(colour, contrast=0.25, seed=0, width=1.2):
+    """Strands of a colour under light that falls off from left to right."""
+    random = np.random.default_rng(seed)
+    strands = cv2.GaussianBlur(random.normal(0, 1, (1, SIZE)), (0, 0), width) * np.ones((SIZE, 1))
+    light = (1 + contrast * strands / strands.std()) * np.linspace(1.3, 0.7, SIZE)
+    return np.clip(np.array(colour) * light[..., None], 0, 1).astype(np.float32)
+
+
+BLACK, BLOND, RED = (0.1, 0.08, 0.07), (0.75, 0.62, 0.42), (0.5, 0.22, 0.1)
+
+
+def test_split_adds_up():
+    image = hair(RED)
+    low, high = split(image, 4)
+    assert np.allclose(low + high, image, atol=1e-6)
+    assert np.abs(cv2.GaussianBlur(high, (0, 0), 8)).mean() < 0.01
+
+
+@pytest.mark.parametrize("own, other", [(BLACK, BLOND), (BLOND, BLACK), (RED, BLOND), (BLOND, RED)])
+def test_recoloured_hair_has_the_other_colour_and_its_own_strands(own, other):
+    image, towards = hair(own), lab_statistics(hair(other, seed=5), DISC)
+    result = recolour(image, DISC, towards)
+    assert np.linalg.norm(lab_statistics(result, DISC).mean - towards.mean) < 2
+    assert np.array_equal(result[DISC == 0], image[DISC == 0])
+    at = cv2.erode(DISC, np.ones((21, 21))) > 0
+    before, after = (split(cv2.cvtColor(x, cv2.COLOR_RGB2LAB)[..., 0], 3)[1][at] for x in (image, result))
+    assert np.corrcoef(before, after)[0, 1] > 0.9
+    assert after.std() > 0.2 * before.std()
+
+
+def test_hair_towards_its_own_colours_stays():
+    image = hair(RED)
+    result = recolour(image, DISC, lab_statistics(image, DISC))
+    assert np.abs(result - image).max() < 0.02
+
+
+def test_an_empty_mask_has_no_colours():
+    with pytest.raises(ValueError, match="empty"):
+        lab_statistics(hair(RED), np.zeros((SIZE, SIZE), np.float32))
+
+
+def finest(image):
+    return split(image, 0.8)[1].std()
+
+
+def test_clean_picture_gets_the_photo_s_grain():
+    clean = np.full((SIZE, SIZE, 3), 0.5, np.float32)
+    photo = clean + np.random.default_rng(0).normal(0, 0.03, clean.shape).astype(np.float32)
+    everywhere = np.ones((SIZE, SIZE), np.float32)
+    result = match_grain(clean, DISC, photo, everywhere, seed=1)
+    assert 0.7 < finest(result[60:130, 60:130]) / finest(photo) < 1.3
+    assert np.array_equal(result[DISC == 0], clean[DISC == 0])
+    assert np.array_equal(result, match_grain(clean, DISC, photo, everywhere, seed=1))
+
+
+def test_sharp_picture_is_softened_like_a_soft_photo():
+    sharp = hair(RED, width=0.5)
+    soft = cv2.GaussianBlur(sharp, (0, 0), 1.5)
+    everywhere = np.ones((SIZE, SIZE), np.float32)
+    result = match_grain(sharp, everywhere, soft, everywhere)
+    assert finest(result) < 0.6 * finest(sharp)
+    assert np.abs(match_grain(sharp, everywhere, sharp, everywhere) - sharp).max() < 0.02
+
+
+def test_tones_along_a_ring_are_continued_over_the_mask():
+    photo, brought = hair(RED), hair(RED) * 0.7 + 0.1
+    ring = DISC - (np.hypot(*(np.mgrid[:SIZE, :SIZE] - SIZE / 2)) < 60)
+    result = match_local(brought, DISC, photo, ring)
+    band = ring > 0
+    assert np.abs(result - photo)[band].mean() < 0.35 * np.abs(brought - photo)[band].mean()
+    assert np.array_equal(match_local(brought, DISC, photo, np.zeros_like(ring)), brought)
+    shifted = match_local(photo - np.float32(0.05), DISC, photo, ring)
+    assert np.allclose(shifted[DISC > 0], photo[DISC > 0], atol=0.01)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .matting import continue_colours, hair_alpha
+from .motion import Field, face_field
 from .photograph import Photograph
 
 AREAS = {
@@ -33,12 +34,18 @@ NOISE = 2.5
 """Least difference in Lab that counts."""
 ADDED = 6.0
 """Difference from its surroundings in Lab above which an edit adds something, such as the frame of glasses."""
+ADDED_PEAK = 0.35
+"""... as a share of the edit's largest ones."""
+BRISTLES = 0.3
+"""How much the darkness of an added beard varies from hair to hair."""
 PEAK = 0.2
 """... as a share of the edit's largest differences."""
 GUIDED = 512
 """px at most at which the difference is laid along the photo's edges."""
 TEXTURE = 1 / 80
 """Scale below which detail of the photograph counts as texture, as a share of the crop's side."""
+INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+"""Points of MediaPipe's mesh."""
 GAIN = (0.6, 1.8)
 """Bounds of how much stronger texture becomes where things become lighter."""
 LIGHTEST, MOST_COLOUR = 82.0, 48.0
@@ -46,30 +53,45 @@ LIGHTEST, MOST_COLOUR = 82.0, 48.0
 
 
 def retouch(
-    photograph: Photograph, before: np.ndarray, after: np.ndarray, where: np.ndarray | None = None
+    photograph: Photograph,
+    before: np.ndarray,
+    after: np.ndarray,
+    where: np.ndarray | None = None,
+    plain: tuple[Photograph, Photograph] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Change a photograph as the generator's picture changes.
 
     before, after: float32 [R,R,3] in 0..1, the generator's pictures without and with the edit.  where: float32 [R,R]
-    in 0..1, where it applies; None finds it from their difference.
+    in 0..1, where it applies; None finds it from their difference.  plain: see :class:`Retouch`.
     Returns the picture [S,S,3] in 0..1, and where it changed, float32 [S,S]; elsewhere the photograph is untouched.
     """
-    return Retouch(photograph, before)(after, where)
+    found = Retouch(photograph, before, plain and plain[0])
+    return found(after, where, plain and plain[1])
 
 
 class Retouch:
-    """A photograph ready for any number of changes, see :func:`retouch`."""
+    """A photograph ready for any number of changes, see :func:`retouch`.
 
-    def __init__(self, photograph: Photograph, before: np.ndarray):
+    plain: the generator's picture without the edit of the latent code alone, where it draws a face of the kind that it
+    knows, unlike the photograph's but clean, at R px with its mesh.  What an edit adds to a face is taken from there and
+    carried by the points of both faces.
+    """
+
+    def __init__(self, photograph: Photograph, before: np.ndarray, plain: Photograph | None = None):
         self.photograph, self.before = photograph, _lab(before)
         self.areas = _areas(photograph, len(before))
+        self.plain = plain if plain is not None and plain.mesh is not None and photograph.mesh is not None else None
 
-    def __call__(self, after: np.ndarray, where: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, after: np.ndarray, where: np.ndarray | None = None, plain: Photograph | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """plain: the picture of the code alone with the edit.  Others: see :func:`retouch`."""
         after = _lab(after)
         change = after - self.before
         if where is None:
             change, where = self._named(change)
-        return self._applied(change * where[..., None], self._gain(after))
+        added = 0 if plain is None or self.plain is None else self._added(plain)
+        return self._applied(change * where[..., None], self._gain(after), added)
 
     # ------------------------------------------------------------------ at the generator's resolution
 
@@ -81,14 +103,8 @@ class Retouch:
         weight, total = np.zeros_like(size), np.zeros_like(change)
         for name, share in self.areas.items():
             named = _smoothstep((means[name] / largest - ASIDE) / (NAMED - ASIDE))
-            even = self._even(change, share)
-            added = change - even
-            if name in WHOLE:
-                weight += named * share
-            else:
-                weight += share
-                even, added = named * even, added * _smoothstep((_size(added) - ADDED) / ADDED)[..., None]
-            total += share[..., None] * (even + (0 if name in WHOLE else added))
+            weight += named * share
+            total += share[..., None] * (self._even(change, share) if name in WHOLE else _median(change, share))
         size = _size(_blur(total, 1 / 200))
         least = max(NOISE, PEAK * float(np.quantile(size * weight, 0.98)))
         return total, weight * _smoothstep(size / least - 0.5)
@@ -102,6 +118,43 @@ class Retouch:
             for plane, reach in zip(np.moveaxis(change, 2, 0), (1 / 16, 1 / 7, 1 / 7))
         ]
         return np.stack(planes, 2)
+
+    def _added(self, plain: Photograph) -> np.ndarray:
+        """What the edit adds to the face, [G,G,3]."""
+        change = self._carry.sample(_lab(plain.image) - _lab(self.plain.image))
+        face = self._face
+        common = _median(change, face)
+        change = change - common
+        strength = _size(_blur(change, 1 / 300))
+        least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[face > 0.5], 0.99))) + np.linalg.norm(common) / 2
+        change *= (face * _smoothstep(strength / least - 0.5))[..., None]
+        # A broad dark patch on skin is hair of a beard; a frame is not broad.
+        beard = _smoothstep(-_blur(change[..., 0], 1 / 40) / 8 - 0.5)
+        change *= (1 + beard * self._bristles)[..., None]
+        return change
+
+    @cached_property
+    def _face(self) -> np.ndarray:
+        """Where edits add something: the face within its outline, without what is between the lips, [G,G]."""
+        size = len(self._guide)
+        points = self.photograph.resized(size).mesh[:, :2]
+        outline, lips = (np.zeros((size, size), np.float32) for _ in range(2))
+        for mask, hull in ((outline, points), (lips, points[list(INNER_LIPS)])):
+            cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(hull).astype(np.int32)), 1)
+        face = self.photograph.part("skin", "nose", "brows", "eyes", "glasses", "mouth", size=size)
+        return face * _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
+
+    @cached_property
+    def _bristles(self) -> np.ndarray:
+        """Short strokes, mostly downwards, [G,G]: how much darker than their mean."""
+        size = len(self._guide)
+        noise = np.random.default_rng(0).standard_normal((size, size)).astype(np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), 0.5, sigmaY=1.8)
+        return BRISTLES * np.clip(noise / noise.std(), -2, 2)
+
+    @cached_property
+    def _carry(self) -> Field:
+        return face_field(self.photograph.resized(len(self._guide)), self.plain)
 
     def _gain(self, after: np.ndarray) -> np.ndarray:
         """How much stronger texture becomes, [R,R]."""
@@ -127,9 +180,11 @@ class Retouch:
     def _hair(self) -> np.ndarray:
         return hair_alpha(self.photograph)[..., None]
 
-    def _applied(self, change: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _applied(self, change: np.ndarray, gain: np.ndarray, added: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
         shift = self._laid(np.concatenate([change, (gain * _some(change) + 1 - _some(change))[..., None]], 2))
         change, gain = shift[..., :3], shift[..., 3]
+        if np.any(added):
+            change = change + _resized(added, self.photograph.size)
         change = change * _smoothstep(_size(change) - 0.5)[..., None]
         changed = np.clip(_size(change) / 2, 0, 1)
         change[..., 0] += changed * (gain - 1) * self._texture
@@ -186,6 +241,17 @@ def _size(change: np.ndarray) -> np.ndarray:
 def _blur(planes: np.ndarray, share: float) -> np.ndarray:
     """Gaussian whose sigma is a share of the side, at least 0.6 px."""
     return cv2.GaussianBlur(planes, (0, 0), max(share * len(planes), 0.6))
+
+
+def _median(change: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """The median of each channel in an area, [3]."""
+    return np.array([_weighted_median(plane, share) for plane in np.moveaxis(change, 2, 0)], np.float32)
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values, axis=None)
+    total = np.cumsum(weights.ravel()[order])
+    return float(values.ravel()[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _smoothstep(t: np.ndarray) -> np.ndarray:

@@ -72,9 +72,9 @@ def retouch(
 class Retouch:
     """A photograph ready for any number of changes, see :func:`retouch`.
 
-    plain: the generator's picture without the edit of the latent code alone, where it draws a face of the kind that it
-    knows, unlike the photograph's but clean, at R px with its mesh.  What an edit adds to a face is taken from there and
-    carried by the points of both faces.
+    plain: the generator's picture of the latent code alone, without the edit: not much like the photograph, but a clean
+    face of the kind that the generator knows, at R px with its mesh.  What an edit adds to a face is taken from there
+    and carried by the points of both faces.
     """
 
     def __init__(self, photograph: Photograph, before: np.ndarray, plain: Photograph | None = None):
@@ -129,7 +129,9 @@ class Retouch:
         least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[face > 0.5], 0.99))) + np.linalg.norm(common) / 2
         change *= (face * _smoothstep(strength / least - 0.5))[..., None]
         # A broad dark patch on skin is hair of a beard; a frame is not broad.
-        beard = _smoothstep(-_blur(change[..., 0], 1 / 40) / 8 - 0.5)
+        broad = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (len(face) // 36) + 1,) * 2)
+        darker = cv2.morphologyEx(-change[..., 0], cv2.MORPH_OPEN, broad)
+        beard = _smoothstep(_blur(darker, 1 / 100) / 8 - 0.5)
         change *= (1 + beard * self._bristles)[..., None]
         return change
 
@@ -168,6 +170,11 @@ class Retouch:
         return _lab(self.photograph.image)
 
     @cached_property
+    def _excess(self) -> np.ndarray:
+        """What of the photograph itself lies beyond the limits."""
+        return self._photo - _limited(self._photo)
+
+    @cached_property
     def _texture(self) -> np.ndarray:
         lightness = self._photo[..., 0]
         return lightness - _blur(lightness, TEXTURE)
@@ -188,7 +195,7 @@ class Retouch:
         change = change * _smoothstep(_size(change) - 0.5)[..., None]
         changed = np.clip(_size(change) / 2, 0, 1)
         change[..., 0] += changed * (gain - 1) * self._texture
-        lab = _limited(self._photo + change) + self._photo - _limited(self._photo)
+        lab = _limited(self._photo + change) + self._excess
         image = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)
         return np.where(changed[..., None] > 0, image, self.photograph.image), changed
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from .. import photo
 from ..compositing.photograph import Photograph
-from ..compositing.retouch import retouch
 from ..errors import BadRequest
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
@@ -33,6 +32,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from . import photographs, recipe
 from .composite import keep_pixels
+from .photo_edit import PhotoEdit
 from .request import Request
 from .result import Result
 
@@ -47,6 +47,7 @@ class Start:
     request: what was asked for.  image: [1,3,R,R] in [-1,1], the crop so far.  code: of that crop.
     generated: [1,3,R,R], the code's own image, clamped.  timer: seconds and losses of the stages so far.
     photograph: the crop so far at the photo's resolution, if the edit is to move and change its pixels.
+    edit: edits of that photograph by its code.
     """
 
     request: Request
@@ -55,6 +56,7 @@ class Start:
     generated: Tensor
     timer: StageTimer = field(default_factory=StageTimer)
     photograph: Photograph | None = None
+    edit: PhotoEdit | None = None
 
 
 def check(previous: Any, pack: PackLike) -> None:
@@ -113,19 +115,23 @@ def begin(
             code = yield from plain_code(pack, request.previous, preset)
     with torch.no_grad():
         generated = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-    return Start(request, image, code, generated, timer, photograph(pack, request, image))
+    found = photograph(pack, request, image)
+    edit = None if found is None else PhotoEdit(pack, found, code, generated)
+    return Start(request, image, code, generated, timer, found, edit)
 
 
 @torch.no_grad()
-def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+def compose(
+    start: Start, made: Tensor, code: Code, changed: np.ndarray | None = None, size: int | None = None
+) -> tuple[Tensor, np.ndarray]:
     """The crop with the generator's picture [1,3,R,R] where it changed, and where that is.
 
-    changed: float32 [R,R] in 0..1; None finds it from the difference between the generator's picture before
-        and after.  Returns [1,3,R,R] in [-1,1] and the mask; of a photograph [1,3,S,S] and [S,S].
+    code: of ``made``.  size: of the result of a photograph, px, by default its own.  changed: float32 [R,R] in 0..1;
+        None finds it from the difference between the generator's picture before and after.
+    Returns [1,3,R,R] in [-1,1] and the mask; of a photograph [1,3,S,S] and [S,S].
     """
-    if start.photograph is not None:
-        before, after = (to_uint8(x)[0].numpy().astype(np.float32) / 255 for x in (start.generated, made))
-        image, changed = retouch(start.photograph, before, after)
+    if start.edit is not None:
+        image, changed = start.edit(made, code, size)
         return _tensor(image).to(made.device), changed
     if changed is None:
         before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
@@ -154,7 +160,7 @@ def finish(
             image = _tensor(picture).to(pack.device)
         else:
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-            image, changed = compose(start, made, changed)
+            image, changed = compose(start, made, code, changed)
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):

@@ -50,7 +50,7 @@ def photograph(
     else:
         pixels = portrait.at(size)
         known = _inside(portrait.quad, portrait.source.shape[:2], size)
-    points, matrix, blendshapes = _face(pack, pixels)
+    points, matrix, blendshapes = find_face(pack, pixels)
     image = pixels.astype(np.float32) / 255
     return Photograph(image, known, _parts(pack, pixels), points, matrix, blendshapes)
 
@@ -82,7 +82,7 @@ def _inside(quad: np.ndarray, shape: tuple[int, int], size: int) -> np.ndarray:
     return ((x >= 0) & (y >= 0) & (x <= shape[1]) & (y <= shape[0])).astype(np.float32)
 
 
-def _face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, dict[str, float]]:
+def find_face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, dict[str, float]]:
     """Points in pixels of the picture, transform and blendshapes of its largest face; None where there is none."""
     if pack.landmarker is None:
         return None, None, {}

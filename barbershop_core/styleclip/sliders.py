@@ -24,6 +24,9 @@ from .directions import Table, boundary, channel_weights
 from .options import ALPHA, BETA, EDIT_TEXT
 from .stylespace import StyleSynthesis
 
+PREVIEW = 320
+"""px of a photograph's picture while sliders move."""
+
 Edit = tuple[int, float, float]
 """Index of a direction, alpha, beta."""
 
@@ -67,9 +70,13 @@ class Sliders:
         return self._change(index, beta)[1]
 
     def image(self, edits: Sequence[Edit]) -> np.ndarray:
-        """The portrait with these edits, uint8 [R,R,3]; unchanged areas keep the photo's pixels, as in a result."""
-        made = self._synthesis.picture(self._shift(edits)).clamp(-1, 1)
-        return to_uint8(chain.compose(self.start, made)[0])[0].numpy()
+        """The portrait with these edits, uint8 [R,R,3], of a photograph with `PREVIEW` px; unchanged areas keep the
+        photo's pixels, as in a result."""
+        shift = self._shift(edits)
+        made = self._synthesis.picture(shift).clamp(-1, 1)
+        before = self.start.code.shift
+        code = replace(self.start.code, shift=shift if before is None else before + shift)
+        return to_uint8(chain.compose(self.start, made, code, size=PREVIEW)[0])[0].numpy()
 
     def grid(self, index: int, alphas: Sequence[float], betas: Sequence[float]) -> np.ndarray:
         """Every alpha (columns) at every beta (rows) as one picture, uint8 [rows*R,columns*R,3]."""

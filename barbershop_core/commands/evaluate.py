@@ -43,6 +43,13 @@ def add(commands) -> None:
     pose.add_argument("--rows", nargs="+", default=rows, metavar="ROW", help=some)
     _add_files(pose, pose_table, "of the first portraits")
 
+    edited = kinds.add_parser("photos", help="edits of the photos of a folder: texture, colours, likeness")
+    edited.add_argument("folder", type=Path)
+    edited.add_argument("--limit", type=int, help="only the first so many photos")
+    words = '"own hair" "other hair" "yaw 12" "pitch 8" "open mouth" light "blond hair" smiling'
+    edited.add_argument("--rows", nargs="+", metavar="ROW", help=f"some of: {words} (default all)")
+    _add_files(edited, photos_table, "of all results")
+
     photos = kinds.add_parser("reconstruction", help="how well photos of a folder are embedded")
     photos.add_argument("folder", type=Path)
     photos.add_argument("--limit", type=int, help="only the first so many photos")
@@ -80,6 +87,14 @@ def pose_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, An
     return pose(pack, options.portraits, rows=options.rows, sheet=options.sheet, **shared)
 
 
+def photos_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Steps of ``evaluate photos``.  shared: preset and seed, where they were given."""
+    from ..evaluation.photos import ROWS, photos
+
+    wanted = {"limit": options.limit, "rows": options.rows or ROWS, "sheet": options.sheet}
+    return photos(pack, options.folder, **wanted, **shared)
+
+
 def reconstruction_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Steps of ``evaluate reconstruction``.  shared: preset and seed, where they were given."""
     from ..evaluation.reconstruction import reconstruction
@@ -94,7 +109,7 @@ def evaluate(options, console) -> None:
             in_a_folder(file)
     if options.kind == "hair" and options.pairs < 1:
         raise BadRequest("--pairs has to be at least 1.")
-    if options.kind == "reconstruction" and not options.folder.is_dir():
+    if options.kind in ("photos", "reconstruction") and not options.folder.is_dir():
         raise BadRequest(f"There is no folder {options.folder}.", "Give a folder of photos.")
 
     from .. import open_pack

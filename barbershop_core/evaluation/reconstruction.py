@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadRequest, BarbershopError
+from ..errors import BarbershopError
 from ..inversion.inversion_presets import InversionPreset, inversion_preset
 from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
@@ -22,11 +22,10 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
 from . import frechet
-from .tables import NothingScored, means
+from .tables import NothingScored, means, pictures_in
 
 COLUMNS = ("rmse", "psnr", "ssim", "vgg", "lpips", "seconds")
 SPACES = ("W", "W+", "FS")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
 
 
 def reconstruction(
@@ -55,10 +54,7 @@ def reconstruction(
     A photo that fails is reported in "failures" and left out.  Raises BadRequest where the folder holds no
     photos, NothingScored where all of them failed.
     """
-    folder = Path(folder)
-    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in PICTURES) if folder.is_dir() else []
-    if not files:
-        raise BadRequest(f"There are no photos in {folder}.", "Give a folder that holds JPEG or PNG files.")
+    files = pictures_in(folder)
     studio = Studio(pack, cache=False)
     return _reconstruction(studio, files[:limit], inversion_preset(preset), seed, spaces, extractor)
 

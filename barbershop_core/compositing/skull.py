@@ -20,8 +20,10 @@ RIGID = {
     356: (7.7, 2.35, -1.9),
 }
 """MediaPipe's points that no expression moves, in centimetres: right, up, towards the viewer (means over portraits)."""
-CENTRE, AXES = (0.0, 2.5, -3.2), (8.0, 11.8, 9.8)
-"""Of a head's ellipsoid in the same frame."""
+HEAD = (0.0, 2.5, -3.2), (8.0, 11.8, 9.8)
+"""Centre and half axes in the same frame of the ellipsoid whose surface light falls on."""
+CRANIUM = (0.0, 4.6, -3.5), (8.0, 9.7, 9.8)
+"""Of the one whose outline the head has above the ears."""
 OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
 OVAL += (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 """MediaPipe's points around the face, clockwise in the picture from the top."""
@@ -52,14 +54,12 @@ class Skull:
         Its mask, float32 [H,W] in 0..1 with a soft edge, and unit normals, float32 [H,W,3], continued beyond the mask
         by those of the edge.
         """
-        to_unit = np.linalg.inv(self.matrix * scale @ np.diag(AXES))
-        centre, ear = ((point + 0.5) * scale - 0.5 for point in self.at(CENTRE, (0, LOWEST, 0)))
-        down = -self.matrix[:2, 1] / np.linalg.norm(self.matrix[:2, 1])
         y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-        x, y = x - centre[0], y - centre[1]
-        inside, normals = _ellipsoid(x, y, to_unit)
-        lower = 1.5 * np.maximum((x + centre[0] - ear[0]) * down[0] + (y + centre[1] - ear[1]) * down[1], 0)
-        narrowed, _ = _ellipsoid(x + lower * down[0], y + lower * down[1], to_unit)
+        _, normals = self._ellipsoid(*HEAD, x, y, scale)
+        ear = (self.at((0, LOWEST, 0))[0] + 0.5) * scale - 0.5
+        down = -self.matrix[:2, 1] / np.linalg.norm(self.matrix[:2, 1])
+        lower = 1.5 * np.maximum((x - ear[0]) * down[0] + (y - ear[1]) * down[1], 0)
+        narrowed, _ = self._ellipsoid(*CRANIUM, x + lower * down[0], y + lower * down[1], scale)
         steepness = np.maximum(np.hypot(*np.gradient(narrowed)), 1e-6)
         ellipse = np.clip(narrowed / steepness + 0.5, 0, 1)
         face = np.zeros(shape, np.uint8)
@@ -67,16 +67,20 @@ class Skull:
         cv2.fillPoly(face, [points], 255, cv2.LINE_AA, 4)
         return np.maximum(ellipse, face / 255).astype(np.float32), normals.astype(np.float32)
 
-
-def _ellipsoid(x: np.ndarray, y: np.ndarray, to_unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positive inside of the outline, 0 on it, [H,W]; unit normals of the nearer surface, [H,W,3]."""
-    across, along = x[..., None] * to_unit[:, 0] + y[..., None] * to_unit[:, 1], to_unit[:, 2]
-    dot, square = across @ along, along @ along
-    inside = dot**2 - square * ((across**2).sum(-1) - 1)
-    unit = across + ((-dot - np.sqrt(np.maximum(inside, 0))) / square)[..., None] * along
-    unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-6)
-    normals = unit @ to_unit
-    return inside, normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+    def _ellipsoid(
+        self, centre: tuple[float, ...], axes: tuple[float, ...], x: np.ndarray, y: np.ndarray, scale: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positive inside of its outline, 0 on it, [H,W]; unit normals of the nearer surface, [H,W,3]."""
+        to_unit = np.linalg.inv(self.matrix * scale @ np.diag(axes))
+        middle = (self.at(centre)[0] + 0.5) * scale - 0.5
+        across = (x - middle[0])[..., None] * to_unit[:, 0] + (y - middle[1])[..., None] * to_unit[:, 1]
+        along = to_unit[:, 2]
+        dot, square = across @ along, along @ along
+        inside = dot**2 - square * ((across**2).sum(-1) - 1)
+        unit = across + ((-dot - np.sqrt(np.maximum(inside, 0))) / square)[..., None] * along
+        unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-6)
+        normals = unit @ to_unit
+        return inside, normals / np.linalg.norm(normals, axis=-1, keepdims=True)
 
 
 def skull(photograph: Photograph) -> Skull:

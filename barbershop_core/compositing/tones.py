@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .continuation import blurred, continue_colours, harmonic, widened
+from .continuation import blurred, continue_colours, harmonic, smoothstep, widened
 from .texture import grain
 
 STRANDS = 96
@@ -63,7 +63,7 @@ def recolour(image: np.ndarray, mask: np.ndarray, towards: LabStatistics) -> np.
     moved[..., 0] = _soft_limit(moved[..., 0], 2, 97)
     # L* falls off like a cube root: in proportion to light, contrast grows with L + 16
     contrast = np.clip((moved[..., :1] + 16) / (low[..., :1] + 16), *CONTRAST_GAIN)
-    shine = _smoothstep(fine[..., :1] / max(float(_deviation(fine[..., 0], weight)), 1e-3), 1.5, 3.5)
+    shine = smoothstep(fine[..., :1] / max(float(_deviation(fine[..., 0], weight)), 1e-3), 1.5, 3.5)
     detail = fine * np.concatenate([contrast, *[np.clip(contrast, 0.6, 1.3)] * 2], 2)
     lab = moved + detail
     tint = lab[..., 1:] + shine * 0.5 * ((low + fine)[..., 1:] - lab[..., 1:])
@@ -176,8 +176,3 @@ def _soft_limit(value: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.where(
         value < low + knee, low + knee * np.exp(-(low + knee - np.minimum(value, low + knee)) / knee), value
     )
-
-
-def _smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)

@@ -1,0 +1,142 @@
+"""Skin under a fringe: forehead, temples and skull in the person's own tones, light and texture, and the brows."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .continuation import blurred, continue_colours, harmonic, resized, smoothstep, widened
+from .photograph import Photograph
+from .skull import Skull
+from .texture import grain
+
+WORKING = 192
+"""px at which light and tones are continued."""
+SHADOW = 0.03
+"""How far hair shades the skin beside it, as a share of the crop's side."""
+LIMITS = (0.6, 1.06)
+"""Darkest and brightest filled skin, relative to the visible skin's 5th and 95th percentile."""
+BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+"""MediaPipe's points around each brow, in corresponding order: along the upper edge towards the nose, and back."""
+SOCKETS = ((*BROWS[0], 33, 133, 145, 153, 168), (*BROWS[1], 263, 362, 374, 380, 168))
+"""Points around each eye and its brow."""
+HIDDEN = 0.04
+"""Share of a brow from which on it is rebuilt."""
+
+
+def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The head's mask [S,S], its skin and brows everywhere [S,S,3], and the photo without hair's shadows [S,S,3]."""
+    size = photograph.size
+    work = min(size, WORKING)
+    cover, normals = head.surface((work, work), work / size)
+    covered, colours = resized(hole, work), resized(photograph.image, work)
+    features = photograph.part("brows", "eyes", "glasses", "mouth", size=work)
+    skin = photograph.part("skin", "nose", size=work) > 0.6
+    skin &= (widened(features, 0.012 * work) < 0.3) & (cover > 0.5)
+    lit = (skin & (widened(covered, SHADOW * work) < 0.1)).astype(np.float32)
+    sockets = _sockets(photograph, work)
+    low = _skin(colours, lit, (skin & (covered < 0.02)) * sockets, normals, cover)
+    full = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC)
+
+    beside = ((cover > 0.5) & (covered < 0.02)).astype(np.float32)
+    seen = beside * (photograph.part("skin", "nose", size=work) > 0.5) * (widened(features, 0.006 * work) < 0.5)
+    shade = continue_colours(low - blurred(colours, seen, max(1.0, work / 90)), seen)
+    far = cv2.distanceTransform((covered < 0.02).astype(np.uint8), cv2.DIST_L2, 5) / (SHADOW * work)
+    near = (1 - smoothstep(far, 0.3, 2.2)) * cover * (1 - sockets)
+    near *= 1 - cv2.GaussianBlur(widened(features, 1), (0, 0), 1.5)
+    shaded = photograph.image + cv2.resize(shade * near[..., None], (size, size), interpolation=cv2.INTER_CUBIC)
+
+    filled = full + grain(photograph.image, resized(lit, size), size / 150, seed=1)
+    filled = _brows(photograph, filled, full, hole)
+    mask = resized(head.surface((min(size, 512),) * 2, min(size, 512) / size)[0], size)
+    return mask, filled, shaded
+
+
+def _skin(
+    colours: np.ndarray, known: np.ndarray, sockets: np.ndarray, normals: np.ndarray, domain: np.ndarray
+) -> np.ndarray:
+    """Low frequencies of skin over ``domain``: light on a rounded head, and what the visible skin differs from it.
+
+    known: skin in the head's light.  sockets: visible skin around the eyes, whose shadows are the face's own.
+    """
+    if known.sum() < 20:
+        return continue_colours(colours, domain)
+    low = blurred(colours, known, len(colours) / 60)
+    at = known > 0.5
+    basis = np.concatenate([np.ones_like(normals[..., :1]), normals], 2)
+    rows, values = basis[at], low[at]
+    trust = np.ones(len(rows), np.float32)
+    for _ in range(4):  # shadows of hair and nose, and highlights, are not the light on the head
+        ridge = 0.02 * trust.sum() * np.diag([0, 1, 1, 1])
+        weights = np.linalg.solve((rows.T * trust) @ rows + ridge, (rows.T * trust) @ values)
+        weights[2] = np.minimum(weights[2], 0)  # no light from below, which would make the forehead dark
+        weights[0] = (trust[:, None] * (values - rows[:, 1:] @ weights[1:])).sum(0) / trust.sum()
+        error = (values - rows @ weights).mean(1)
+        scale = 1.4826 * np.median(np.abs(error)) + 1e-3
+        trust = 1 / (1 + (error / np.where(error < 0, scale, 2 * scale)) ** 2)
+    darkest, brightest = np.percentile(values[trust > 0.4], (5, 95), axis=0)
+    light = np.clip(basis @ weights, LIMITS[0] * darkest, LIMITS[1] * brightest)
+    known = known.copy()
+    known[at] *= trust
+    known = np.maximum(known, sockets)
+    low = blurred(colours, np.maximum(known, 1e-3 * at), len(colours) / 90)
+    rest = harmonic(low - light, known, domain, decay=0.0005)
+    return (light + rest).astype(np.float32)
+
+
+def _sockets(photograph: Photograph, size: int) -> np.ndarray:
+    """Around the eyes up to the brows, where skin is dark without any hair: float32 [size,size], soft."""
+    scale = size / photograph.size
+    mask = np.zeros((size, size), np.uint8)
+    for outline in SOCKETS:
+        hull = cv2.convexHull((photograph.mesh[list(outline), :2] + 0.5) * scale - 0.5)
+        cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), 1)
+    unit = photograph.eye_distance * scale
+    return cv2.GaussianBlur(widened(mask, 0.06 * unit), (0, 0), max(0.5, 0.06 * unit))
+
+
+def _brows(photograph: Photograph, filled: np.ndarray, low: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The filled skin with the brows that hair covers: mirrored from the other one, or drawn where both are covered."""
+    size = photograph.size
+    outlines = [photograph.mesh[list(points), :2] for points in BROWS]
+    masks = [_polygon(outline, size) for outline in outlines]
+    hidden = [float((mask * hole).sum() / max(mask.sum(), 1)) for mask in masks]
+    ratio = photograph.image / np.maximum(low, 0.02)  # what a brow takes away from the light of the skin
+    bare = ratio + hole[..., None] * (1 - ratio)
+    for k, (outline, mask) in enumerate(zip(outlines, masks)):
+        if hidden[k] < HIDDEN:
+            continue
+        around = cv2.GaussianBlur(widened(mask, 0.05 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
+        if hidden[1 - k] < min(HIDDEN * 3, hidden[k]):
+            matrix, _ = cv2.estimateAffine2D(outlines[1 - k], outline)
+            taken = cv2.warpAffine(bare, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            taken = np.clip(taken, 0.05, 1.1)
+        else:
+            taken = _drawn(photograph, ratio, mask, masks, hole, seed=k)
+        filled = filled * (1 + around[..., None] * (taken - 1))
+    return filled
+
+
+def _drawn(
+    photograph: Photograph, ratio: np.ndarray, mask: np.ndarray, masks: list[np.ndarray], hole: np.ndarray, seed: int
+) -> np.ndarray:
+    """A soft brow, as a factor of the skin's colour [S,S,3]; as dark as what is seen of brows, or as the hair."""
+    unit = photograph.eye_distance
+    seen = np.maximum(*masks) * (1 - hole) > 0.5
+    if seen.sum() > 0.02 * unit:
+        tone = np.median(ratio[seen], 0)
+    else:
+        hair = photograph.part("hair", size=photograph.size) * hole > 0.5
+        tone = np.median(ratio[hair], 0) if hair.any() else np.full(3, 0.5)
+    tone = np.clip(tone, 0.25, 0.8)
+    noise = np.random.default_rng(seed).standard_normal(mask.shape, np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=max(0.6, 0.02 * unit), sigmaY=max(0.4, 0.004 * unit))
+    noise = 1 + 0.35 * noise / noise.std()
+    shape = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.022 * unit)) * np.clip(noise, 0.2, 1.6)
+    return (1 + shape[..., None] * (tone - 1)).astype(np.float32)
+
+
+def _polygon(points: np.ndarray, size: int) -> np.ndarray:
+    mask = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return mask.astype(np.float32) / 255

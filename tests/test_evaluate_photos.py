@@ -20,6 +20,7 @@ from barbershop_core.editing.regions import region_index
 from barbershop_core.errors import BadRequest
 from barbershop_core.evaluation import looks, photos
 from barbershop_core.evaluation.looks import Look
+from barbershop_core.evaluation.moved_photo import moved_photo, still_seen
 from barbershop_core.evaluation.tables import NothingScored
 from barbershop_core.evaluation.triples import triples
 from barbershop_core.photo import Portrait
@@ -64,9 +65,9 @@ def seen(picture: np.ndarray, region: str = "skin", **more) -> Look:
 def test_what_the_moved_photo_shows_is_known(seed):
     """By warping a photo of ones there and back."""
     person = portrait(side=90)
-    pixels, matrix = photos.moved_photo(person, np.random.default_rng(seed))
+    pixels, matrix = moved_photo(person, np.random.default_rng(seed))
     assert pixels.shape == person.source.shape and pixels.dtype == np.uint8
-    shown = photos.still_seen(person, matrix, pixels.shape[:2], 90)
+    shown = still_seen(person, matrix, pixels.shape[:2], 90)
     ones = np.ones(pixels.shape[:2], np.float32)
     back = cv2.warpAffine(ones, matrix, ones.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     wanted = back[10:100, 20:110]
@@ -75,14 +76,14 @@ def test_what_the_moved_photo_shows_is_known(seed):
 
 def test_the_moved_photo_is_the_photo_moved_and_brightened():
     person, rng = portrait(3), np.random.default_rng(5)
-    pixels, matrix = photos.moved_photo(person, rng)
+    pixels, matrix = moved_photo(person, rng)
     back = cv2.warpAffine(pixels, matrix, pixels.shape[1::-1], flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
-    where = photos.still_seen(person, matrix, pixels.shape[:2], 96)
+    where = still_seen(person, matrix, pixels.shape[:2], 96)
     ours, right = back[10:106, 20:116][where].astype(float), person.image[where].astype(float)
     gain = (ours * right).sum() / (right * right).sum()
     assert 0.8 <= gain <= 1.25
     assert np.abs(ours / gain - right).mean() < 3
-    again, same = photos.moved_photo(person, np.random.default_rng(5))
+    again, same = moved_photo(person, np.random.default_rng(5))
     assert (again == pixels).all() and (same == matrix).all()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,18 @@ from ..pie.session import RigSession
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
-from ..world import params
 from ..world.morphable_head import theta_of
-from ..world.render import Rendering, render
-from . import metrics
+from . import expression, metrics
+from .pose_cases import Case, cases
 from .tables import NothingScored, check_networks, contact_sheet, means
-from .triples import LARGEST, regions_of
+from .triples import regions_of
 
-FIRST_SEED = 740_000
-"""Seeds of training pools lie below 700,000 or from 900,000 on."""
 COLUMNS = (
     "yaw_deg",
     "pitch_deg",
     "roll_deg",
     "expression",
+    "expression_asked",
     "light",
     "identity",
     "edited_identity",
@@ -78,36 +76,6 @@ def variant(preset: PiePreset, row: str) -> PiePreset:
     return replace(preset, name=row, **off[row])
 
 
-@dataclass(frozen=True)
-class Case:
-    """A portrait and what it looks like with the pose, expression or light of another, by tau."""
-
-    p: np.ndarray
-    face: Rendering
-    truth: dict[str, tuple[np.ndarray, Rendering]]
-
-
-def cases(count: int, seed: int, size: int) -> list[Case]:
-    """``count`` cases; the first ones do not depend on ``count``.
-
-    Raises BadRequest for a count below 1 or a negative seed.
-    """
-    if count < 1 or seed < 0:
-        raise BadRequest(
-            f"{count} portraits with seed {seed} cannot be drawn.", "Give at least one portrait and a seed from 0 on."
-        )
-    drawn = params.sample(2 * count, FIRST_SEED + seed).reshape(count, 2, -1)
-    side, found = min(size, LARGEST), []
-    for own, other in drawn:
-        truth = {}
-        for tau in TAU:
-            p = own.copy()
-            p[params.indices(tau)] = other[params.indices(tau)]
-            truth[tau] = (p, render(p, side))
-        found.append(Case(own, render(own, side), truth))
-    return found
-
-
 def pose(
     pack: PackLike,
     portraits: int = 20,
@@ -126,7 +94,8 @@ def pose(
 
     - yaw_deg, pitch_deg, roll_deg: distance of the edited picture's head to the truth's.
     - expression, light: |change of tau - the truth's change| / |the truth's change|, as the regressor reads
-      them, root of the mean squares: 0 is perfect, 1 is no change.
+      them, root of the mean squares: 0 is perfect, 1 is no change.  Of the expression only movements count
+      that the truth's picture shows (`evaluation.expression`); expression_asked counts all of them.
     - identity: cosine of the portrait with the embedded picture; edited_identity: with the edited ones.
     - lpips: of the edited pictures to the truth.  hair_iou: of the hair in their parse with the truth's.
     - others: mean change of all other coefficients of identity, texture and expression (range 2), between the
@@ -247,6 +216,7 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     seen = {tau: reader(image).theta for tau, image in made.items()}
     own = session.theta
     scores = _distances(reader, case, seen, own)
+    scores |= _expression(reader, case, photo, session.embedded.image, made["expression"])
     moved = []
     for tau, theta in seen.items():
         parts = [n for n in ("identity", "texture", "expression") if n != TAU[tau]]
@@ -280,9 +250,22 @@ def _distances(reader: FaceReader, case: Case, seen: dict[str, Theta], own: Thet
         else:
             asked = truth.tau(tau) - start.tau(tau)
             change = seen[tau].tau(tau) - own.tau(tau)
-            found[f"{tau} missed"] = float((change - asked).square().sum())
-            found[f"{tau} asked"] = float(asked.square().sum())
+            name = "expression_asked" if tau == "expression" else tau
+            found[f"{name} missed"] = float((change - asked).square().sum())
+            found[f"{name} asked"] = float(asked.square().sum())
     return found
+
+
+def _expression(
+    reader: FaceReader, case: Case, photo: torch.Tensor, before: torch.Tensor, after: torch.Tensor
+) -> dict[str, float]:
+    """Sums of squares of the expression's change from ``before`` to ``after``, pictures [1,3,R,R]."""
+    p, truth = case.truth["expression"]
+    own, other = (theta_of(reader.model, torch.from_numpy(x)[None]).expression for x in (case.p, p))
+    true_change = expression.read(reader, from_uint8(truth.image, photo.device)) - expression.read(reader, photo)
+    change = expression.read(reader, after) - expression.read(reader, before)
+    missed, asked = expression.missed(change, (other - own).to(change), true_change)
+    return {"expression missed": missed, "expression asked": asked}
 
 
 def _against_truth(pack: PackLike, case: Case, made: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -302,13 +285,14 @@ def _ceiling(pack: PackLike, reader: FaceReader, case: Case, image: torch.Tensor
     who = identity_embedding(pack.identity, image)
     same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
     scores = _distances(reader, case, {tau: reader(x).theta for tau, x in made.items()}, reader(image).theta)
+    scores |= _expression(reader, case, image, image, made["expression"])
     return scores | {"edited_identity": float(np.mean(same)), **_against_truth(pack, case, made)}
 
 
 def _mean(scores: Sequence[dict[str, float]]) -> dict[str, float | None]:
     """Means of the columns; for expression and light the root of (sum of squares missed / sum asked)."""
     found = means(scores, COLUMNS)
-    for name in ("expression", "light"):
+    for name in ("expression", "expression_asked", "light"):
         missed, asked = (sum(s[f"{name} {kind}"] for s in scores) for kind in ("missed", "asked"))
         found[name] = round((missed / max(asked, 1e-9)) ** 0.5, 4)
     return found

@@ -5,54 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawn_head import SIZE, head, moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barbershop_core.compositing.motion import (
-    CHIN,
-    EARS,
-    FOREHEAD,
-    LOWER_OVAL,
-    NOSE_BASE,
-    UPPER_OVAL,
-    Field,
-    face_field,
-    head_field,
-    similarity,
-)
+from barbershop_core.compositing.motion import NOSE_BASE, Field, face_field, head_field, similarity
 from barbershop_core.compositing.photograph import Photograph
-
-SIZE = 256
-
-
-def head(size: int = SIZE) -> np.ndarray:
-    """A face like an egg shell with MediaPipe's outline, [478,3] px, as if photographed from the front."""
-    random = np.random.default_rng(1)
-    direction = random.normal(size=(478, 3))
-    direction[:, 2] = -np.abs(direction[:, 2])
-    mesh = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    ring = UPPER_OVAL + tuple(reversed(LOWER_OVAL[::-1]))
-    for angle, point in zip(np.linspace(0, -2 * np.pi, len(ring), endpoint=False), ring):
-        mesh[point] = [np.cos(angle), np.sin(angle), 0.0]
-    mesh[FOREHEAD], mesh[CHIN] = [0, -1, 0], [0, 1, 0]
-    mesh[EARS[0]], mesh[EARS[1]] = [-1, 0, 0.1], [1, 0, 0.1]
-    mesh[NOSE_BASE], mesh[33], mesh[263] = [0, 0.2, -0.98], [-0.5, -0.2, -0.85], [0.5, -0.2, -0.85]
-    return (mesh * [0.25, 0.32, 0.27] * size + [size / 2, size * 0.55, 0]).astype(np.float32)
 
 
 def photograph(mesh: np.ndarray, size: int = SIZE) -> Photograph:
     y, x = np.mgrid[:size, :size] / size
     image = np.stack([x, y, 0.5 + 0.5 * np.sin(20 * x) * np.sin(20 * y)], -1).astype(np.float32)
     return Photograph(image, np.ones((size, size), np.float32), {}, mesh)
-
-
-def moved(mesh: np.ndarray, scale: float, degrees: float, shift: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The mesh after a similarity, and its matrix."""
-    turn = np.radians(degrees)
-    matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    matrix = np.concatenate([matrix, np.array(shift)[:, None]], 1)
-    flat = mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-    return np.concatenate([flat, scale * mesh[:, 2:]], 1).astype(np.float32), matrix
 
 
 similarities = st.tuples(st.floats(0.5, 2), st.floats(-40, 40), st.tuples(st.floats(-50, 50), st.floats(-50, 50)))

@@ -25,6 +25,8 @@ LOWER_OVAL = (93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379
 """The face's outline over the forehead and under the chin."""
 LEAST_TURN, MOST_TURN = np.radians([2.0, 32.0])
 """Turns below the first are the landmarks' noise; beyond the second a photograph does not show the other side."""
+RIM, BULGE = 1.35, 1.15
+"""Of the dome that carries hair: where it is as deep as the ears, and its height, in radii of the head."""
 NODES = 48
 """Nodes of the grid on a side, on which smooth fields are computed."""
 
@@ -129,7 +131,7 @@ def head_field(person: Photograph, reference: Photograph) -> Field:
     still = _still(person.mesh)
     turned = _turned(person.mesh, turn)
     matrix = similarity(turned[still, :2], reference.mesh[still, :2])
-    points = np.concatenate([nodes, _depth(person, nodes)[:, None]], 1)
+    points = np.concatenate([nodes, _depth(person, nodes, turn[:2, 2])[:, None]], 1)
     places = _turned(points, turn, about=person.mesh[:468].mean(0))[:, :2]
     places = _apply(matrix, places)
     places += _skull(person, reference, _apply(matrix, turned[:, :2]), nodes)
@@ -245,12 +247,19 @@ def _dome(mesh: np.ndarray) -> tuple[np.ndarray, float]:
     return ears.mean(0) + 0.45 * radius * up / np.linalg.norm(up), 1.15 * radius
 
 
-def _depth(person: Photograph, at: np.ndarray) -> np.ndarray:
+def _depth(person: Photograph, at: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Depth of the head's surface [N] at points [N,2]: bulging like the face and the skull in the middle of the head,
-    the depth of the ears at its rim and beyond."""
+    the depth of the ears at its rim and beyond.
+
+    shift: [2], how the turn moves what lies deeper.  On the side that it brings into view, hair is seen to recede
+    behind the rim.
+    """
     centre, radius = _dome(person.mesh)
-    away = np.linalg.norm(at - centre[:2], axis=1) / (1.35 * radius)
-    dome = centre[2] - 1.15 * radius * np.clip(1 - away**2, 0, None)
+    out = at - centre[:2]
+    away = np.linalg.norm(out, axis=1) / (RIM * radius)
+    towards = out @ shift / np.maximum(np.linalg.norm(out, axis=1) * np.linalg.norm(shift), 1e-9)
+    behind = _smoothstep(towards, 0, 0.7) * (np.clip(away, 1, 1.4) ** 2 - 1)
+    dome = centre[2] - BULGE * radius * (np.clip(1 - away**2, 0, None) - behind)
     face = RBFInterpolator(
         person.mesh[:468:3, :2].astype(np.float64), person.mesh[:468:3, 2], kernel="linear", smoothing=radius / 8
     )(at)

@@ -1,0 +1,263 @@
+"""The hair of one photograph carried onto the head of another, at the photo's own resolution.
+
+Layers from back to front: the person's photo without their hair, the carried hair with its alpha and its own colours.
+Where neither the old hair nor the new one is, every pixel stays the person's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..compositing.continuation import continue_colours
+from ..compositing.fill import without_hair
+from ..compositing.frame import beyond, drawn_in, reflected
+from ..compositing.matting import foreground, hair_alpha
+from ..compositing.mirror import mirrored, yaw
+from ..compositing.motion import EARS, Field, head_field
+from ..compositing.photograph import Photograph
+from ..compositing.same_head import SameHead, same_head
+from ..compositing.skull import skull
+from ..compositing.tones import lab_statistics, recolour
+from ..editing.regions import REGIONS
+
+FADE = 0.5
+"""How far hair goes on beyond the frame of its own photo, in eye distances of that photo."""
+DRAWN = 0.35
+"""How far hair is drawn out at the frame of its photo before it is continued beyond, in the same unit."""
+MIRRORED = 12.0
+"""Degrees that a reference's turn has to come nearer to the person's by mirroring it."""
+HIDDEN = 18.0
+"""Degrees of turn from which a reference hides a side of the hair that the person shows."""
+MIDLINE = (10, 151, 168, 1, 152)
+"""Points of the mesh between the face's halves."""
+SEAM = 0.12
+"""Softness of the seam between a reference's two sides, in eye distances."""
+GAP = 0.3
+"""Gaps between head and hair, up to twice as wide, show the hair's depth, not the background; in the same unit."""
+DEPTH = 0.55
+"""Brightness there relative to the hair's."""
+SPECK = 0.04
+"""Islands of carried hair smaller than this share of it are the parser's errors."""
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """A photograph with another hair.
+
+    image: float32 [S,S,3], RGB in 0..1.
+    changed: float32 [S,S] in 0..1, where it differs from the person's photo.
+    parts: region name -> float32 [P,P], the result's regions as `Photograph.parts`.
+    field: from the result's pixels to the reference's, as far as its hair was carried; None when the shape stayed.
+    """
+
+    image: np.ndarray
+    changed: np.ndarray
+    parts: dict[str, np.ndarray]
+    field: Field | None = None
+
+    def labels(self, size: int) -> np.ndarray:
+        """int64 [size,size]: the likeliest of `REGIONS` at each pixel of the result."""
+        planes = np.zeros((len(REGIONS), size, size), np.float32)
+        for name, plane in self.parts.items():
+            way = cv2.INTER_AREA if len(plane) > size else cv2.INTER_LINEAR
+            planes[REGIONS.index(name)] = cv2.resize(plane, (size, size), interpolation=way)
+        return planes.argmax(0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Hair:
+    """Hair as a layer in the person's frame: colours [S,S,3], alpha [S,S], the rest of its photo; evidence of the
+    same head; whether both heads face the same way."""
+
+    colours: np.ndarray
+    alpha: np.ndarray
+    field: Field
+    donor: Photograph
+    evidence: float
+    faces: bool
+
+
+def carry_hair(person: Photograph, shape: Photograph | None, colour: Photograph | None) -> Carried:
+    """The person with the hair of ``shape`` in the hair colour of ``colour``; None keeps the person's own.
+
+    References may have any size and show more than the crop, which helps where hair leaves it.  All need a mesh.
+    """
+    alpha = hair_alpha(person)
+    if shape is None:
+        image = person.image if colour is None else _recoloured(person.image, alpha, colour)
+        return Carried(image, _changed(image, person), dict(person.parts))
+    hair = _onto(person, shape)
+    base = _backed(without_hair(person, alpha, donor=hair.donor), person, hair)
+    image = base + hair.alpha[..., None] * (hair.colours - base)
+    image = _same_scene(image, person, alpha, hair)
+    if colour is not None and colour is not shape:
+        image = _recoloured(image, hair.alpha, colour)
+    image = np.clip(image, 0, 1)
+    return Carried(image, _changed(image, person), _parts(person, hair), hair.field)
+
+
+def carry_feature(feature: Tensor, field: Field, reference_size: int, person_size: int, margin: int = 0) -> Tensor:
+    """The reference's F [1,C,H,W] in the person's frame, by the field that carried the hair.
+
+    reference_size: side of the reference's picture, px, of which ``margin`` px on each side are not in its F.
+    person_size: side of the person's crop, px.
+    """
+    if field.at.shape[:2] != (person_size, person_size):
+        raise ValueError(f"The field is of {field.at.shape[1]} px, the person of {person_size} px.")
+    small = field.resized(feature.shape[-2:])
+    grid = Field(small.at - np.float32(margin)).grid(reference_size - 2 * margin).to(feature)
+    return F.grid_sample(feature, grid, align_corners=False, padding_mode="border")
+
+
+def _changed(image: np.ndarray, person: Photograph) -> np.ndarray:
+    """float32 [S,S]: 1 where the two differ by more than an eight-bit step."""
+    return np.clip(np.abs(image - person.image).max(-1) * 255 - 0.5, 0, 1).astype(np.float32)
+
+
+def _onto(person: Photograph, reference: Photograph) -> _Hair:
+    """The reference's hair in the person's frame, from the side that shows it."""
+    same = same_head(person, reference)
+    if same.evidence:
+        return _layer(person, reference, same)
+    own, other = yaw(person), yaw(reference)
+    if abs(own + other) < abs(own - other) - MIRRORED:
+        hair = _layer(person, mirrored(reference), same)
+        return replace(hair, field=Field(hair.field.at * np.float32([-1, 1]) + np.float32([reference.size - 1, 0])))
+    hair = _layer(person, reference, same)
+    if abs(own - other) < HIDDEN or abs(own) > abs(other):
+        return hair
+    # What the reference turns away is taken from its other side.
+    far = _layer(person, mirrored(reference), same)
+    middle, across = person.mesh[MIDLINE, :2].mean(0), person.mesh[EARS[1], :2] - person.mesh[EARS[0], :2]
+    grid = np.stack(np.meshgrid(np.arange(person.size), np.arange(person.size)), -1) - middle
+    side = np.sign(own - other) * (grid @ (across / np.linalg.norm(across)))
+    share = np.float32(1 / (1 + np.exp(-side / (SEAM * person.eye_distance))))
+    alpha = hair.alpha + share * (far.alpha - hair.alpha)
+    colours = hair.colours + (share * far.alpha / np.maximum(alpha, 1e-3))[..., None] * (far.colours - hair.colours)
+    return replace(hair, alpha=alpha, colours=colours)
+
+
+def _layer(person: Photograph, reference: Photograph, same: SameHead) -> _Hair:
+    field = Field(
+        same.evidence * Field.affine(same.matrix, person.image.shape[:2]).at
+        + (1 - same.evidence) * head_field(person, reference).at
+    )
+    unit = reference.eye_distance
+    bent = drawn_in(field, reference.known, (1 - same.evidence) * DRAWN * unit)
+    alpha = hair_alpha(reference)
+    colours = foreground(reference.image, alpha)
+    # Room around the reference, so that hair goes on where the field leaves it, too.
+    room = round(FADE * unit)
+    known, alpha = (np.pad(plane, room) for plane in (reference.known, alpha))
+    colours = np.pad(colours, ((room, room), (room, room), (0, 0)))
+    away = beyond(known) / (FADE * unit)
+    colours, alpha = reflected(known, colours, alpha)
+    alpha = alpha * np.clip(1 - away, 0, 1)
+    wide = Field(bent.at + np.float32(room))
+    alpha = _without_specks(np.clip(wide.sample(alpha, "cubic", "zero"), 0, 1))
+    donor = _carried(reference, field, person)
+    colours = wide.sample(colours)
+    if same.evidence:
+        colours, image = (_exposed(picture, same) for picture in (colours, donor.image))
+        donor = replace(donor, image=image)
+    faces = abs(yaw(person) - yaw(reference)) < MIRRORED
+    return _Hair(np.clip(colours, 0, 1), alpha, field, donor, same.evidence, faces)
+
+
+def _exposed(image: np.ndarray, same: SameHead) -> np.ndarray:
+    exposed = image * same.gain + same.offset
+    return np.clip(image + same.evidence * (exposed - image), 0, 1).astype(np.float32)
+
+
+def _same_scene(image: np.ndarray, person: Photograph, alpha: np.ndarray, hair: _Hair) -> np.ndarray:
+    """Where both photos show the very same head and scene, hair comes with the background between its strands, which
+    is truer than any separation of the two; what the reference's frame cuts off is the person's own."""
+    if not hair.evidence:
+        return image
+    size, other, known = person.size, hair.donor.image, hair.donor.known
+    off = cv2.GaussianBlur(np.abs(other - person.image).max(-1), (0, 0), size / 100)
+    shown = cv2.erode(np.float32(known > 0.99), np.ones((3, 3)), iterations=max(1, size // 100))
+    agree = continue_colours(np.exp(-((off / 0.08) ** 2)), shown)
+    touched = cv2.dilate(np.maximum(alpha, hair.alpha), np.ones((3, 3)), iterations=max(1, size // 100))
+    touched = cv2.GaussianBlur(np.float32(touched > 0.02), (0, 0), size / 200)
+    truth = person.image + known[..., None] * (other - person.image)
+    return image + (hair.evidence * agree * touched)[..., None] * (truth - image)
+
+
+def _backed(base: np.ndarray, person: Photograph, hair: _Hair) -> np.ndarray:
+    """The base with hair's own dark depth in the gaps that the carried hair and the head enclose."""
+    size = min(person.size, 512)
+    scale = size / person.size
+    unit = person.eye_distance * scale
+    solid = cv2.resize(hair.alpha, (size, size), interpolation=cv2.INTER_AREA) > 0.5
+    head, _ = skull(person).surface((size, size), scale)
+    seen = person.part("skin", "neck", "ears", "nose", "clothes", size=size)
+    body = (head > 0.5) | (seen > 0.5)
+    # What the background above and beside the head reaches, also through narrow openings, is no gap.
+    narrow = max(1, round(0.04 * unit))
+    wall = cv2.dilate(np.uint8(solid | body), np.ones((2 * narrow + 1, 2 * narrow + 1)))
+    _, regions = cv2.connectedComponents(1 - wall, connectivity=4)
+    border = np.concatenate([regions[0], regions[: 2 * size // 3, 0], regions[: 2 * size // 3, -1]])
+    open_air = cv2.dilate(np.uint8(np.isin(regions, np.unique(border[border > 0]))), np.ones((4 * narrow + 1,) * 2))
+    near = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) < GAP * unit
+    near &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < GAP * unit
+    # Where the reference shows skin there, the head is wider than it seemed.
+    skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
+    gap = cv2.GaussianBlur(np.float32(near & ~body & (open_air == 0)), (0, 0), size / 300)
+    colours = cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA)
+    deep = DEPTH * continue_colours(cv2.GaussianBlur(colours, (0, 0), size / 200), np.float32(solid))
+    skin = cv2.GaussianBlur(cv2.dilate(np.float32(skin), np.ones((7, 7))), (0, 0), size / 300) * (seen < 0.5)
+    low = cv2.GaussianBlur(cv2.resize(base, (size, size), interpolation=cv2.INTER_AREA), (0, 0), size / 200)
+    deep += skin[..., None] * (continue_colours(low, np.float32(head > 0.9)) - deep)
+    gap = np.maximum(gap, skin)
+    gap, deep = (cv2.resize(plane, base.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in (gap, deep))
+    return base + gap[..., None] * (deep - base)
+
+
+def _carried(reference: Photograph, field: Field, person: Photograph) -> Photograph:
+    """The whole reference in the person's frame."""
+    image = np.clip(field.sample(reference.image), 0, 1)
+    known = field.sample(reference.known, "linear", "zero")
+    side = len(next(iter(reference.parts.values())))
+    small = field.resized((side, side), side / reference.size)
+    parts = {name: np.clip(small.sample(plane, "linear"), 0, 1) for name, plane in reference.parts.items()}
+    return Photograph(image, known, parts, person.mesh, person.matrix, person.blendshapes)
+
+
+def _without_specks(alpha: np.ndarray) -> np.ndarray:
+    """Without islands that float apart from the hair."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.uint8(alpha > 0.1), connectivity=8)
+    if count <= 2:
+        return alpha
+    area = stats[:, cv2.CC_STAT_AREA].astype(float)
+    area[0] = 0
+    keep = area >= SPECK * area.sum()
+    keep[0] = True
+    return alpha * keep[labels]
+
+
+def _recoloured(image: np.ndarray, alpha: np.ndarray, colour: Photograph) -> np.ndarray:
+    """The hair under ``alpha`` in the other's colours; unchanged where one of the two has none."""
+    other = hair_alpha(colour) * colour.known
+    if min(alpha.max(), other.max()) < 0.5:
+        return image
+    return recolour(image, alpha, lab_statistics(colour.image, other))
+
+
+def _parts(person: Photograph, hair: _Hair) -> dict[str, np.ndarray]:
+    """Regions of the result: the person's in front of which the carried hair lies; where the old hair went, what the
+    reference shows there."""
+    side = len(next(iter(person.parts.values())))
+    alpha = cv2.resize(hair.alpha, (side, side), interpolation=cv2.INTER_AREA)
+    donor = {name: hair.donor.part(name, size=side) for name in hair.donor.parts if name != "hair"}
+    total = np.maximum(sum(donor.values()), 1e-3)
+    gone = person.part("hair", size=side) * (1 - alpha)
+    parts = {name: plane * (1 - alpha) for name, plane in person.parts.items() if name != "hair"}
+    for name, plane in donor.items():
+        parts[name] = (parts.get(name, 0) + gone * plane / total).astype(np.float32)
+    return {**parts, "hair": alpha}

@@ -1,0 +1,61 @@
+"""What a photo's frame cuts off: drawn out a little to where it is wanted, then continued by reflection, never by
+repeating the border, which gives streaks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .motion import Field
+
+ZONE = 2.5
+"""Depth of the border that is drawn out, in widths of what is missing: there it becomes 1 to 2.3 times as wide."""
+
+
+def beyond(known: np.ndarray) -> np.ndarray:
+    """How far each pixel lies beyond what is known, float32 [H,W] px; 0 where ``known`` [H,W] is 1."""
+    unknown = np.uint8(known < 0.5)
+    return cv2.distanceTransform(unknown, cv2.DIST_L2, 5) if unknown.any() else np.zeros(known.shape, np.float32)
+
+
+def drawn_in(field: Field, known: np.ndarray, most: float) -> Field:
+    """The field bent so that places up to ``most`` px beyond the border of what is known come to lie inside of it.
+
+    known: [H,W] of the source, 1 in a convex region: the photo within its crop.
+    """
+    contours, _ = cv2.findContours(np.uint8(known > 0.5), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return field
+    hull = cv2.convexHull(max(contours, key=cv2.contourArea))
+    corners = cv2.approxPolyDP(hull, 0.004 * len(known), True)[:, 0].astype(np.float32)
+    middle, at = corners.mean(0), field.at.copy()
+    for a, b in zip(corners, np.roll(corners, -1, axis=0)):
+        inward = np.array([a[1] - b[1], b[0] - a[0]]) / max(np.linalg.norm(b - a), 1e-6)
+        inward = np.float32(inward * np.sign((middle - a) @ inward))
+        depth = (at - a) @ inward
+        missing = float(np.clip(-depth.min(), 0, most))
+        if missing < 0.5:
+            continue
+        zone = ZONE * missing
+        t = np.maximum((zone - depth) / (zone + missing), 0)
+        at += (np.minimum(t, 1) ** 2 * missing + np.maximum(t - 1, 0) * 2 * missing)[..., None] * inward
+    return Field(at)
+
+
+def reflected(known: np.ndarray, *planes: np.ndarray) -> list[np.ndarray]:
+    """The planes [H,W] or [H,W,C], with what is not known replaced by its reflection over the border of what is."""
+    unknown = np.uint8(known < 0.5)
+    if not unknown.any() or unknown.all():
+        return list(planes)
+    _, labels = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    y, x = np.nonzero(unknown == 0)
+    nearest = np.zeros((labels.max() + 1, 2), np.float32)
+    nearest[labels[y, x]] = np.stack([x, y], 1)
+    grid = np.stack(np.meshgrid(np.arange(known.shape[1]), np.arange(known.shape[0])), -1)
+    at = np.float32(2 * nearest[labels] - grid)
+    filled = []
+    for plane in planes:
+        mirror = cv2.remap(np.float32(plane), at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        where = unknown if plane.ndim == 2 else unknown[..., None]
+        filled.append(np.where(where > 0, mirror, plane).astype(np.float32))
+    return filled

@@ -1,0 +1,160 @@
+"""Hair of one photograph on the head of another: drawn heads, for which the right answer is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from drawn_head import SIZE, head, moved_portrait, portrait
+
+from barbershop_core.barbershop.carry import carry_feature, carry_hair
+from barbershop_core.compositing.frame import beyond, drawn_in, reflected
+from barbershop_core.compositing.mirror import mirrored, yaw
+from barbershop_core.compositing.motion import Field
+from barbershop_core.compositing.same_head import same_head
+
+BROWN, BLOND = (0.32, 0.2, 0.12), (0.75, 0.6, 0.35)
+
+
+@pytest.fixture(scope="module")
+def person():
+    return portrait(BROWN)
+
+
+@pytest.fixture(scope="module")
+def other():
+    return portrait(BLOND, seed=5, long=1.5)
+
+
+@pytest.fixture(scope="module")
+def again(person):
+    return moved_portrait(person, 1.1, 9, (6, 20), gain=0.85)
+
+
+def lab(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[mask].mean(0)
+
+
+def fine(image: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return grey - cv2.GaussianBlur(grey, (0, 0), 2)
+
+
+def face(photograph, width: int = 9) -> np.ndarray:
+    return cv2.erode(np.uint8(photograph.part("skin") > 0.99), np.ones((width, width))) > 0
+
+
+def test_the_same_head_is_found_to_a_fraction_of_a_pixel(person, again, other):
+    same = same_head(person, again)
+    assert same.evidence == 1
+    turn = np.radians(9)
+    wanted = 1.1 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    wanted = Field.affine(np.concatenate([wanted, [[6], [20]]], 1), (SIZE, SIZE))
+    found = Field.affine(same.matrix, (SIZE, SIZE))
+    assert np.abs(found.at - wanted.at).max() < 0.3
+    np.testing.assert_allclose(same.gain, 1 / 0.85, rtol=0.03)
+    assert same_head(person, other).evidence == 0
+
+
+def test_own_hair_comes_back(person, again):
+    result = carry_hair(person, again, again)
+    hair = person.part("hair") > 0.5
+    assert -10 * np.log10(((result.image - person.image)[hair] ** 2).mean()) > 28
+    mine, found = fine(person.image)[hair], fine(result.image)[hair]
+    assert np.corrcoef(mine, found)[0, 1] > 0.8
+    assert 0.8 < found.std() / mine.std() < 1.2
+
+
+def test_hair_of_another_head(person, other):
+    result = carry_hair(person, other, other)
+    hair = result.parts["hair"] > 0.95
+    assert np.linalg.norm(lab(result.image, hair) - lab(other.image, other.part("hair") > 0.95)) < 6
+    assert 0.8 < fine(result.image)[hair].std() / fine(other.image)[other.part("hair") > 0.95].std() < 1.25
+    kept = face(person, 25) & (result.parts["hair"] < 0.01) & (person.part("hair") < 0.01)
+    assert np.abs(result.image - person.image)[kept].max() < 1e-3
+    assert result.changed[kept].max() == 0
+    assert (result.labels(64) == 12).mean() == pytest.approx((other.part("hair") > 0.5).mean(), abs=0.05)
+
+
+def test_shape_of_one_and_colour_of_another(person, other):
+    red = portrait((0.6, 0.15, 0.1), seed=9)
+    result = carry_hair(person, other, red)
+    hair = result.parts["hair"] > 0.95
+    assert np.linalg.norm(lab(result.image, hair) - lab(red.image, red.part("hair") > 0.95)) < 6
+
+
+def test_colour_only_keeps_strands_and_everything_else(person, other):
+    result = carry_hair(person, None, other)
+    hair = person.part("hair") > 0.99
+    assert np.linalg.norm(lab(result.image, hair) - lab(other.image, other.part("hair") > 0.99)) < 6
+    assert np.corrcoef(fine(result.image)[hair], fine(person.image)[hair])[0, 1] > 0.75
+    assert result.changed[face(person, 25)].max() == 0
+    assert result.field is None
+
+
+def test_no_reference_changes_nothing(person):
+    result = carry_hair(person, None, None)
+    assert result.image is person.image
+    assert result.changed.max() == 0
+
+
+@pytest.mark.parametrize("edge", ("top", "left", "bottom"))
+def test_a_frame_that_cuts_hair_leaves_no_streaks(person, other, edge):
+    shift = {"top": (0, -45), "left": (-60, 0), "bottom": (0, 70)}[edge]
+    cut = moved_portrait(other, 1.0, 0, shift)
+    streaks = cut.image.copy()
+    cut.image[...] = cv2.inpaint(np.uint8(streaks * 255), np.uint8(cut.known < 0.5), 3, cv2.INPAINT_NS) / 255
+    result = carry_hair(person, cut, cut)
+    hair = result.parts["hair"] > 0.9
+    beyond_frame = hair & (result.field.sample(cut.known, "linear", "zero") < 0.5)
+    if beyond_frame.sum() > 200:
+        along = 0 if edge != "left" else 1
+        change = np.abs(np.diff(result.image.mean(2), axis=along, append=0))[beyond_frame].mean()
+        usual = np.abs(np.diff(other.image.mean(2), axis=along, append=0))[other.part("hair") > 0.9].mean()
+        assert change > 0.3 * usual, "the border is repeated"
+
+
+def test_places_beyond_the_photo_are_drawn_in():
+    known = np.zeros((100, 100), np.float32)
+    known[:, 20:] = 1
+    field = Field.affine(np.eye(2, 3), (100, 100))
+    bent = drawn_in(field, known, 30)
+    assert bent.inside(known.shape).all()
+    assert bent.at[:, 0, 0].min() >= 19
+    assert np.diff(bent.at[..., 0], axis=1).min() > 0
+    np.testing.assert_allclose(bent.at[:, 75:], field.at[:, 75:], atol=1e-4)
+
+
+def test_reflection_beyond_the_photo():
+    known = np.ones((50, 60), np.float32)
+    known[:, :10] = 0
+    ramp = np.tile(np.arange(60, dtype=np.float32), (50, 1))
+    (filled,) = reflected(known, ramp)
+    np.testing.assert_allclose(filled[25, :10], 20 - np.arange(10))
+    np.testing.assert_array_equal(filled[:, 10:], ramp[:, 10:])
+    np.testing.assert_allclose(beyond(known)[25, :10], 10 - np.arange(10), atol=0.1)
+
+
+def test_a_mirror_exchanges_sides(person):
+    there = mirrored(person)
+    assert np.array_equal(mirrored(there).image, person.image)
+    turn = np.radians(15)
+    matrix = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    turned = head() @ matrix.T
+    photograph = type(person)(person.image, person.known, person.parts, np.float32(turned))
+    assert yaw(mirrored(photograph)) == pytest.approx(-yaw(photograph), abs=0.5)
+    assert yaw(photograph) == pytest.approx(-yaw(photograph) + 30, abs=1) or yaw(photograph) == pytest.approx(
+        -15, abs=1
+    )
+
+
+def test_features_follow_the_pixels(person):
+    shift = Field.affine(np.array([[1, 0, 32], [0, 1, 0.0]]), (SIZE, SIZE))
+    feature = torch.arange(32.0).expand(1, 3, 32, 32)
+    carried = carry_feature(feature, shift, SIZE, SIZE)
+    torch.testing.assert_close(carried[..., :28], feature[..., 4:], atol=1e-3, rtol=0)
+    wide = carry_feature(feature, Field(shift.at + 80), SIZE + 160, SIZE, margin=80)
+    torch.testing.assert_close(wide, carried, atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match="64 px"):
+        carry_feature(feature, shift, SIZE, 64)

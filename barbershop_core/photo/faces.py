@@ -2,8 +2,8 @@
 
 The landmarker runs on a reduced picture first.  Each face found is then cropped, turned upright and
 detected again at a fixed size, which makes the landmarks precise and independent of the photo's size and
-roll, and removes false detections.  If nothing is found, the picture is tried rotated, with a margin
-(close-ups), and in overlapping tiles (small faces in large photos).
+roll, and removes false detections.  Overlapping tiles show smaller faces beside it.  If nothing is found, the
+picture is tried rotated, with a margin (close-ups), and in smaller tiles (small faces in large photos).
 """
 
 from __future__ import annotations
@@ -84,18 +84,26 @@ def find(image: np.ndarray, model: str | Path) -> list[Face]:
     """
     landmarker = open_landmarker(model)
     picture = Image.fromarray(image)
+    faces: list[Face] = []
     for careful, views in _looks(picture):
-        faces: list[Face] = []
         for view in views:
-            for coarse in landmarker.detect(view.pixels):
-                face = _alone(landmarker, picture, view.to_source(coarse.points))
-                if face is None and not careful:
-                    face = _face(view.to_source(coarse.points), coarse)
-                if face is not None and not any(_same(face, other) for other in faces):
-                    faces.append(face)
+            _look(landmarker, picture, view, careful, faces)
         if faces:
-            return sorted(faces, key=lambda face: -face.side)[:MAX_FACES]
-    return []
+            break
+    if faces and not careful:  # beside a large face the detector misses small ones
+        for view in _tiles(picture, 2):
+            _look(landmarker, picture, view, True, faces)
+    return sorted(faces, key=lambda face: -face.side)[:MAX_FACES]
+
+
+def _look(landmarker: Landmarker, picture: Image.Image, view: _View, careful: bool, faces: list[Face]) -> None:
+    """Add what a view shows and ``faces`` lacks; if ``careful``, only what the second detection confirms."""
+    for coarse in landmarker.detect(view.pixels):
+        face = _alone(landmarker, picture, view.to_source(coarse.points))
+        if face is None and not careful:
+            face = _face(view.to_source(coarse.points), coarse)
+        if face is not None and not any(_same(face, other) for other in faces):
+            faces.append(face)
 
 
 # ------------------------------------------------------------------------------ where to look

@@ -46,7 +46,9 @@ def build() -> None:
         ui.chain_note = gr.HTML(panel.EMPTY_CHAIN, elem_id="chain_note", padding=False)
     with gr.Row(elem_classes="actions"):
         ui.crop_file = gr.DownloadButton("Download portrait", interactive=False, elem_id="download", min_width=150)
-        ui.photo_file = gr.DownloadButton("Download whole photo", interactive=False, min_width=150)
+        ui.photo_file = gr.DownloadButton(
+            "Download whole photo", interactive=False, elem_id="download_photo", min_width=150
+        )
     ui.details = gr.Markdown(elem_id="scores")
     with gr.Row(elem_classes="photos"):
         ui.pasted, ui.mask = (

@@ -5,7 +5,7 @@ Each checks its request when called and returns a generator of steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from .compose import SKIN_TONED, Assignment, Composite, composite, make_target
+from .photo_transfer import open_photographs, transfer_photographs
 from .reference import Reference, is_turned
 from .target_mask import read_painted
 from .transfer_presets import TransferPreset, transfer_preset
@@ -130,6 +131,16 @@ def _target_mask(pack: PackLike, cache: CodeCache | None, request: Request, sour
 
 def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources) -> Steps[Result]:
     preset, options, timer = transfer_preset(request.options["preset"]), request.options, StageTimer()
+    yield from pack.download()  # with progress, instead of silently at first use
+    if preset.carry and options.get("mask") is None:
+        portraits, images, assignment = _numbered(pack, request, sources)
+        given = assignment.structure, assignment.appearance
+        opened = yield from timer(open_photographs(pack, request, portraits, images, *given))
+        if opened is not None:
+            notices = _missing(
+                sources, assignment, lambda k, region: bool((opened.photographs[k].part(region) > 0.5).any())
+            )
+            return (yield from transfer_photographs(pack, cache, request, opened, preset, notices, timer))
     references, assignment = yield from timer(read(pack, cache, request, sources, preset))
     fidelity = _reconstruction(pack, references[0])
     notices = _notices(pack, sources, references, assignment, fidelity)
@@ -172,17 +183,7 @@ def read(
     """Parse and embed each different photo once; the person is number 0, as the previous edit left it."""
     previous = request.previous
     yield from pack.download()  # with progress, instead of silently at first use
-    places = {role: _place(sources.roles, role, previous) for role in sources.roles}
-    portraits: dict[int, Portrait] = {}
-    for role, place in places.items():
-        portraits.setdefault(place, sources.roles[role])
-    assignment = Assignment(
-        {region: places[role] for region, role in sources.structure.items()},
-        {region: places[role] for region, role in sources.appearance.items()},
-    )
-    images = [portraits[k].tensor(pack.working_size, pack.device) for k in range(len(portraits))]
-    if previous is not None:
-        images[0] = chain.picture(previous, pack)
+    portraits, images, assignment = _numbered(pack, request, sources)
     labels = []
     for k, image in enumerate(images):
         labels.append(parse(pack.parser, image)[0])
@@ -198,6 +199,25 @@ def read(
         chosen = [portraits[k] for k in group]
         codes |= dict(zip(group, (yield from codes_of(pack, cache, chosen, its_space, preset.inversion))))
     return [Reference(images[k], labels[k], codes[k]) for k in range(len(images))], assignment
+
+
+def _numbered(
+    pack: PackLike, request: Request, sources: Sources
+) -> tuple[dict[int, Portrait], list[torch.Tensor], Assignment]:
+    """The different photos by number, the person's first; their crops at the generator's size, the person's as the
+    previous edit left it; and who gives what."""
+    places = {role: _place(sources.roles, role, request.previous) for role in sources.roles}
+    portraits: dict[int, Portrait] = {}
+    for role, place in places.items():
+        portraits.setdefault(place, sources.roles[role])
+    images = [portraits[k].tensor(pack.working_size, pack.device) for k in range(len(portraits))]
+    if request.previous is not None:
+        images[0] = chain.picture(request.previous, pack)
+    assignment = Assignment(
+        {region: places[role] for region, role in sources.structure.items()},
+        {region: places[role] for region, role in sources.appearance.items()},
+    )
+    return portraits, images, assignment
 
 
 def _place(roles: Mapping[str, Portrait], role: str, previous: Result | None) -> int:
@@ -227,8 +247,15 @@ def _notices(pack, sources: Sources, references, assignment: Assignment, fidelit
             f"This photo is unlike what the pack '{pack.name}' was trained on: changed parts will look less "
             "like it; the rest keeps the photo's own pixels."
         )
+    shown = _missing(sources, assignment, lambda k, region: bool((references[k].labels == region_index(region)).any()))
+    return notices + shown
+
+
+def _missing(sources: Sources, assignment: Assignment, shows: Callable[[int, str], bool]) -> list[str]:
+    """Sentences about regions that are wanted from a photo that does not show them."""
+    notices = []
     for region, k in {**assignment.structure, **assignment.appearance}.items():
-        if k and not bool((references[k].labels == region_index(region)).any()):
+        if k and not shows(k, region):
             role = sources.structure.get(region) or sources.appearance.get(region)
             notices.append(f"The photo given for {role.replace('_', ' ')} shows no {region}.")
     return notices

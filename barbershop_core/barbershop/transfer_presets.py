@@ -31,6 +31,8 @@ class TransferPreset:
     every_reference: align all references, as published.  Otherwise only the person is aligned, and only if
         the person's code with the new hair does not show yet what lies under the old hair: a reference in
         the person's frame already agrees with the mask that was made from it.
+    carry: whether photographs that the pack's code does not explain are carried instead of generated (ours), see
+        `photo_transfer`.
     side: px at which the losses of mask, pose, alignment and blending are computed.
     patience, tolerance, ramp: see `inversion.minimise`.
     """
@@ -53,6 +55,7 @@ class TransferPreset:
     face_change: float = 0.1
     colour: float = 0.0
     every_reference: bool = True
+    carry: bool = False
     side: int = 256
     patience: int = 0
     tolerance: float = 0.01
@@ -85,6 +88,7 @@ FAST = TransferPreset(
     keep=2.0,
     colour=4.0,
     every_reference=False,
+    carry=True,
     side=128,
     patience=8,
     tolerance=0.01,

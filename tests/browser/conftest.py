@@ -41,20 +41,15 @@ def free_port() -> int:
 
 
 class App:
-    """``python app.py`` with a small random pack."""
+    """``python app.py`` with a pack: its name or the path of its manifest."""
 
-    def __init__(self, folder: Path):
-        from small_pack import write_small_pack
-        from small_rigged import add_rig
-        from small_words import add_words
-
-        manifest = add_rig(add_words(write_small_pack(folder / "pack")))
+    def __init__(self, folder: Path, pack: str | Path):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
         kept |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio"), "HF_HUB_OFFLINE": "1"}
         kept |= {
-            "BARBERSHOP_PACK": str(manifest),
+            "BARBERSHOP_PACK": str(pack),
             "BARBERSHOP_CACHE": str(folder / "cache"),
             "BARBERSHOP_MAPPERS": str(folder / "mappers"),
             "OMP_NUM_THREADS": "1",
@@ -82,6 +77,20 @@ class App:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
-    running = App(tmp_path_factory.mktemp("app"))
+    """The page with a small random pack."""
+    from small_pack import write_small_pack
+    from small_rigged import add_rig
+    from small_words import add_words
+
+    folder = tmp_path_factory.mktemp("app")
+    running = App(folder, add_rig(add_words(write_small_pack(folder / "pack"))))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def studio_app(tmp_path):
+    """The page as a newcomer has it: the embedded pack, an empty cache, no network."""
+    running = App(tmp_path, "studio")
     yield running
     running.close()

@@ -1,0 +1,205 @@
+"""Transfer between photographs: hair and features are carried from photo to photo, at full resolution.
+
+The pack's code does not explain such portraits, so that the generator could only paint hair of its own.  The steps
+are Barbershop's, with pictures in the place of codes: a field aligns the reference with the person
+(`compositing.motion`), its structure is laid over the person's (`features`, `carry`), its appearance kept or
+exchanged.  F follows the same field, so that later edits start from a code of what is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from ..compositing.motion import Field
+from ..compositing.photograph import Photograph
+from ..editing import chain, photographs, recipe
+from ..editing.masks import to_feature
+from ..editing.regions import REGIONS, parse, region_index
+from ..editing.request import Request
+from ..editing.result import Result
+from ..inversion.cache import CodeCache
+from ..inversion.codes import Code
+from ..inversion.explained import explains
+from ..inversion.invert import codes_of
+from ..photo import Portrait
+from ..photo.pixels import from_uint8
+from ..progress import Step, Steps
+from ..protocols import PackLike
+from ..stages import StageTimer
+from .carry import Carried, carry_hair
+from .features import carry_features
+from .transfer_presets import TransferPreset
+
+MARGIN = 0.35
+"""How much more of a reference's photo than its crop is used on each side, as a share of the crop's side."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The photos of a transfer, by number; the person is number 0.
+
+    structure, appearance: region -> number of the photo that its shape and its colours come from; those not named
+    are the person's.
+    """
+
+    portraits: Mapping[int, Portrait]
+    photographs: Mapping[int, Photograph]
+    structure: Mapping[str, int]
+    appearance: Mapping[str, int]
+
+
+def open_photographs(
+    pack: PackLike,
+    request: Request,
+    portraits: Mapping[int, Portrait],
+    images: list[Tensor],
+    structure: Mapping[str, int],
+    appearance: Mapping[str, int],
+) -> Steps[Opened | None]:
+    """The portraits as photographs; None if the pack's code explains all of them, or one shows no face.
+
+    portraits, images: by number, the person first; the person's image as the previous edit left it.
+    structure, appearance: see `Opened`.  Yields the stage "parse".
+    """
+    if pack.landmarker is None or all(explains(pack, image) for image in images):
+        return None
+    found = {}
+    for k, portrait in portraits.items():
+        found[k] = photographs.photograph(pack, portrait, None if k else request.previous, margin=MARGIN if k else 0.0)
+        yield Step("parse", k + 1, len(portraits))
+        if found[k].mesh is None:
+            return None
+    return Opened(portraits, found, structure, appearance)
+
+
+def transfer_photographs(
+    pack: PackLike,
+    cache: CodeCache | None,
+    request: Request,
+    opened: Opened,
+    preset: TransferPreset,
+    notices: list[str],
+    timer: StageTimer,
+) -> Steps[Result]:
+    """Carry features, then hair.
+
+    Yields the embedding's stages, "blend structure", "blend appearance" and "paste back".
+    """
+    person = opened.photographs[0]
+    codes = yield from timer(_codes(pack, cache, request, opened, preset))
+    now, changed, hair = person, np.zeros(person.image.shape[:2], np.float32), None
+    with timer.stage("blend structure"):
+        for k, regions in _features(opened.structure).items():
+            image, where = carry_features(now, opened.photographs[k], regions)
+            now, changed = replace(now, image=image), np.maximum(changed, where)
+    yield Step("blend structure", 1, 1, preview=lambda: _pixels(now))
+    shape, colour = (sources.get("hair", 0) for sources in (opened.structure, opened.appearance))
+    if shape or colour:
+        with timer.stage("blend appearance"):
+            own = None if colour == shape else person if not colour else opened.photographs[colour]
+            hair = carry_hair(now, opened.photographs[shape] if shape else None, own)
+            now = replace(now, image=hair.image, parts=hair.parts)
+            changed = np.maximum(changed, hair.changed)
+    yield Step("blend appearance", 1, 1, preview=lambda: _pixels(now))
+    code = _code(codes, shape, hair, opened)
+    return (yield from _finish(pack, request, person, now, changed, code, notices, timer))
+
+
+def _features(structure: Mapping[str, int]) -> dict[int, list[str]]:
+    """The regions beside hair that each photo gives."""
+    found: dict[int, list[str]] = {}
+    for region, k in structure.items():
+        if k and region != "hair":
+            found.setdefault(k, []).append(region)
+    return found
+
+
+def _codes(
+    pack: PackLike, cache: CodeCache | None, request: Request, opened: Opened, preset: TransferPreset
+) -> Steps[dict[int, Code]]:
+    """F/S codes of the person and of the photo whose hair's shape is carried."""
+    chosen, codes = {0, opened.structure.get("hair", 0)}, {}
+    if request.previous is not None:
+        codes[0] = yield from chain.plain_code(pack, request.previous, preset.inversion)
+        chosen.discard(0)
+    numbers = sorted(chosen)
+    portraits = [opened.portraits[k] for k in numbers]
+    return codes | dict(zip(numbers, (yield from codes_of(pack, cache, portraits, "FS", preset.inversion))))
+
+
+def _code(codes: Mapping[int, Code], shape: int, hair: Carried | None, opened: Opened) -> Code:
+    """The person's code with the carried hair's F where that hair is."""
+    code = codes[0]
+    if hair is None or hair.field is None:
+        return code
+    feature = _carried_feature(codes[shape].feature, hair.field, opened.photographs[shape].size)
+    alpha = torch.from_numpy(hair.parts["hair"]).to(feature)
+    share = to_feature(alpha, feature.shape[-1]).clamp(0, 1)
+    return replace(code, feature=code.feature + share * (feature - code.feature))
+
+
+def _carried_feature(feature: Tensor, field: Field, size: int) -> Tensor:
+    """F [1,C,f,f] of a reference in the person's frame.  size: of the reference with its margin, which F lacks."""
+    side = feature.shape[-1]
+    crop = size / (1 + 2 * MARGIN)
+    inner = Field(field.at - np.float32((size - crop) / 2)).resized((side, side))
+    return F.grid_sample(feature, inner.grid(crop).to(feature), padding_mode="border", align_corners=False)
+
+
+def _finish(
+    pack: PackLike,
+    request: Request,
+    person: Photograph,
+    made: Photograph,
+    changed: np.ndarray,
+    code: Code,
+    notices: list[str],
+    timer: StageTimer,
+) -> Steps[Result]:
+    pixels = _pixels(made)
+    pasted, changed = yield from chain.paste_back(request, pixels, changed, timer)
+    with timer.stage("scores"):
+        small = pack.working_size
+        before, after = (from_uint8(_pixels(photo), pack.device) for photo in (person, made))
+        labels = _labels(made, small)
+        found = parse(pack.parser, after, small)[0].cpu().numpy()
+        scores = {"identity": chain.similarity(pack, before, after), "iou": _overlaps(found, labels)}
+    present = {name: labels == region_index(name) for name in REGIONS}
+    return Result(
+        Image.fromarray(pixels),
+        pasted,
+        code.to("cpu"),
+        {"target": labels, "changed": changed, **{name: mask for name, mask in present.items() if mask.any()}},
+        {**scores, "losses": timer.losses, "seconds": timer.seconds},
+        recipe.make(request, pack),
+        (*request.portrait.notices, *notices),
+    )
+
+
+def _pixels(photograph: Photograph) -> np.ndarray:
+    """uint8 [S,S,3]."""
+    return np.rint(photograph.image.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _labels(photograph: Photograph, size: int) -> np.ndarray:
+    """The likeliest region of each pixel, uint8 [size,size]."""
+    shares = [photograph.part(name, size=size) for name in REGIONS]
+    return np.argmax(shares, 0).astype(np.uint8)
+
+
+def _overlaps(found: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
+    """IoU of the result's parse with the regions that were laid together."""
+    iou = {}
+    for name in ("skin", "hair"):
+        ours, theirs = found == region_index(name), wanted == region_index(name)
+        union = int((ours | theirs).sum())
+        if union:
+            iou[name] = round(float((ours & theirs).sum()) / union, 4)
+    return iou

@@ -30,7 +30,7 @@ MIN_FACE = 48  # px: smaller faces cannot be aligned reliably and are refused
 SOFT_FACE = 96  # px: smaller faces give a soft result, and a notice says so
 MAX_YAW, MAX_PITCH = 45.0, 45.0  # degrees: beyond them the landmarks are unreliable
 MIN_INSIDE = 0.98  # share of brows, eyes, nose and mouth that must lie in the photo
-ALIGNED = 0.05  # of the side: a square photo whose face is this close to FFHQ's alignment is not cropped
+ALIGNED = 0.08  # of the side: a square photo whose face is this close to FFHQ's alignment is not cropped
 
 
 @dataclass(frozen=True, eq=False)

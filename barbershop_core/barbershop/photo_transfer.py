@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
 from ..editing import chain, photographs, recipe
 from ..editing.masks import to_feature
@@ -33,7 +31,7 @@ from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from .carry import Carried, carry_hair
+from .carry import Carried, carry_feature, carry_hair
 from .features import carry_features
 from .transfer_presets import TransferPreset
 
@@ -139,18 +137,12 @@ def _code(codes: Mapping[int, Code], shape: int, hair: Carried | None, opened: O
     code = codes[0]
     if hair is None or hair.field is None:
         return code
-    feature = _carried_feature(codes[shape].feature, hair.field, opened.photographs[shape].size)
+    size = opened.photographs[shape].size
+    margin = round((size - size / (1 + 2 * MARGIN)) / 2)
+    feature = carry_feature(codes[shape].feature, hair.field, size, len(hair.image), margin)
     alpha = torch.from_numpy(hair.parts["hair"]).to(feature)
     share = to_feature(alpha, feature.shape[-1]).clamp(0, 1)
     return replace(code, feature=code.feature + share * (feature - code.feature))
-
-
-def _carried_feature(feature: Tensor, field: Field, size: int) -> Tensor:
-    """F [1,C,f,f] of a reference in the person's frame.  size: of the reference with its margin, which F lacks."""
-    side = feature.shape[-1]
-    crop = size / (1 + 2 * MARGIN)
-    inner = Field(field.at - np.float32((size - crop) / 2)).resized((side, side))
-    return F.grid_sample(feature, inner.grid(crop).to(feature), padding_mode="border", align_corners=False)
 
 
 def _finish(

@@ -13,6 +13,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -86,15 +87,32 @@ def hair_pairs(folder: Path, is_held_out: bool = False) -> dict[str, tuple[Image
     return pairs
 
 
-def hair_arrays(folder: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training pairs: uint8 [N,S,S,3] and labels uint8 [N,S,S] (hair, background for all else,
-    ``IGNORE`` beside the photo)."""
+def hair_arrays(folder: Path, size: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Training pairs of "figaro" or "lfw", squared as for the parser: uint8 [N,S,S,3] and labels uint8
+    [N,S,S] (hair, background for all else, ``IGNORE`` where the mask cannot be trusted)."""
     images, labels = [], []
-    for image, mask in hair_pairs(folder).values():
-        images.append(_square(image, size))
-        hair = Image.fromarray(np.where(mask, LABEL["hair"], 0).astype(np.uint8))
-        labels.append(_square(hair, size, IGNORE))
+    for name, (image, mask) in hair_pairs(folder).items():
+        if name.startswith(kind):
+            images.append(np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)))
+            drawn = np.where(mask, LABEL["hair"], 0).astype(np.uint8)
+            drawn = np.asarray(Image.fromarray(drawn).resize((size, size), Image.Resampling.NEAREST))
+            labels.append(doubted(drawn) if kind == "lfw" else drawn)
     return np.stack(images), np.stack(labels)
+
+
+def doubted(labels: np.ndarray) -> np.ndarray:
+    """The labels of a photo of LFW with ``IGNORE`` where its mask is no truth for us.
+
+    Its masks consist of superpixels, hence not their edges; they call beards hair, hence no hair within
+    the lower face, which lies at one place since these photos are aligned.  labels: uint8 [S,S].
+    """
+    size = len(labels)
+    hair = (labels == LABEL["hair"]).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, [2 * round(size / 100) + 1] * 2)
+    edge = cv2.dilate(hair, disc) != cv2.erode(hair, disc)
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    face = ((x - 0.5) / 0.19) ** 2 + ((y - 0.6) / 0.24) ** 2 < 1
+    return np.where(edge | (face & (y > 0.5) & (hair > 0)), IGNORE, labels).astype(np.uint8)
 
 
 def part_arrays(folder: Path, size: int, is_held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .. import networks
 from ..inversion.prior import PNorm
 from ..networks.stylegan2 import Generator
 from ..progress import Step, Steps, run
@@ -33,7 +34,7 @@ MINUTES = {
     "perceptual": 12.0,
     "identity": 20.0,
     "encoder": 20.0,
-    "parser": 50.0,
+    "parser": 80.0,
     "regressor": 15.0,
     "clip": 20.0,
     "rig": 15.0,
@@ -108,12 +109,13 @@ def _encoder(place: Place) -> Steps[Figures]:
 
 
 def _parser(place: Place) -> Steps[Figures]:
-    from . import train_parser
+    from . import parser_scores, train_parser
 
-    schedule = train_parser.Schedule(minutes=place.minutes["parser"])
-    parser = yield from train_parser.train(place.pool, place.photos, place.checkpoint("parser"), schedule)
-    save_half(parser.net.state_dict(), place.out / "parser.safetensors")
-    return train_parser.scores(parser, place.pool, place.photos)
+    path, schedule = place.out / "parser.safetensors", train_parser.Schedule(minutes=place.minutes["parser"])
+    start = networks.load("bisenet", path) if path.exists() else None
+    parser = yield from train_parser.train(place.pool, place.photos, place.checkpoint("parser"), schedule, start)
+    save_half(parser.net.state_dict(), path)
+    return parser_scores.scores(parser, place.pool, place.photos)
 
 
 def _regressor(place: Place) -> Steps[Figures]:

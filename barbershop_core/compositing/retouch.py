@@ -1,8 +1,9 @@
-"""The generator's change of a picture as a change of the photograph.
+"""The generator's change of a face as a change of the photograph.
 
-Only what differs between the generator's pictures without and with an edit counts, not what they differ by from the
-photograph.  The difference is taken in Lab, freed of what the edit drags along (a little of everything changes), laid
-on the photograph along its own edges, and added to its low frequencies, so that strands, pores and grain stay.
+The generator draws a clean face of the kind that it knows, without and with an edit.  Only what these two differ by
+counts, in Lab, area by area: the hair's, the skin's, the lips' common change of colour is given to the photograph's own
+low frequencies, so that strands, pores and grain stay; what the edit adds to a face, such as glasses or a beard, is
+carried by the points of both faces.  What an edit drags along (a little of everything changes) is left out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from .matting import continue_colours, hair_alpha
+from .matting import hair_alpha
 from .motion import Field, face_field
 from .photograph import Photograph
 
@@ -26,215 +27,202 @@ AREAS = {
     "clothes": ("clothes", "necklace", "earrings", "hat"),
 }
 """Regions that an edit either names or not."""
-WHOLE = ("hair", "background", "clothes")
-"""Areas that change as a whole; in the others an edit may add something small (glasses, a beard)."""
+FACE = ("skin", "nose", "brows", "eyes", "glasses", "mouth")
 ASIDE, NAMED = 0.3, 0.55
-"""Mean change of an area, as a share of the largest: dragged along below the first, named above the second."""
-NOISE = 2.5
-"""Least difference in Lab that counts."""
-ADDED = 6.0
-"""Difference from its surroundings in Lab above which an edit adds something, such as the frame of glasses."""
+"""Common change of an area, as a share of the largest mean one: dragged along below the first, named above the
+second ..."""
+BEHIND = ("background", "clothes")
+ASIDE_BEHIND, NAMED_BEHIND = 0.6, 0.85
+"""... and of background and clothes, over which other hair spreads."""
+NOISE = 2.0
+"""Least common change in Lab that counts."""
+ADDED = 10.0
+"""Difference from the area's common change in Lab above which an edit adds something ..."""
 ADDED_PEAK = 0.35
-"""... as a share of the edit's largest ones."""
+"""... or as a share of the largest ones."""
 BRISTLES = 0.3
 """How much the darkness of an added beard varies from hair to hair."""
-PEAK = 0.2
-"""... as a share of the edit's largest differences."""
 GUIDED = 512
-"""px at most at which the difference is laid along the photo's edges."""
-TEXTURE = 1 / 80
+"""px at most at which areas and what is added are laid on the photograph."""
+TEXTURE = 1 / 96
 """Scale below which detail of the photograph counts as texture, as a share of the crop's side."""
+CONTRAST = (0.45, 1.4)
+"""Limits of how far the contrast of texture changes."""
+VARIETY = 0.4
+"""How much of an area's differences in colour stays."""
+FAINT = 0.25
+"""Alpha of hair up to which the background keeps its colour."""
 INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 """Points of MediaPipe's mesh."""
-GAIN = (0.6, 1.8)
-"""Bounds of how much stronger texture becomes where things become lighter."""
-LIGHTEST, MOST_COLOUR = 82.0, 48.0
-"""Lightness and chroma beyond which an edit changes less and less, so that nothing burns out."""
 
 
-def retouch(
-    photograph: Photograph,
-    before: np.ndarray,
-    after: np.ndarray,
-    where: np.ndarray | None = None,
-    plain: tuple[Photograph, Photograph] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Change a photograph as the generator's picture changes.
+def retouch(photograph: Photograph, before: Photograph, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Change a photograph as the generator's face changes.
 
-    before, after: float32 [R,R,3] in 0..1, the generator's pictures without and with the edit.  where: float32 [R,R]
-    in 0..1, where it applies; None finds it from their difference.  plain: see :class:`Retouch`.
+    before: the generator's picture without the edit, R px; its face need not lie where the photograph's does, nor look
+    like it.  after: float32 [R,R,3] in 0..1, the same with the edit.
     Returns the picture [S,S,3] in 0..1, and where it changed, float32 [S,S]; elsewhere the photograph is untouched.
     """
-    found = Retouch(photograph, before, plain and plain[0])
-    return found(after, where, plain and plain[1])
+    return Retouch(photograph, before)(after)
 
 
 class Retouch:
-    """A photograph ready for any number of changes, see :func:`retouch`.
+    """A photograph ready for any number of changes, see :func:`retouch`."""
 
-    plain: the generator's picture of the latent code alone, without the edit: not much like the photograph, but a clean
-    face of the kind that the generator knows, at R px with its mesh.  What an edit adds to a face is taken from there
-    and carried by the points of both faces.
-    """
+    def __init__(self, photograph: Photograph, before: Photograph):
+        self.photograph, self.plain = photograph, before
+        self.before = _lab(before.image)
+        self.areas = _areas(before, len(self.before))
 
-    def __init__(self, photograph: Photograph, before: np.ndarray, plain: Photograph | None = None):
-        self.photograph, self.before = photograph, _lab(before)
-        self.areas = _areas(photograph, len(before))
-        self.plain = plain if plain is not None and plain.mesh is not None and photograph.mesh is not None else None
+    def __call__(self, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        difference = _lab(after) - self.before
+        common = self._common(difference)
+        lab, changed = self._toned(self._named(difference, common))
+        if self.plain.mesh is not None and self.photograph.mesh is not None:
+            rest = difference - sum(self.areas[name][..., None] * shift for name, shift in common.items())
+            added = cv2.resize(self._added(rest, common), changed.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            added *= _smoothstep(_size(added) - 0.5)[..., None]
+            lab, changed = lab + added, np.maximum(changed, np.clip(_size(added) / 2, 0, 1))
+        if not changed.any():
+            return self.photograph.image, changed
+        image = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1)
+        return np.where(changed[..., None] > 0, image, self.photograph.image), changed
 
-    def __call__(
-        self, after: np.ndarray, where: np.ndarray | None = None, plain: Photograph | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """plain: the picture of the code alone with the edit.  Others: see :func:`retouch`."""
-        after = _lab(after)
-        change = after - self.before
-        if where is None:
-            change, where = self._named(change)
-        added = 0 if plain is None or self.plain is None else self._added(plain)
-        return self._applied(change * where[..., None], self._gain(after), added)
+    # ------------------------------------------------------------------ tones
 
-    # ------------------------------------------------------------------ at the generator's resolution
+    def _common(self, difference: np.ndarray) -> dict[str, np.ndarray]:
+        """The change that most of an area shares, Lab [3]."""
+        return {name: np.median(difference[share > 0.5], 0) for name, share in self.areas.items()}
 
-    def _named(self, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The change without what the edit drags along, and where it counts, [R,R,3] and [R,R]."""
-        size = _size(_blur(change, 1 / 200))
-        means = {name: (size * share).sum() / share.sum() for name, share in self.areas.items()}
-        largest = max(max(means.values()), 1e-6)
-        weight, total = np.zeros_like(size), np.zeros_like(change)
-        for name, share in self.areas.items():
-            named = _smoothstep((means[name] / largest - ASIDE) / (NAMED - ASIDE))
-            weight += named * share
-            total += share[..., None] * (self._even(change, share) if name in WHOLE else _median(change, share))
-        size = _size(_blur(total, 1 / 200))
-        least = max(NOISE, PEAK * float(np.quantile(size * weight, 0.98)))
-        return total, weight * _smoothstep(size / least - 0.5)
+    def _named(self, difference: np.ndarray, common: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The photograph's change of each area that the edit names, Lab [3]."""
+        size = _size(_blur(difference, 1 / 200))
+        largest = max(NOISE, *(size[share > 0.5].mean() for share in self.areas.values()))
+        found = {}
+        for name, shift in common.items():
+            low, high = (ASIDE_BEHIND, NAMED_BEHIND) if name in BEHIND else (ASIDE, NAMED)
+            length = float(np.linalg.norm(shift))
+            named = _smoothstep((length / largest - low) / (high - low)) * _smoothstep(length / NOISE - 0.5)
+            if named > 0 and name in self._own:
+                # each channel towards the generator's face after the edit, no further
+                goal = np.median(self.before[self.areas[name] > 0.5], 0) + shift
+                left = (goal - self._own[name]) * np.sign(shift)
+                found[name] = named * np.sign(shift) * np.clip(left, 0, np.abs(shift))
+        return found
 
-    def _even(self, change: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """The change of an area at low frequencies: colour nearly the same everywhere, lightness as the area's."""
-        change = continue_colours(change, _smoothstep(2 * share - 0.5))
-        guide, size = self.before[..., 0], len(change)
-        planes = [
-            cv2.ximgproc.guidedFilter(guide, plane, round(reach * size), 100)
-            for plane, reach in zip(np.moveaxis(change, 2, 0), (1 / 16, 1 / 7, 1 / 7))
-        ]
-        return np.stack(planes, 2)
+    def _toned(self, shifts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The photograph with areas in other tones, Lab [S,S,3], and where, [S,S]."""
+        lab, changed = self._photo, np.zeros(self._photo.shape[:2], np.float32)
+        for name, shift in shifts.items():
+            share = self._shares[name]
+            new = _recoloured(*self._split, self._own[name], self._own[name] + shift)
+            lab = lab + share[..., None] * (new - lab)
+            changed = np.maximum(changed, share)
+        return lab, changed
 
-    def _added(self, plain: Photograph) -> np.ndarray:
-        """What the edit adds to the face, [G,G,3]."""
-        change = self._carry.sample(_lab(plain.image) - _lab(self.plain.image))
-        face = self._face
-        common = _median(change, face)
-        change = change - common
+    # ------------------------------------------------------------------ what is added
+
+    def _added(self, rest: np.ndarray, common: dict[str, np.ndarray]) -> np.ndarray:
+        """What the edit adds to the face, [G,G,3].  rest: the difference without the areas' common changes."""
+        change = self._carry.sample(rest)
         strength = _size(_blur(change, 1 / 300))
-        least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[face > 0.5], 0.99))) + np.linalg.norm(common) / 2
-        change *= (face * _smoothstep(strength / least - 0.5))[..., None]
+        least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[self._face > 0.5], 0.99)))
+        least += 2 * float(np.linalg.norm(common["skin"])) if "skin" in common else 0
+        change *= (self._face * _smoothstep(strength / least - 0.5))[..., None]
         # A broad dark patch on skin is hair of a beard; a frame is not broad.
-        broad = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (len(face) // 36) + 1,) * 2)
+        broad = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (len(change) // 36) + 1,) * 2)
         darker = cv2.morphologyEx(-change[..., 0], cv2.MORPH_OPEN, broad)
         beard = _smoothstep(_blur(darker, 1 / 100) / 8 - 0.5)
-        change *= (1 + beard * self._bristles)[..., None]
-        return change
+        return change * (1 + beard * self._bristles)[..., None]
+
+    @cached_property
+    def _carry(self) -> Field:
+        return face_field(self.photograph.resized(self._work), self.plain)
 
     @cached_property
     def _face(self) -> np.ndarray:
-        """Where edits add something: the face within its outline, without what is between the lips, [G,G]."""
-        size = len(self._guide)
+        """Where edits add something: both faces within their outlines, without what is between the lips, [G,G]."""
+        size = self._work
         points = self.photograph.resized(size).mesh[:, :2]
         outline, lips = (np.zeros((size, size), np.float32) for _ in range(2))
         for mask, hull in ((outline, points), (lips, points[list(INNER_LIPS)])):
             cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(hull).astype(np.int32)), 1)
-        face = self.photograph.part("skin", "nose", "brows", "eyes", "glasses", "mouth", size=size)
-        return face * _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
+        theirs = self._carry.sample(cv2.erode(self.plain.part(*FACE), np.ones((5, 5), np.uint8)), "linear")
+        inside = _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
+        return self.photograph.part(*FACE, size=size) * inside * _smoothstep(2 * theirs - 0.5)
 
     @cached_property
     def _bristles(self) -> np.ndarray:
         """Short strokes, mostly downwards, [G,G]: how much darker than their mean."""
-        size = len(self._guide)
-        noise = np.random.default_rng(0).standard_normal((size, size)).astype(np.float32)
+        noise = np.random.default_rng(0).standard_normal((self._work, self._work)).astype(np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), 0.5, sigmaY=1.8)
         return BRISTLES * np.clip(noise / noise.std(), -2, 2)
 
+    # ------------------------------------------------------------------ the photograph
+
+    @property
+    def _work(self) -> int:
+        return min(self.photograph.size, GUIDED)
+
     @cached_property
-    def _carry(self) -> Field:
-        return face_field(self.photograph.resized(len(self._guide)), self.plain)
-
-    def _gain(self, after: np.ndarray) -> np.ndarray:
-        """How much stronger texture becomes, [R,R]."""
-        old, new = (_blur(lab[..., 0], 1 / 64) for lab in (self.before, after))
-        return np.clip(((new + 8) / (old + 8)) ** 0.7, *GAIN)
-
-    # ------------------------------------------------------------------ at the photograph's
+    def _shares(self) -> dict[str, np.ndarray]:
+        """How much of each area a pixel shows, [S,S]: hair's alpha, the others' along the photograph's edges."""
+        size, work = self.photograph.size, self._work
+        guide = cv2.resize(255 * self.photograph.image, (work, work), interpolation=cv2.INTER_AREA)
+        hair = hair_alpha(self.photograph)
+        found = {"hair": np.clip((hair - FAINT) / (1 - FAINT), 0, 1)}
+        for name, share in _areas(self.photograph, work).items():
+            if name != "hair":
+                laid = cv2.ximgproc.guidedFilter(guide, share, max(work // 100, 2), 60)
+                found[name] = (1 - hair) * np.clip(cv2.resize(laid, (size, size)), 0, 1)
+        return found
 
     @cached_property
     def _photo(self) -> np.ndarray:
         return _lab(self.photograph.image)
 
     @cached_property
-    def _excess(self) -> np.ndarray:
-        """What of the photograph itself lies beyond the limits."""
-        return self._photo - _limited(self._photo)
+    def _split(self) -> tuple[np.ndarray, np.ndarray]:
+        """The photograph's tones, coarser than strands, and strands and pores: Lab [S,S,3] each."""
+        low = _blur(self._photo, TEXTURE)
+        return low, self._photo - low
 
     @cached_property
-    def _texture(self) -> np.ndarray:
-        lightness = self._photo[..., 0]
-        return lightness - _blur(lightness, TEXTURE)
+    def _own(self) -> dict[str, np.ndarray]:
+        """The median colour of each of the photograph's areas, Lab [3]."""
+        lab = _lab(cv2.resize(self.photograph.image, (128, 128), interpolation=cv2.INTER_AREA))
+        return {name: np.median(lab[share > 0.5], 0) for name, share in _areas(self.photograph, 128).items()}
 
-    @cached_property
-    def _guide(self) -> np.ndarray:
-        return _resized(255 * self.photograph.image, min(self.photograph.size, GUIDED))
 
-    @cached_property
-    def _hair(self) -> np.ndarray:
-        return hair_alpha(self.photograph)[..., None]
+def _recoloured(low: np.ndarray, fine: np.ndarray, own: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Tones of the colour ``own`` become ``goal``, Lab; black and white stay, and what was lighter stays lighter.
 
-    def _applied(self, change: np.ndarray, gain: np.ndarray, added: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
-        shift = self._laid(np.concatenate([change, (gain * _some(change) + 1 - _some(change))[..., None]], 2))
-        change, gain = shift[..., :3], shift[..., 3]
-        if np.any(added):
-            change = change + _resized(added, self.photograph.size)
-        change = change * _smoothstep(_size(change) - 0.5)[..., None]
-        changed = np.clip(_size(change) / 2, 0, 1)
-        change[..., 0] += changed * (gain - 1) * self._texture
-        lab = _limited(self._photo + change) + self._excess
-        image = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)
-        return np.where(changed[..., None] > 0, image, self.photograph.image), changed
+    Lightness follows a power of itself; colour fades towards black and white, so that neither shadows nor what shines
+    are tinted.  Texture's contrast follows lightness as it does in light.
+    """
+    (own_light, light), span = np.clip([own[0], goal[0]], 4, 96), 100.0
+    power = np.log(light / span) / np.log(own_light / span)
+    tone = span * (np.clip(low[..., 0], 0.5, span) / span) ** power
+    contrast = np.clip((tone + 16) / (low[..., 0] + 16), *CONTRAST)
+    made = np.empty_like(low)
+    made[..., 0] = np.clip(tone + contrast * fine[..., 0], 0, span)
+    lightness = low[..., 0] + fine[..., 0]
+    rest = low[..., 1:] + fine[..., 1:] - own[1:] * _colourful(lightness, own_light)[..., None]
+    made[..., 1:] = goal[1:] * _colourful(made[..., 0], light)[..., None] + VARIETY * rest
+    return made
 
-    def _laid(self, planes: np.ndarray) -> np.ndarray:
-        """Planes [R,R,C] on the photograph [S,S,C]: hair's up to its alpha, the others' along the photo's edges."""
-        size, shares = self.photograph.size, self.areas
-        hair = shares["hair"] if "hair" in shares else np.zeros(planes.shape[:2], np.float32)
-        inner, outer = (continue_colours(planes, _smoothstep(2 * share - 0.6)) for share in (hair, 1 - hair))
-        outer = _resized(self._guided(outer), size)
-        return outer + self._hair * (_resized(inner, size) - outer)
 
-    def _guided(self, planes: np.ndarray) -> np.ndarray:
-        """What follows the photo's edges is laid along them; what is new (a frame, a shadow) stays as it is."""
-        size = len(self._guide)
-        planes = _resized(planes, size)
-        radius = max(round(1.5 * size / len(self.before)), 2)
-        laid = np.stack([cv2.ximgproc.guidedFilter(self._guide, p, radius, 60) for p in np.moveaxis(planes, 2, 0)], 2)
-        rest = planes - laid
-        return laid + rest * _smoothstep((_size(rest[..., :3]) - 4) / 6)[..., None]
+def _colourful(lightness: np.ndarray, most: float) -> np.ndarray:
+    """1 at the lightness ``most``, fading to 0 towards black and white."""
+    return np.clip(np.minimum(lightness / most, (100 - lightness) / (100 - most)), 0, 1) ** 0.8
 
 
 def _areas(photograph: Photograph, size: int) -> dict[str, np.ndarray]:
     """Share of each area [R,R], those that are there; together 1."""
     shares = {name: photograph.part(*regions, size=size) for name, regions in AREAS.items()}
     total = np.maximum(sum(shares.values()), 1e-3)
-    return {name: share / total for name, share in shares.items() if share.sum() > 2}
-
-
-def _some(change: np.ndarray) -> np.ndarray:
-    """Where there is a change at all, [R,R] in 0..1."""
-    return _smoothstep(_size(change) / 4)
-
-
-def _limited(lab: np.ndarray) -> np.ndarray:
-    """Lab with lightness and chroma compressed beyond their limits."""
-    light, chroma = lab[..., :1], np.maximum(np.linalg.norm(lab[..., 1:], axis=2, keepdims=True), 1e-6)
-    light = np.minimum(light, LIGHTEST) + (100 - LIGHTEST) * np.tanh(np.maximum(light - LIGHTEST, 0) / (100 - LIGHTEST))
-    less = np.minimum(chroma, MOST_COLOUR) + 20 * np.tanh(np.maximum(chroma - MOST_COLOUR, 0) / 20)
-    return np.concatenate([light, lab[..., 1:] * (less / chroma)], 2)
+    shares = {name: share / total for name, share in shares.items()}
+    return {name: share for name, share in shares.items() if (share > 0.5).mean() > 0.0004}
 
 
 def _lab(image: np.ndarray) -> np.ndarray:
@@ -250,24 +238,6 @@ def _blur(planes: np.ndarray, share: float) -> np.ndarray:
     return cv2.GaussianBlur(planes, (0, 0), max(share * len(planes), 0.6))
 
 
-def _median(change: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """The median of each channel in an area, [3]."""
-    return np.array([_weighted_median(plane, share) for plane in np.moveaxis(change, 2, 0)], np.float32)
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values, axis=None)
-    total = np.cumsum(weights.ravel()[order])
-    return float(values.ravel()[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _smoothstep(t: np.ndarray) -> np.ndarray:
+def _smoothstep(t: np.ndarray | float) -> np.ndarray:
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
-
-
-def _resized(planes: np.ndarray, size: int) -> np.ndarray:
-    if len(planes) == size:
-        return planes
-    way = cv2.INTER_AREA if len(planes) > size else cv2.INTER_CUBIC
-    return cv2.resize(planes, (size, size), interpolation=way)

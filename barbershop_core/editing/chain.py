@@ -116,23 +116,17 @@ def begin(
     with torch.no_grad():
         generated = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
     found = photograph(pack, request, image)
-    edit = None if found is None else PhotoEdit(pack, found, code, generated)
+    edit = None if found is None else PhotoEdit(pack, found, code)
     return Start(request, image, code, generated, timer, found, edit)
 
 
 @torch.no_grad()
-def compose(
-    start: Start, made: Tensor, code: Code, changed: np.ndarray | None = None, size: int | None = None
-) -> tuple[Tensor, np.ndarray]:
+def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
     """The crop with the generator's picture [1,3,R,R] where it changed, and where that is.
 
-    code: of ``made``.  size: of the result of a photograph, px, by default its own.  changed: float32 [R,R] in 0..1;
-        None finds it from the difference between the generator's picture before and after.
-    Returns [1,3,R,R] in [-1,1] and the mask; of a photograph [1,3,S,S] and [S,S].
+    changed: float32 [R,R] in 0..1; None finds it from the difference between the generator's picture before
+        and after.  Returns [1,3,R,R] in [-1,1] and the mask.
     """
-    if start.edit is not None:
-        image, changed = start.edit(made, code, size)
-        return _tensor(image).to(made.device), changed
     if changed is None:
         before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
         changed = feathered(change_mask(before, after)).astype(np.float32)
@@ -156,11 +150,13 @@ def finish(
     """
     request, timer = start.request, start.timer
     with timer.stage("render"), torch.no_grad():
+        if picture is None and start.edit is not None:
+            picture, changed = start.edit(code)
         if picture is not None:
             image = _tensor(picture).to(pack.device)
         else:
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-            image, changed = compose(start, made, code, changed)
+            image, changed = compose(start, made, changed)
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):

@@ -1,8 +1,7 @@
 """Edits of a portrait's code as edits of its photograph.
 
-The generator draws two pictures of each code: with F, as near to the photograph as it can come, and of the latent code
-alone, a clean face of the kind that it knows.  Tones and colours change as the first does; what an edit adds to a face
-(glasses, a beard) is taken from the second.
+With F the generator's picture comes near to a photograph, but edits of such a code smear.  So edits are read from a
+clean face of the kind that the generator knows: the latent code alone, nearer to the mean.
 """
 
 from __future__ import annotations
@@ -18,44 +17,47 @@ from ..compositing.retouch import Retouch
 from ..inversion.codes import Code
 from ..photo.pixels import to_uint8
 from ..protocols import PackLike
-from .photographs import find_face
+from .photographs import find_face, find_parts
+
+TYPICAL = 0.35
+"""How far the clean face is from the generator's mean one, as a share of the code's distance."""
 
 
 class PhotoEdit:
-    """A photograph whose code is edited.
+    """A photograph whose code is edited.  code: of the photograph so far."""
 
-    code: of the photograph so far.  generated: [1,3,R,R] in [-1,1], the code's picture.
-    """
-
-    def __init__(self, pack: PackLike, photograph: Photograph, code: Code, generated: Tensor):
+    def __init__(self, pack: PackLike, photograph: Photograph, code: Code):
         self.pack, self.photograph, self.code = pack, photograph, code
-        self._generated = _pixels(generated)
         self._sizes: dict[int, Retouch] = {}
 
-    def __call__(self, made: Tensor, code: Code, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, code: Code, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The photograph under another code.
 
-        made: [1,3,R,R] in [-1,1], the picture of ``code``.  size: of the result, px; by default the photograph's.
+        size: of the result, px; by default the photograph's.
         Returns float32 [S,S,3] in 0..1, and where it changed, float32 [S,S] in 0..1.
         """
-        plain = Photograph(self._alone(code), np.ones((1, 1), np.float32), {})
-        return self._retouch(size or self.photograph.size)(_pixels(made), plain=plain)
+        return self._retouch(size or self.photograph.size)(self._alone(code))
 
     def _retouch(self, size: int) -> Retouch:
         if size not in self._sizes:
-            self._sizes[size] = Retouch(self.photograph.resized(size), self._generated, self._plain)
+            self._sizes[size] = Retouch(self.photograph.resized(size), self._plain)
         return self._sizes[size]
 
     @cached_property
     def _plain(self) -> Photograph:
         image = self._alone(self.code)
-        points, matrix, blendshapes = find_face(self.pack, np.rint(image * 255).astype(np.uint8))
-        return Photograph(image, np.ones(image.shape[:2], np.float32), {}, points, matrix, blendshapes)
+        pixels = np.rint(image * 255).astype(np.uint8)
+        face, known = find_face(self.pack, pixels), np.ones(image.shape[:2], np.float32)
+        return Photograph(image, known, find_parts(self.pack, pixels), *face)
 
     @torch.no_grad()
     def _alone(self, code: Code) -> np.ndarray:
-        """The picture of the latent code without F, float32 [R,R,3] in 0..1."""
-        alone = Code("W+", code.w_plus, None, code.shift)
+        """The picture of the latent code without F, nearer to the mean face, under this edit: float32 [R,R,3] in
+        0..1."""
+        mean = self.pack.generator.w_mean
+        w_plus = mean + TYPICAL * (self.code.w_plus - mean) + code.w_plus - self.code.w_plus
+        shift = code.shift if self.code.shift is None or code.shift is None else code.shift - self.code.shift
+        alone = Code("W+", w_plus, None, shift)
         return _pixels(alone.synthesis(self.pack.generator, self.pack.working_size).clamp(-1, 1))
 
 

@@ -52,7 +52,7 @@ def photograph(
         known = _inside(portrait.quad, portrait.source.shape[:2], size)
     points, matrix, blendshapes = find_face(pack, pixels)
     image = pixels.astype(np.float32) / 255
-    return Photograph(image, known, _parts(pack, pixels), points, matrix, blendshapes)
+    return Photograph(image, known, find_parts(pack, pixels), points, matrix, blendshapes)
 
 
 def _wider(portrait: Portrait, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +101,7 @@ def find_face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np
 
 
 @torch.no_grad()
-def _parts(pack: PackLike, pixels: np.ndarray) -> dict[str, np.ndarray]:
+def find_parts(pack: PackLike, pixels: np.ndarray) -> dict[str, np.ndarray]:
     image = resize(from_uint8(pixels, pack.device), min(len(pixels), PARSED))
     shares = parse_logits(pack.parser, image)[0].exp().float().cpu().numpy()
     return {name: plane for name, plane in zip(REGIONS, shares) if plane.max() > LEAST}

@@ -73,10 +73,12 @@ class Sliders:
         """The portrait with these edits, uint8 [R,R,3], of a photograph with `PREVIEW` px; unchanged areas keep the
         photo's pixels, as in a result."""
         shift = self._shift(edits)
+        if self.start.edit is not None:
+            before = self.start.code.shift
+            code = replace(self.start.code, shift=shift if before is None else before + shift)
+            return np.rint(self.start.edit(code, PREVIEW)[0] * 255).astype(np.uint8)
         made = self._synthesis.picture(shift).clamp(-1, 1)
-        before = self.start.code.shift
-        code = replace(self.start.code, shift=shift if before is None else before + shift)
-        return to_uint8(chain.compose(self.start, made, code, size=PREVIEW)[0])[0].numpy()
+        return to_uint8(chain.compose(self.start, made)[0])[0].numpy()
 
     def grid(self, index: int, alphas: Sequence[float], betas: Sequence[float]) -> np.ndarray:
         """Every alpha (columns) at every beta (rows) as one picture, uint8 [rows*R,columns*R,3]."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from .continuation import blurred
 
 PATCH = 64
 """px of the patches whose spectra are averaged."""
+TILE = 512
+"""px of the new texture at the most; larger pictures repeat it."""
 
 
 def grain(image: np.ndarray, mask: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:
@@ -29,10 +30,15 @@ def grain(image: np.ndarray, mask: np.ndarray, sigma: float, seed: int = 0) -> n
     spectrum = (np.abs(np.fft.rfft2(patches, axes=(1, 2))) ** 2).mean((0, 3))
     spot = np.fft.fftshift(np.fft.irfft2(np.sqrt(spectrum), (side, side)))
     spot *= np.outer(np.hanning(side), np.hanning(side))
-    spot = (spot / max(float(np.linalg.norm(spot)), 1e-12)).astype(np.float32)
-    noise = np.random.default_rng(seed).standard_normal((height, width, 3), np.float32)
-    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(3)).astype(np.float32)
-    return cv2.filter2D(noise, -1, spot, borderType=cv2.BORDER_REFLECT) @ root.T
+    spot /= max(float(np.linalg.norm(spot)), 1e-12)
+    tile = min(max(height, width), TILE)
+    shape = np.zeros((tile, tile), np.float32)
+    shape[: min(side, tile), : min(side, tile)] = spot[:tile, :tile]
+    noise = np.random.default_rng(seed).standard_normal((tile, tile, 3), np.float32)
+    noise = np.fft.irfft2(np.fft.rfft2(noise, axes=(0, 1)) * np.fft.rfft2(shape)[..., None], (tile, tile), axes=(0, 1))
+    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(3))
+    copies = (-(-height // tile), -(-width // tile), 1)
+    return np.tile((noise @ root.T).astype(np.float32), copies)[:height, :width]
 
 
 def _patches(fine: np.ndarray, sure: np.ndarray, side: int) -> np.ndarray:

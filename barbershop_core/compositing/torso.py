@@ -12,6 +12,8 @@ from .texture import grain
 
 WORKING = 192
 """px at which outlines and colours are continued."""
+OUTLINE = 512
+"""px at which outlines are drawn."""
 DOUBT = 0.03
 """Weight of what is expected under a head beside what is seen."""
 LEAST = 0.002
@@ -38,9 +40,9 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> t
             labels[..., 0] += labels[..., k] * (k > 0)
             labels[..., k] *= k == 0
             own = (photograph.part("neck", "skin", size=work) > 0.6) & (covered < 0.1)
-        mask = resized(_sharp(labels, k, size), size)
+        mask = resized(_sharp(labels, k, min(size, OUTLINE)), size)
         masks.append(mask)
-        if not own.any():
+        if not own.any() or not (mask * hole).any():
             continue
         own = own.astype(np.float32)
         low = harmonic(blurred(colours, own, 1.5), own, np.maximum(mask_at(mask, work), own))

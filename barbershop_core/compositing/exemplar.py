@@ -44,6 +44,8 @@ def structure(image: np.ndarray, hole: np.ndarray, known: np.ndarray, seed: int 
         shrunk = [cv2.resize(np.float32(x), (side, side), interpolation=cv2.INTER_AREA) for x in (image, hole, known)]
         gap, sure = shrunk[1] > 0.01, (shrunk[2] > 0.99) & (shrunk[1] < 0.01)
         places = np.argwhere(_whole(sure, FIRST_RADIUS if found is None else RADIUS))
+        if len(places) < 16 and side < small:
+            continue
         if len(places) < 16:
             return None
         picture = np.where(gap[..., None], 0, shrunk[0]).astype(np.float32)

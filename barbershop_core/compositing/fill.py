@@ -19,12 +19,16 @@ from .torso import torso_under_hair
 
 WORKING = 192
 """px at which colours are continued."""
-LEAST = 0.02
+LEAST = 0.04
 """Alpha from which a pixel counts as touched by hair."""
+STRANDS = 512
+"""px at which loose strands are looked for."""
 FRINGE = 0.006
 """How far hair's traces reach beyond its alpha, as a share of the crop's side."""
 ROOTS = 0.02
 """The same over the face, where hair is fine and short at the hairline."""
+SHRED = 0.012
+"""Radius of the largest piece of background that is not worth keeping between strands, in the same unit."""
 LOOSE = 0.08
 """How far from the hair loose strands are looked for, in the same unit."""
 APART = 0.025
@@ -49,6 +53,8 @@ def without_hair(
     face = photograph.part("skin", "nose", size=size) > 0.5
     hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5)))
+    behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
+    hole = np.maximum(hole, behind - widened(widened(behind, -SHRED * size), SHRED * size))
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
     calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
     hole = np.maximum(hole, _loose_strands(image, hole, calm))
@@ -117,14 +123,16 @@ LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17,
 
 
 def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Fine marks of a region near the hair that stand out from its grain: float32 [S,S]."""
-    size = len(image)
-    wall = (1 - hole) * region
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    fine = np.abs(cv2.GaussianBlur(grey, (0, 0), max(0.5, size / 1000)) - blurred(grey, wall, max(1.5, size / 80)))
-    near = (widened(hole, LOOSE * size) > 0.5) & (wall > 0.5)
+    """Fine marks of a region near the hair that stand out from its grain and texture: float32 [S,S]."""
+    size, work = len(image), min(len(image), STRANDS)
+    hole = resized(hole, work)
+    wall = (1 - hole) * resized(region, work)
+    grey = cv2.cvtColor(resized(image, work), cv2.COLOR_RGB2GRAY)
+    fine = np.abs(grey - blurred(grey, wall, max(1.5, work / 80)))
+    near = (widened(hole, LOOSE * work) > 0.5) & (wall > 0.5)
     far = (wall > 0.5) & ~near
     if far.sum() < 100 or not near.any():
-        return np.zeros_like(hole)
-    marked = (fine > max(0.015, 5 * float(np.median(fine[far])))) & near
-    return widened(marked, max(1.0, size / 300))
+        return np.zeros(image.shape[:2], np.float32)
+    usual = max(5 * float(np.median(fine[far])), float(np.quantile(fine[far], 0.97)))
+    marked = (fine > max(0.015, usual)) & near
+    return resized(widened(marked, 2), size)

@@ -14,6 +14,8 @@ WORKING = 192
 """px at which light and tones are continued."""
 SHADOW = 0.03
 """How far hair shades the skin beside it, as a share of the crop's side."""
+FROM_ABOVE = 0.5
+"""Least light from above, relative to that from the viewer: faces tell the two apart poorly, foreheads well."""
 LIMITS = (0.6, 1.06)
 """Darkest and brightest filled skin, relative to the visible skin's 5th and 95th percentile."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
@@ -69,7 +71,7 @@ def _skin(
     for _ in range(4):  # shadows of hair and nose, and highlights, are not the light on the head
         ridge = 0.02 * trust.sum() * np.diag([0, 1, 1, 1])
         weights = np.linalg.solve((rows.T * trust) @ rows + ridge, (rows.T * trust) @ values)
-        weights[2] = np.minimum(weights[2], 0)  # no light from below, which would make the forehead dark
+        weights[2] = np.minimum(weights[2], FROM_ABOVE * np.minimum(weights[3], 0))
         weights[0] = (trust[:, None] * (values - rows[:, 1:] @ weights[1:])).sum(0) / trust.sum()
         error = (values - rows @ weights).mean(1)
         scale = 1.4826 * np.median(np.abs(error)) + 1e-3

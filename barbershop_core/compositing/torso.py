@@ -14,6 +14,8 @@ WORKING = 192
 """px at which outlines and colours are continued."""
 OUTLINE = 512
 """px at which outlines are drawn."""
+NECK = 0.82
+"""How bright a neck usually is, relative to the face above it."""
 DOUBT = 0.03
 """Weight of what is expected under a head beside what is seen."""
 LEAST = 0.002
@@ -33,6 +35,7 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> t
     labels = cv2.GaussianBlur(labels, (0, 0), 1.2)
     result = photograph.image.copy()
     colours = resized(photograph.image, work)
+    face = (photograph.part("skin", size=work) > 0.6) & (covered < 0.1)
     masks = []
     for k, name in enumerate(("neck", "clothes")):
         own = (photograph.part(name, size=work) > 0.6) & (covered < 0.1)
@@ -45,15 +48,15 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> t
         if not own.any() or not (mask * hole).any():
             continue
         own = own.astype(np.float32)
-        low = harmonic(blurred(colours, own, 1.5), own, np.maximum(mask_at(mask, work), own))
+        domain = np.maximum(widened(resized(mask, work), 2), own)
+        low, usual = blurred(colours, own, 1.5), np.zeros((1, 3), np.float32)
+        if name == "neck" and face.any():
+            usual = NECK * np.median(colours[face], 0)
+        low = usual + harmonic(low - usual, own, domain, decay=0.001 * (usual.max() > 0))
         filled = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC)
         filled += grain(photograph.image, resized(own, size), size / 150, seed=2 + k)
         result += mask[..., None] * (filled - result)
     return np.maximum(*masks), result
-
-
-def mask_at(mask: np.ndarray, size: int) -> np.ndarray:
-    return widened(resized(mask, size), 2)
 
 
 def _sharp(labels: np.ndarray, k: int, size: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from .continuation import blurred, harmonic, resized, widened
+from .ears import borrowed_ears
 from .exemplar import structure
 from .photograph import Photograph
 from .skin import face_under_hair
@@ -58,20 +59,25 @@ def without_hair(
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
     calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
     hole = np.maximum(hole, _loose_strands(image, hole, calm))
+    head = None if photograph.mesh is None else skull(photograph)
+    ears = borrowed_ears(photograph, head, donor, hole) if donor is not None and head is not None else None
+    if ears is not None:
+        hole = np.maximum(hole, widened(ears.replaced, FRINGE * size))
     kept = _features(photograph)
     if keep is not None:
         kept = np.maximum(kept, keep)
     hole *= 1 - kept
     wall = (1 - hole) * photograph.known * (widened(person > 0.3, APART * size) < 0.3)
     covers, shaded = [], image
-    if photograph.mesh is not None:
-        head = skull(photograph)
+    if head is not None:
         face, skin, shaded = face_under_hair(photograph, head, hole)
         covers = [torso_under_hair(photograph, head, hole), (face, skin)]
     solid = np.max([widened(mask, -BEHIND * size) for mask, _ in covers] + [np.zeros_like(hole)], 0)
     result = continue_into(image, np.maximum(hole, person > 0.3) * (1 - solid), wall)
     for mask, colours in covers:
         result = result + mask[..., None] * (colours - result)
+    if ears is not None:
+        result = result + ears.alpha[..., None] * (ears.image - result)
     soft, softer = (cv2.GaussianBlur(hole, (0, 0), max(0.4, share * size)) for share in (FRINGE / 4, ROOTS / 3))
     soft += face * (softer - soft)
     soft = (np.clip(2 * soft, 0, 1) * (1 - kept))[..., None]

@@ -15,7 +15,9 @@ LEAST_AREA = 2.0
 """cm² of an ear from which on a photograph shows one."""
 OWN = 0.5
 """Share of the other photograph's ear that of the person's own must be visible for it to stay."""
-GAINS = (0.4, 2.5)
+EAR = (1.0, 0.9, 0.88)
+"""An ear's colour relative to the cheek's, in light."""
+GAINS = (0.25, 4.0)
 """Limits of the change of tone, in light."""
 
 
@@ -44,11 +46,11 @@ def borrowed_ears(photograph: Photograph, head: Skull, donor: Photograph, hole: 
             continue
         alpha += theirs * side
         replaced |= own & side
-        image[side] = _toned(photograph, donor, side, hole)[side]
+        image[side] = _toned(photograph, theirs * side, side, hole, donor.image)[side]
     if not alpha.any():
         return None
     soft = cv2.ximgproc.guidedFilter(255 * donor.image, alpha, max(2, size // 200), 20)
-    return Ears(np.clip((soft - 0.2) / 0.6, 0, 1) * widened(alpha > 0.1, size / 200), image, replaced)
+    return Ears(np.clip((soft - 0.35) / 0.55, 0, 1) * widened(alpha > 0.1, size / 200), image, replaced)
 
 
 def _sides(head: Skull, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,15 +61,13 @@ def _sides(head: Skull, size: int) -> tuple[np.ndarray, np.ndarray]:
     return left, ~left
 
 
-def _toned(photograph: Photograph, donor: Photograph, side: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The donor's picture with its cheek on this side as bright and as tinted as the person's."""
-    size = photograph.size
-    cheeks = [
-        p.image[(p.part("skin", size=size) > 0.7) & side & free]
-        for p, free in ((photograph, hole < 0.5), (donor, donor.known > 0.5))
-    ]
-    if min(map(len, cheeks)) < 20:
-        return donor.image
-    ours, theirs = (np.median(cheek, 0) ** 2.2 for cheek in cheeks)
-    gain = np.clip(ours / np.maximum(theirs, 1e-4), *GAINS)
-    return np.clip(donor.image, 0, 1) * gain ** (1 / 2.2)
+def _toned(
+    photograph: Photograph, ear: np.ndarray, side: np.ndarray, hole: np.ndarray, image: np.ndarray
+) -> np.ndarray:
+    """``image`` with the mean colour under ``ear`` that of the person's cheek on this side, a little redder."""
+    cheek = photograph.image[(photograph.part("skin", size=photograph.size) > 0.7) & side & (hole < 0.5)]
+    if len(cheek) < 20:
+        return image
+    theirs = (image**2.2 * ear[..., None]).sum((0, 1)) / ear.sum()
+    gain = np.clip(np.median(cheek, 0) ** 2.2 * EAR / np.maximum(theirs, 1e-4), *GAINS)
+    return np.clip(image * gain ** (1 / 2.2), 0, 1).astype(np.float32)

@@ -51,7 +51,7 @@ def without_hair(
     image, size = photograph.image, photograph.size
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
     covered = alpha > LEAST
-    face = photograph.part("skin", "nose", size=size) > 0.5
+    face = photograph.part("skin", "nose", "neck", size=size) > 0.5
     hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5)))
     behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
@@ -68,14 +68,13 @@ def without_hair(
         kept = np.maximum(kept, keep)
     hole *= 1 - kept
     wall = (1 - hole) * photograph.known * (widened(person > 0.3, APART * size) < 0.3)
-    covers, shaded = [], image
-    if head is not None:
-        face, skin, shaded = face_under_hair(photograph, head, hole)
-        covers = [torso_under_hair(photograph, head, hole), (face, skin)]
-    solid = np.max([widened(mask, -BEHIND * size) for mask, _ in covers] + [np.zeros_like(hole)], 0)
+    layers = [] if head is None else [make(photograph, head, hole) for make in (torso_under_hair, face_under_hair)]
+    solid = np.max([widened(layer.mask, -BEHIND * size) for layer in layers] + [np.zeros_like(hole)], 0)
     result = continue_into(image, np.maximum(hole, person > 0.3) * (1 - solid), wall)
-    for mask, colours in covers:
-        result = result + mask[..., None] * (colours - result)
+    shaded = image
+    for layer in layers:
+        result = result + layer.mask[..., None] * (layer.colours - result)
+        shaded = shaded + layer.light
     if ears is not None:
         result = result + ears.alpha[..., None] * (ears.image - result)
     soft, softer = (cv2.GaussianBlur(hole, (0, 0), max(0.4, share * size)) for share in (FRINGE / 4, ROOTS / 3))

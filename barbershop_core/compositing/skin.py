@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -12,6 +14,8 @@ from .texture import grain
 
 WORKING = 192
 """px at which light and tones are continued."""
+OUTLINE = 512
+"""px at which outlines are drawn."""
 SHADOW = 0.03
 """How far hair shades the skin beside it, as a share of the crop's side."""
 FROM_ABOVE = 0.5
@@ -26,8 +30,21 @@ HIDDEN = 0.04
 """Share of a brow from which on it is rebuilt."""
 
 
-def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The head's mask [S,S], its skin and brows everywhere [S,S,3], and the photo without hair's shadows [S,S,3]."""
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A part of the person that hair covered.
+
+    mask: float32 [S,S], where it is, under the hair too.  colours: float32 [S,S,3], right at least there.
+    light: float32 [S,S,3], what the visible photo near the hair lacks because hair shades it.
+    """
+
+    mask: np.ndarray
+    colours: np.ndarray
+    light: np.ndarray
+
+
+def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> Layer:
+    """The head, its skin and brows."""
     size = photograph.size
     work = min(size, WORKING)
     cover, normals = head.surface((work, work), work / size)
@@ -39,19 +56,25 @@ def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> tu
     sockets = _sockets(photograph, work)
     low = _skin(colours, lit, (skin & (covered < 0.02)) * sockets, normals, cover)
     full = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC)
-
-    beside = ((cover > 0.5) & (covered < 0.02)).astype(np.float32)
-    seen = beside * (photograph.part("skin", "nose", size=work) > 0.5) * (widened(features, 0.006 * work) < 0.5)
-    shade = continue_colours(low - blurred(colours, seen, max(1.0, work / 90)), seen)
-    far = cv2.distanceTransform((covered < 0.02).astype(np.uint8), cv2.DIST_L2, 5) / (SHADOW * work)
-    near = (1 - smoothstep(far, 0.3, 2.2)) * cover * (1 - sockets)
-    near *= 1 - cv2.GaussianBlur(widened(features, 1), (0, 0), 1.5)
-    shaded = photograph.image + cv2.resize(shade * near[..., None], (size, size), interpolation=cv2.INTER_CUBIC)
-
+    seen = (photograph.part("skin", "nose", size=work) > 0.5) * cover * (widened(features, 0.006 * work) < 0.5)
+    here = cover * (1 - sockets) * (1 - cv2.GaussianBlur(widened(features, 1), (0, 0), 1.5))
+    light = cv2.resize(shaded_by_hair(colours, low, seen, covered) * here[..., None], (size, size))
     filled = full + grain(photograph.image, resized(lit, size), size / 150, seed=1)
     filled = _brows(photograph, filled, full, hole)
-    mask = resized(head.surface((min(size, 512),) * 2, min(size, 512) / size)[0], size)
-    return mask, filled, shaded
+    outline = min(size, OUTLINE)
+    return Layer(resized(head.surface((outline, outline), outline / size)[0], size), filled, light)
+
+
+def shaded_by_hair(colours: np.ndarray, low: np.ndarray, seen: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """What ``colours`` lack of ``low`` beside the hair: [W,W,3], fading out with the distance from it.
+
+    seen: [W,W], where the two show the same.  covered: [W,W], the hair.
+    """
+    free = covered < 0.02
+    seen = np.float32((seen > 0.5) & free)
+    missing = continue_colours(low - blurred(colours, seen, max(1.0, len(colours) / 90)), seen)
+    far = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, 5) / (SHADOW * len(colours))
+    return missing * (1 - smoothstep(far, 0.3, 2.2))[..., None]
 
 
 def _skin(
@@ -104,11 +127,12 @@ def _brows(photograph: Photograph, filled: np.ndarray, low: np.ndarray, hole: np
     masks = [_polygon(outline, size) for outline in outlines]
     hidden = [float((mask * hole).sum() / max(mask.sum(), 1)) for mask in masks]
     ratio = photograph.image / np.maximum(low, 0.02)  # what a brow takes away from the light of the skin
-    bare = ratio + hole[..., None] * (1 - ratio)
+    near = cv2.GaussianBlur(widened(hole, 0.06 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
+    bare = ratio + near[..., None] * (1 - ratio)
     for k, (outline, mask) in enumerate(zip(outlines, masks)):
         if hidden[k] < HIDDEN:
             continue
-        around = cv2.GaussianBlur(widened(mask, 0.05 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
+        around = cv2.GaussianBlur(widened(mask, 0.03 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
         if hidden[1 - k] < min(HIDDEN * 3, hidden[k]):
             matrix, _ = cv2.estimateAffine2D(outlines[1 - k], outline)
             taken = cv2.warpAffine(bare, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

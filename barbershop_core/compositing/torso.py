@@ -7,13 +7,16 @@ import numpy as np
 
 from .continuation import blurred, harmonic, resized, widened
 from .photograph import Photograph
+from .skin import OUTLINE, SHADOW, Layer, shaded_by_hair
 from .skull import Skull
 from .texture import grain
 
 WORKING = 192
 """px at which outlines and colours are continued."""
-OUTLINE = 512
-"""px at which outlines are drawn."""
+WIDTH = 10.0
+"""Of a neck, cm."""
+ROUND = 0.15
+"""How much darker a neck is at its sides."""
 NECK = 0.82
 """How bright a neck usually is, relative to the face above it."""
 DOUBT = 0.03
@@ -22,8 +25,8 @@ LEAST = 0.002
 """Share of the picture from which on a region is known well enough to be continued."""
 
 
-def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mask [S,S] of neck and clothes, under the hair too, and their colours [S,S,3]."""
+def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> Layer:
+    """Neck and clothes."""
     size = photograph.size
     work = min(size, WORKING)
     covered = widened(resized(hole, work), 1.5)
@@ -31,32 +34,56 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> t
     other = photograph.part("skin", "nose", "brows", "eyes", "glasses", "mouth", "ears", "hat", size=work)
     seen = ((covered < 0.1) & (other < 0.5) & (planes.sum(2) > 0.6))[..., None]
     belief = np.where(seen[..., 0], 1, DOUBT).astype(np.float32)
-    labels = harmonic(np.where(seen, planes, _expected(head, work, work / size)), belief)
+    expected, across = _expected(head, work, work / size)
+    labels = harmonic(np.where(seen, planes, expected), belief)
     labels = cv2.GaussianBlur(labels, (0, 0), 1.2)
-    result = photograph.image.copy()
-    colours = resized(photograph.image, work)
-    face = (photograph.part("skin", size=work) > 0.6) & (covered < 0.1)
-    masks = []
+    colours, result = resized(photograph.image, work), photograph.image.copy()
+    masks, light = [], np.zeros_like(colours)
     for k, name in enumerate(("neck", "clothes")):
-        own = (photograph.part(name, size=work) > 0.6) & (covered < 0.1)
-        if own.mean() < LEAST:
+        own = photograph.part(name, size=work) > 0.6
+        if (own & (covered < 0.1)).mean() < LEAST:
             labels[..., 0] += labels[..., k] * (k > 0)
             labels[..., k] *= k == 0
-            own = (photograph.part("neck", "skin", size=work) > 0.6) & (covered < 0.1)
+            own = photograph.part("neck", "skin", size=work) > 0.6
         mask = resized(_sharp(labels, k, min(size, OUTLINE)), size)
         masks.append(mask)
-        if not own.any() or not (mask * hole).any():
+        if not (own & (covered < 0.1)).any() or not (mask * hole).any():
             continue
-        own = own.astype(np.float32)
+        lit = _lit(own, covered)
+        low = blurred(colours, lit, 1.5)
         domain = np.maximum(widened(resized(mask, work), 2), own)
-        low, usual = blurred(colours, own, 1.5), np.zeros((1, 3), np.float32)
-        if name == "neck" and face.any():
-            usual = NECK * np.median(colours[face], 0)
-        low = usual + harmonic(low - usual, own, domain, decay=0.001 * (usual.max() > 0))
-        filled = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC)
-        filled += grain(photograph.image, resized(own, size), size / 150, seed=2 + k)
+        if name == "neck":
+            usual = (
+                _usual(photograph, colours, lit, covered)[None, None]
+                * (1 - ROUND * np.clip(across, 0, 1) ** 2)[..., None]
+            )
+            low = usual + harmonic(low - usual, lit, domain, decay=0.003)
+            light += (
+                shaded_by_hair(colours, low, own, covered) * cv2.GaussianBlur(np.float32(own), (0, 0), 1)[..., None]
+            )
+        else:
+            low = harmonic(low, lit, domain)
+        filled = cv2.resize(low.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        filled += grain(photograph.image, resized(lit, size), size / 150, seed=2 + k)
         result += mask[..., None] * (filled - result)
-    return np.maximum(*masks), result
+    return Layer(np.maximum(*masks), result, cv2.resize(light, (size, size)))
+
+
+def _lit(own: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """What is visible of a region as far from the hair's shadow as it goes: float32 [W,W]."""
+    for share in (SHADOW, SHADOW / 2, 0):
+        lit = own & (widened(covered, share * len(own)) < 0.1)
+        if lit.mean() > LEAST:
+            break
+    return lit.astype(np.float32)
+
+
+def _usual(photograph: Photograph, colours: np.ndarray, lit: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Colour [3] of a neck: between the brighter half of what is seen of it and what it usually is under this face."""
+    seen = colours[lit > 0]
+    own = np.median(seen[seen.sum(1) >= np.median(seen.sum(1))], 0)
+    face = (photograph.part("skin", size=len(colours)) > 0.6) & (covered < 0.1)
+    return (own + NECK * np.median(colours[face], 0)) / 2 if face.any() else own
 
 
 def _sharp(labels: np.ndarray, k: int, size: int) -> np.ndarray:
@@ -68,13 +95,15 @@ def _sharp(labels: np.ndarray, k: int, size: int) -> np.ndarray:
     return np.clip(lead / steepness / 2 + 0.5, 0, 1).astype(np.float32)
 
 
-def _expected(head: Skull, size: int, scale: float) -> np.ndarray:
-    """Where neck, clothes and background would be expected under a head: float32 [size,size,3]."""
+def _expected(head: Skull, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where neck, clothes and background would be expected under a head, float32 [size,size,3]; and how far from the
+    neck's middle a pixel is, in half its width, [size,size]."""
     x, top, _ = head.at((0, -5, -4))[0] * scale
     unit = head.centimetre * scale
     across, below = np.mgrid[:size, :size][::-1].astype(np.float32)
     across, below = np.abs(across - x) / unit, (below - top) / unit
-    neck = (across < 5.5 + 0.03 * np.maximum(below, 0) ** 2) & (below > -1)
+    half = WIDTH / 2 + 0.03 * np.maximum(below, 0) ** 2
+    neck = (across < half) & (below > -1)
     shoulders = (below > 9 + 0.35 * (across - 6)) & (across > 5)
     torso = neck | shoulders
-    return np.stack([torso, np.zeros_like(torso), ~torso], 2).astype(np.float32)
+    return np.stack([torso, np.zeros_like(torso), ~torso], 2).astype(np.float32), across / half

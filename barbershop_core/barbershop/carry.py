@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ..compositing.continuation import continue_colours
 from ..compositing.fill import without_hair
-from ..compositing.frame import beyond, drawn_in, reflected
+from ..compositing.frame import beyond, cropped, drawn_in, reflected
 from ..compositing.matting import foreground, hair_alpha
 from ..compositing.mirror import mirrored, yaw
-from ..compositing.motion import EARS, Field, head_field
+from ..compositing.motion import CHIN, EARS, FOREHEAD, Field, head_field
 from ..compositing.photograph import Photograph
 from ..compositing.same_head import SameHead, same_head
 from ..compositing.skull import skull
@@ -39,8 +39,12 @@ SEAM = 0.12
 """Softness of the seam between a reference's two sides, in eye distances."""
 GAP = 0.3
 """Gaps between head and hair, up to twice as wide, show the hair's depth, not the background; in the same unit."""
-DEPTH = 0.55
-"""Brightness there relative to the hair's."""
+DEPTH, FALL = 0.45, 0.06
+"""Brightness of that depth relative to the hair's, and within which distance it falls to that."""
+STRAND = 0.06
+"""Width of the strands that the parser does not see, in eye distances."""
+NEARBY = 0.25
+"""What lies around the carried part of a reference helps to tell its hair; in eye distances."""
 SPECK = 0.04
 """Islands of carried hair smaller than this share of it are the parser's errors."""
 
@@ -147,9 +151,11 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> _Hair:
         same.evidence * Field.affine(same.matrix, person.image.shape[:2]).at
         + (1 - same.evidence) * head_field(person, reference).at
     )
+    reference, corner = _needed(reference, field)
+    field = Field(field.at - corner)
     unit = reference.eye_distance
     bent = drawn_in(field, reference.known, (1 - same.evidence) * DRAWN * unit)
-    alpha = hair_alpha(reference)
+    alpha = _believed(reference)
     colours = foreground(reference.image, alpha)
     # Room around the reference, so that hair goes on where the field leaves it, too.
     room = round(FADE * unit)
@@ -166,7 +172,28 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> _Hair:
         colours, image = (_exposed(picture, same) for picture in (colours, donor.image))
         donor = replace(donor, image=image)
     faces = abs(yaw(person) - yaw(reference)) < MIRRORED
-    return _Hair(np.clip(colours, 0, 1), alpha, field, donor, same.evidence, faces)
+    return _Hair(np.clip(colours, 0, 1), alpha, Field(field.at + corner), donor, same.evidence, faces)
+
+
+def _needed(reference: Photograph, field: Field) -> tuple[Photograph, np.ndarray]:
+    """The part of a large reference that the field looks at, and its corner (x, y)."""
+    low, high = field.at.min((0, 1)) - NEARBY * reference.eye_distance, field.at.max((0, 1))
+    side = int(np.ceil((high + NEARBY * reference.eye_distance - low).max()))
+    if side >= reference.size:
+        return reference, np.zeros(2, np.float32)
+    left, top = np.clip(np.floor(low).astype(int), 0, reference.size - side)
+    return cropped(reference, left, top, side), np.float32([left, top])
+
+
+def _believed(reference: Photograph) -> np.ndarray:
+    """Alpha of the reference's hair, without what only has its colour: where alpha and parser differ over more than
+    the width of a strand, the parser is right."""
+    alpha, prior = hair_alpha(reference), reference.part("hair")
+    sigma = STRAND * reference.eye_distance
+    mean, expected = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (alpha, prior))
+    alpha = alpha * np.clip(((expected + 0.05) / (mean + 0.05) - 0.35) / 0.3, 0, 1)
+    missing = np.clip((expected - mean - 0.2) / 0.3, 0, 1) * np.clip((prior - 0.5) / 0.3, 0, 1)
+    return np.maximum(alpha, missing * prior)
 
 
 def _exposed(image: np.ndarray, same: SameHead) -> np.ndarray:
@@ -208,9 +235,15 @@ def _backed(base: np.ndarray, person: Photograph, hair: _Hair) -> np.ndarray:
     near &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < GAP * unit
     # Where the reference shows skin there, the head is wider than it seemed.
     skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
-    gap = cv2.GaussianBlur(np.float32(near & ~body & (open_air == 0)), (0, 0), size / 300)
+    ears, down = person.mesh[list(EARS), :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
+    y, x = np.mgrid[:size, :size]
+    skin &= (x - ears[0]) * down[0] + (y - ears[1]) * down[1] < 0  # below the ears it may be a hand or a shoulder
+    gap = cv2.dilate(np.float32(near & ~body & (open_air == 0)), np.ones((7, 7))) * (np.maximum(head, seen) < 0.8)
+    gap = cv2.GaussianBlur(gap, (0, 0), size / 400)
     colours = cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA)
-    deep = DEPTH * continue_colours(cv2.GaussianBlur(colours, (0, 0), size / 200), np.float32(solid))
+    (deep,) = reflected(solid, colours)
+    away = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) / unit
+    deep = deep * (DEPTH + (1 - DEPTH) * np.exp(-away / FALL))[..., None]
     skin = cv2.GaussianBlur(cv2.dilate(np.float32(skin), np.ones((7, 7))), (0, 0), size / 300) * (seen < 0.5)
     low = cv2.GaussianBlur(cv2.resize(base, (size, size), interpolation=cv2.INTER_AREA), (0, 0), size / 200)
     deep += skin[..., None] * (continue_colours(low, np.float32(head > 0.9)) - deep)

@@ -3,10 +3,13 @@ repeating the border, which gives streaks."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from .motion import Field
+from .photograph import Photograph
 
 ZONE = 2.5
 """Depth of the border that is drawn out, in widths of what is missing: there it becomes 1 to 2.3 times as wide."""
@@ -28,7 +31,7 @@ def drawn_in(field: Field, known: np.ndarray, most: float) -> Field:
         return field
     hull = cv2.convexHull(max(contours, key=cv2.contourArea))
     corners = cv2.approxPolyDP(hull, 0.004 * len(known), True)[:, 0].astype(np.float32)
-    middle, at = corners.mean(0), field.at.copy()
+    middle, at = corners.mean(0), field.at
     for a, b in zip(corners, np.roll(corners, -1, axis=0)):
         inward = np.array([a[1] - b[1], b[0] - a[0]]) / max(np.linalg.norm(b - a), 1e-6)
         inward = np.float32(inward * np.sign((middle - a) @ inward))
@@ -38,24 +41,40 @@ def drawn_in(field: Field, known: np.ndarray, most: float) -> Field:
             continue
         zone = ZONE * missing
         t = np.maximum((zone - depth) / (zone + missing), 0)
-        at += (np.minimum(t, 1) ** 2 * missing + np.maximum(t - 1, 0) * 2 * missing)[..., None] * inward
-    return Field(at)
+        at = at + (np.minimum(t, 1) ** 2 * missing + np.maximum(t - 1, 0) * 2 * missing)[..., None] * inward
+    return Field(np.float32(at))
 
 
 def reflected(known: np.ndarray, *planes: np.ndarray) -> list[np.ndarray]:
     """The planes [H,W] or [H,W,C], with what is not known replaced by its reflection over the border of what is."""
-    unknown = np.uint8(known < 0.5)
+    unknown = known < 0.5
     if not unknown.any() or unknown.all():
         return list(planes)
-    _, labels = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    y, x = np.nonzero(unknown == 0)
-    nearest = np.zeros((labels.max() + 1, 2), np.float32)
-    nearest[labels[y, x]] = np.stack([x, y], 1)
-    grid = np.stack(np.meshgrid(np.arange(known.shape[1]), np.arange(known.shape[0])), -1)
-    at = np.float32(2 * nearest[labels] - grid)
-    filled = []
-    for plane in planes:
-        mirror = cv2.remap(np.float32(plane), at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        where = unknown if plane.ndim == 2 else unknown[..., None]
-        filled.append(np.where(where > 0, mirror, plane).astype(np.float32))
+    _, labels = cv2.distanceTransformWithLabels(np.uint8(unknown), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    y, x = np.nonzero(~unknown)
+    nearest = np.zeros((2, labels.max() + 1), np.int32)
+    nearest[:, labels[y, x]] = y, x
+    here = np.nonzero(unknown)
+    bounds = np.array(known.shape)[:, None] - 1
+    rows, columns = np.clip(2 * nearest[:, labels[here]] - np.array(here), 0, bounds)
+    filled = [plane.copy() for plane in planes]
+    for plane in filled:
+        plane[here] = plane[rows, columns]
     return filled
+
+
+def cropped(photograph: Photograph, left: int, top: int, side: int) -> Photograph:
+    """A square of the photograph, which has to lie within it; its points and regions move along."""
+    scale = len(next(iter(photograph.parts.values()))) / photograph.size
+    small = max(1, round(side * scale))
+    step = side / small * scale  # pixels of a region's plane per pixel of its crop
+    corner = (np.array([left, top]) + 0.5 * side / small) * scale - 0.5
+    matrix = np.array([[step, 0, corner[0]], [0, step, corner[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    part = {
+        name: cv2.warpAffine(plane, matrix, (small, small), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        for name, plane in photograph.parts.items()
+    }
+    at = np.s_[top : top + side, left : left + side]
+    mesh = None if photograph.mesh is None else photograph.mesh - np.float32([left, top, 0])
+    return replace(photograph, image=photograph.image[at], known=photograph.known[at], parts=part, mesh=mesh)

@@ -13,6 +13,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from .face_points import INNER_LIPS, polygon
 from .matting import hair_alpha
 from .motion import Field, face_field
 from .photograph import Photograph
@@ -52,8 +53,6 @@ VARIETY = 0.4
 """How much of an area's differences in colour stays."""
 FAINT = 0.25
 """Alpha of hair up to which the background keeps its colour."""
-INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
-"""Points of MediaPipe's mesh."""
 
 
 def retouch(photograph: Photograph, before: Photograph, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -143,10 +142,8 @@ class Retouch:
     def _face(self) -> np.ndarray:
         """Where edits add something: both faces within their outlines, without what is between the lips, [G,G]."""
         size = self._work
-        points = self.photograph.resized(size).mesh[:, :2]
-        outline, lips = (np.zeros((size, size), np.float32) for _ in range(2))
-        for mask, hull in ((outline, points), (lips, points[list(INNER_LIPS)])):
-            cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(hull).astype(np.int32)), 1)
+        small = self.photograph.resized(size)
+        outline, lips = polygon(small, tuple(range(len(small.mesh)))), polygon(small, INNER_LIPS)
         theirs = self._carry.sample(cv2.erode(self.plain.part(*FACE), np.ones((5, 5), np.uint8)), "linear")
         inside = _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
         return self.photograph.part(*FACE, size=size) * inside * _smoothstep(2 * theirs - 0.5)

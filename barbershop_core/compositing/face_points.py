@@ -1,0 +1,33 @@
+"""Features of a face by MediaPipe's points, and their areas."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .photograph import Photograph
+
+OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+EYES = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+)
+BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+NOSE = (193, 122, 129, 102, 64, 48, 98, 97, 2, 326, 327, 278, 294, 331, 358, 351, 417, 168)
+"""Points of MediaPipe's mesh around each feature; eyes and brows: the picture's left, then its right."""
+
+
+def polygon(photo: Photograph, points: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
+    """float32 [S,S]: 1 inside the hull of points, grown (or shrunk) by a share of the eyes' distance."""
+
+    mask = np.zeros((photo.size, photo.size), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(photo.mesh[list(points), :2]).astype(np.int32)), 1)
+    if radius := round(abs(grow) * photo.eye_distance):
+        ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        mask = cv2.dilate(mask, ball) if grow > 0 else cv2.erode(mask, ball)
+    return mask.astype(np.float32)

@@ -71,7 +71,8 @@ def test_hair_of_another_head(person, other):
     hair = result.parts["hair"] > 0.95
     assert np.linalg.norm(lab(result.image, hair) - lab(other.image, other.part("hair") > 0.95)) < 6
     assert 0.8 < fine(result.image)[hair].std() / fine(other.image)[other.part("hair") > 0.95].std() < 1.25
-    kept = face(person, 25) & (result.parts["hair"] < 0.01) & (person.part("hair") < 0.01)
+    # hair shades the skin beside it, which is made good
+    kept = face(person, 39) & (result.parts["hair"] < 0.01) & (person.part("hair") < 0.01)
     assert np.abs(result.image - person.image)[kept].max() < 1e-3
     assert result.changed[kept].max() == 0
     assert (result.labels(64) == 12).mean() == pytest.approx((other.part("hair") > 0.5).mean(), abs=0.05)

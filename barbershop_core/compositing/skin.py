@@ -74,7 +74,7 @@ def shaded_by_hair(colours: np.ndarray, low: np.ndarray, seen: np.ndarray, cover
     seen = np.float32((seen > 0.5) & free)
     missing = continue_colours(low - blurred(colours, seen, max(1.0, len(colours) / 90)), seen)
     far = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, 5) / (SHADOW * len(colours))
-    return missing * (1 - smoothstep(far, 0.3, 2.2))[..., None]
+    return missing * (1 - smoothstep(far, 0.2, 1.3))[..., None]
 
 
 def _skin(

@@ -36,11 +36,16 @@ def toned(person: Photograph, moved: Photograph, carried: np.ndarray, seen: np.n
     detail = grey + trusted * (detail - grey)
     whites = _whites(person.image, person) - _whites(carried, moved)
     tint = whites - whites.mean()  # small ones are noise, large ones another light
-    whites = np.clip(whites.mean(), -0.3, 0.15) + (0.3 + 0.6 * smoothstep(tint.std() / 0.3)) * tint
-    for points, share in ((EYES[0], 1.0), (EYES[1], 1.0), (LIPS, 0.5), (INNER_LIPS, 1.0)):
-        here = (blur(polygon(moved, points), 0.02 * person.eye_distance) * share)[..., None]
+    whites = np.clip(whites.mean(), -0.3, 0.15) + (0.3 + 0.3 * smoothstep(tint.std() / 0.3)) * tint
+    lips = blur(polygon(moved, LIPS), 0.02 * person.eye_distance)[..., None]
+    gain = gain + 0.5 * lips * (whites.mean() - gain.mean(-1, keepdims=True))
+    for points in (*EYES, INNER_LIPS):
+        here = blur(polygon(moved, points), 0.02 * person.eye_distance)[..., None]
         gain = gain + here * (whites - gain)
-    return np.clip(np.exp(donor_tone + gain + detail), 0, 1).astype(np.float32)
+    made = donor_tone + gain + detail
+    both = (ours * theirs)[..., None]
+    made -= ((made - np.log(np.maximum(person.image, DARKEST))) * both).sum((0, 1)) / np.maximum(both.sum(), 1)
+    return np.clip(np.exp(made), 0, 1).astype(np.float32)
 
 
 def _log_tone(image: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:

@@ -1,10 +1,30 @@
 """What comes into view when hair goes: continued from the photo's own surroundings."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
+import pytest
+from drawn_head import SIZE, portrait
 
-from barbershop_core.compositing.continuation import continue_colours
-from barbershop_core.compositing.fill import continue_into
+from barbershop_core.compositing.continuation import continue_colours, harmonic
+from barbershop_core.compositing.fill import LEFT_EYE, LIPS, RIGHT_EYE, continue_into, without_hair
+from barbershop_core.compositing.photograph import Photograph
+from barbershop_core.compositing.skin import BROWS
+from barbershop_core.compositing.skull import OVAL, skull
+
+HAIR, WALL = (0.2, 0.12, 0.08), np.array([0.75, 0.78, 0.8], np.float32)
+
+
+def test_harmonic_continuation_is_linear_between_two_sides_and_falls_off_with_decay():
+    known = np.zeros((64, 64), np.float32)
+    known[:, :8] = known[:, 56:] = 1
+    slope = np.linspace(0, 1, 64, dtype=np.float32)[None] * np.ones((64, 1), np.float32)
+    assert np.abs(harmonic(slope, known) - slope).max() < 0.02
+    left = np.zeros((128, 128), np.float32)
+    left[:, :8] = 1
+    expected = np.exp(-2 * np.sqrt(0.002) * (np.arange(8, 60) - 7))
+    assert np.abs(harmonic(left, left, decay=0.002)[64, 8:60] - expected).max() < 0.08
 
 
 def test_continued_colours_stay_within_the_known_ones():
@@ -34,3 +54,87 @@ def test_a_hole_in_a_gradient_is_continued_with_the_gradient_and_its_grain():
     fine = filled - cv2.GaussianBlur(filled, (0, 0), 3)
     assert 0.7 < fine[inside].std() / fine[~inside].std() < 1.3
     assert np.array_equal(filled, continue_into(ruined, hole, 1 - hole, seed=3))
+
+
+@pytest.fixture(scope="module")
+def person():
+    """With eyes, brows and lips where a face has them; only their outlines, nothing is drawn there."""
+    drawn = portrait(HAIR)
+    mesh = drawn.mesh.copy()
+    middle, (width, height) = mesh[list(OVAL), :2].mean(0), np.ptp(mesh[list(OVAL), :2], axis=0) / 2
+    places = {RIGHT_EYE: (-0.45, -0.1), LEFT_EYE: (0.45, -0.1), LIPS: (0, 0.55), BROWS[0]: (-0.45, -0.25)}
+    for outline, (x, y) in {**places, BROWS[1]: (0.45, -0.25)}.items():
+        angle = np.linspace(0, 2 * np.pi, len(outline), endpoint=False)
+        mesh[list(outline), 0] = middle[0] + width * (x + 0.2 * np.cos(angle))
+        mesh[list(outline), 1] = middle[1] + height * (y + 0.05 * np.sin(angle))
+    return replace(drawn, mesh=mesh)
+
+
+@pytest.fixture(scope="module")
+def bald(person):
+    return without_hair(person, person.part("hair"))
+
+
+def test_what_hair_does_not_touch_stays(person, bald):
+    far = cv2.dilate(person.part("hair"), np.ones((61, 61))) < 0.01
+    assert far.sum() > 1000
+    assert np.abs(bald - person.image)[far].max() < 1e-3
+
+
+def test_the_wall_behind_hair_is_the_wall(person, bald):
+    head = skull(person).surface((SIZE, SIZE))[0]
+    uncovered = (person.part("hair") > 0.5) & (cv2.dilate(head, np.ones((9, 9))) < 0.01)
+    uncovered[SIZE * 3 // 4 :] = False  # there a neck may be
+    assert uncovered.sum() > 1000
+    assert np.abs(bald[uncovered].mean(0) - WALL).max() < 0.02
+    assert np.abs(bald - WALL)[uncovered].max() < 0.15  # nowhere hair's colour
+
+
+def test_the_forehead_has_the_face_s_tone_and_texture(person, bald):
+    head = skull(person).surface((SIZE, SIZE))[0]
+    forehead = cv2.erode(np.float32((person.part("hair") > 0.5) & (head > 0.99)), np.ones((9, 9))) > 0
+    forehead[SIZE // 2 :] = False
+    face = cv2.erode(np.float32(person.part("skin") > 0.99), np.ones((9, 9))) > 0
+    assert forehead.sum() > 500
+    tone = cv2.cvtColor(bald, cv2.COLOR_RGB2LAB)
+    assert np.linalg.norm(tone[forehead].mean(0) - tone[face].mean(0)) < 8
+    fine = bald - cv2.GaussianBlur(bald, (0, 0), 1.5)
+    assert 0.4 < fine[forehead].std() / fine[face].std() < 1.5
+
+
+def test_what_is_kept_stays(person):
+    keep = np.zeros((SIZE, SIZE), np.float32)
+    keep[:100] = 1
+    kept = without_hair(person, person.part("hair"), keep=keep)
+    assert np.abs(kept - person.image)[:80].max() < 0.02
+    assert np.abs(kept - person.image)[:80].mean() < 1e-3
+
+
+def test_covered_ears_come_from_the_donor_in_the_person_s_tone(person):
+    y, x = np.mgrid[:SIZE, :SIZE]
+    ear = np.float32(np.hypot((x - 60) / 10, (y - 145) / 18) < 1)
+    image = person.image + ear[..., None] * (np.float32([0.6, 0.4, 0.5]) - person.image)
+    donor = Photograph(image, person.known, {"ears": ear, "skin": person.parts["skin"]}, person.mesh)
+    result = without_hair(person, person.part("hair"), donor=donor)
+    inner = cv2.erode(ear, np.ones((5, 5))) > 0
+    cheek = np.median(person.image[person.part("skin") > 0.9], 0)
+    assert np.abs(result[inner].mean(0) - cheek).max() < 0.1
+    without = without_hair(person, person.part("hair"))
+    assert np.abs(result - without)[inner].mean() > 0.02
+
+
+def test_structure_goes_on_in_a_striped_wall():
+    y, x = np.mgrid[:256, :256]
+    stripes = np.repeat((0.5 + 0.3 * np.sign(np.sin(x * 2 * np.pi / 32)))[..., None], 3, 2).astype(np.float32)
+    hole = np.zeros((256, 256), np.float32)
+    hole[100:150, 90:160] = 1
+    filled = continue_into(np.where(hole[..., None] > 0, np.float32(0), stripes), hole, 1 - hole)
+    assert np.abs(filled - stripes)[hole > 0].mean() < 0.08
+
+
+def test_without_a_mesh_the_background_is_filled(person):
+    faceless = Photograph(person.image, person.known, person.parts)
+    bald = without_hair(faceless, person.part("hair"))
+    assert np.isfinite(bald).all() and 0 <= bald.min() and bald.max() <= 1
+    corner = (person.part("hair") > 0.9) & (np.arange(SIZE) < 70)[None]
+    assert np.abs(bald[corner].mean(0) - WALL).max() < 0.05

@@ -53,12 +53,12 @@ def without_hair(
     covered = alpha > LEAST
     face = photograph.part("skin", "nose", "neck", size=size) > 0.5
     hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
-    hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5)))
+    hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
     behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
     hole = np.maximum(hole, behind - widened(widened(behind, -SHRED * size), SHRED * size))
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
     calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
-    hole = np.maximum(hole, _loose_strands(image, hole, calm))
+    hole = np.maximum(hole, _loose_strands(image, hole, calm, 0.995))
     head = None if photograph.mesh is None else skull(photograph)
     ears = borrowed_ears(photograph, head, donor, hole) if donor is not None and head is not None else None
     if ears is not None:
@@ -127,8 +127,11 @@ LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 
-def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Fine marks of a region near the hair that stand out from its grain and texture: float32 [S,S]."""
+def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float) -> np.ndarray:
+    """Fine marks of a region near the hair that stand out from its grain and texture: float32 [S,S].
+
+    unusual: quantile of the region's marks far from the hair from which on one is taken for a strand.
+    """
     size, work = len(image), min(len(image), STRANDS)
     hole = resized(hole, work)
     wall = (1 - hole) * resized(region, work)
@@ -138,6 +141,6 @@ def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray) -> n
     far = (wall > 0.5) & ~near
     if far.sum() < 100 or not near.any():
         return np.zeros(image.shape[:2], np.float32)
-    usual = max(5 * float(np.median(fine[far])), float(np.quantile(fine[far], 0.97)))
+    usual = max(5 * float(np.median(fine[far])), float(np.quantile(fine[far], unusual)))
     marked = (fine > max(0.015, usual)) & near
     return resized(widened(marked, 2), size)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .continuation import continue_colours, resized
+from .continuation import continue_colours, resized, smoothstep
 from .photograph import Photograph
 
 WORKING = 512
@@ -24,6 +24,8 @@ REACH_ON_FACE = 0.012
 """How far strands may leave it over face and neck, whose own shadows look like hair."""
 NEIGHBOURHOOD = 0.03
 """Sigma of the neighbourhood whose colours are described, as a share of the crop's side."""
+STRAND = 0.02
+"""Width of the strands that the parser does not see, in the same unit."""
 DISTINCT = 6.0
 """Squared distance of two colours, in spreads, from which a colour between them is taken for a mixture of both."""
 FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth", "ears", "neck")
@@ -48,6 +50,7 @@ def alpha(photograph: Photograph, *regions: str) -> np.ndarray:
     share = 1 / (1 + np.exp(-_logit(resized(prior, size)) - odds))
     share += vouched * (mixture - share)
     share = np.where(certain > 0.99, 1, np.where(certain < -0.99, 0, share)).astype(np.float32)
+    share *= resized(_agreed(resized(share, work), prior), size)
     # OpenCV gives up on covariances as small as those of colours in 0..1
     soft = cv2.ximgproc.guidedFilter(255 * photograph.image, share, max(2, round(size / 200)), 10)
     soft = np.where(certain < -0.99, 0, np.where(certain > 0.99, 1, soft))
@@ -73,6 +76,13 @@ def _certain(prior: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarra
     deep = cv2.distanceTransform(border.astype(np.uint8), cv2.DIST_L2, 5)
     reach = np.where(face > 0.5, REACH_ON_FACE, REACH) * size
     return (deep > DEPTH * size) & (prior > 0.8), (far > reach) & (prior < 0.4)
+
+
+def _agreed(share: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """0 where over more than a strand's width the photo shows far more than the parser knows of: other things have
+    hair's colour, too.  1 elsewhere."""
+    mean, expected = (cv2.GaussianBlur(plane, (0, 0), STRAND * len(prior)) for plane in (share, prior))
+    return smoothstep((expected + 0.05) / (mean + 0.05), 0.3, 0.65).astype(np.float32)
 
 
 def _by_colour(

@@ -152,7 +152,7 @@ def test_training_on_renders_alone_resumes_where_it_ended(tmp_path):
         images = np.where(labels[..., None] > 0, [90, 50, 30], [180, 200, 220])
         images = images + rng.integers(0, 20, images.shape)
         np.savez(tmp_path / f"{stem}.npz", images=images.astype(np.uint8), labels=labels)
-    schedule = train_parser.Schedule(minutes=0.03, share_half=1.0, batch=(2, 0, 0, 0))
+    schedule = train_parser.Schedule(minutes=0.03, share_half=1.0, batch_half=(2, 0, 0, 0))
     steps = []
     parser = run(train_parser.train(tmp_path, None, tmp_path / "parser.pt", schedule), steps.append)
     assert "renders alone" in steps[0].notice

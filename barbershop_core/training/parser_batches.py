@@ -48,23 +48,24 @@ HAIR_ONLY = ("figaro", "lfw")
 class Batches:
     """Random batches, deterministic by seed.
 
-    folder: of a pool of renders; data: of photographs, or None for renders alone; batch: pictures of
-    each kind of ``KINDS``.
+    folder: of a pool of renders; data: of photographs, or None for renders alone.
     """
 
-    def __init__(self, folder: Path, data: Path | None, batch: tuple[int, int, int, int], seed: int):
+    def __init__(self, folder: Path, data: Path | None, seed: int):
         self.rng = np.random.default_rng(seed)
-        self.sets: list[tuple[str, np.ndarray, np.ndarray, int]] = []
-        self.sets.append(("renders", *pool.load(folder, "images", "labels"), batch[0] if data else sum(batch)))
+        self.sets = {"renders": tuple(pool.load(folder, "images", "labels"))}
         if data:
-            for kind, count in zip(HAIR_ONLY, batch[1:3]):
-                self.sets.append((kind, *photos.hair_arrays(data, PHOTO_SIZE, kind), count))
-            self.sets.append(("parts", *photos.part_arrays(data, PHOTO_SIZE), batch[3]))
+            self.sets |= {kind: photos.hair_arrays(data, PHOTO_SIZE, kind) for kind in HAIR_ONLY}
+            self.sets["parts"] = photos.part_arrays(data, PHOTO_SIZE)
 
-    def draw(self, input_size: int) -> tuple[Tensor, Tensor, list[str]]:
-        """Network input [B,3,S,S], labels long [B,SIZE,SIZE], the kind of each picture."""
+    def draw(self, input_size: int, batch: tuple[int, int, int, int]) -> tuple[Tensor, Tensor, list[str]]:
+        """Network input [B,3,S,S], labels long [B,SIZE,SIZE], the kind of each picture.
+
+        batch: pictures of each kind of ``KINDS``; without photographs all of them are renders.
+        """
         inputs, targets, kinds = [], [], []
-        for kind, images, labels, count in self.sets:
+        for kind, count in zip(self.sets, batch if len(self.sets) > 1 else (sum(batch),)):
+            images, labels = self.sets[kind]
             for row in self.rng.integers(0, len(images), count):
                 image, label = images[row], labels[row]
                 if kind == "renders":

@@ -55,7 +55,8 @@ class Schedule:
     share_half: float = 0.5
     decay: float = 0.7  # the last part, over which the learning rate falls to a fiftieth
     lr: float = 2e-3
-    batch: tuple[int, int, int, int] = (4, 4, 4, 4)  # of ``parser_batches.KINDS``
+    batch_half: tuple[int, int, int, int] = (4, 4, 4, 4)  # pictures of each of ``parser_batches.KINDS``
+    batch: tuple[int, int, int, int] = (6, 3, 3, 3)  # at the full size, at which small parts are learnt
     average: float = 0.998  # of the running mean of the weights, which is what is exported
     auxiliary: float = 0.4  # weight of the loss of either auxiliary head
     seed: int = 0
@@ -131,7 +132,7 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         elapsed, index, average = saved["elapsed"], saved["index"], saved["average"]
     net = net.to(memory_format=torch.channels_last)
-    batches = Batches(folder, data, s.batch, s.seed + index)
+    batches = Batches(folder, data, s.seed + index)
     weight = torch.tensor([SMALL.get(name, 1.0) for name in LABELS])
     total, began, last_saved, mean_loss = s.minutes * 60, time.monotonic() - elapsed, time.monotonic(), None
     if data is None:
@@ -144,7 +145,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = lr
         strides = (2, 4, 4) if half else (1, 2, 2)
-        x, target, kinds = batches.draw(INPUT_SIZE // 2 if half else INPUT_SIZE)
+        size, batch = (INPUT_SIZE // 2, s.batch_half) if half else (INPUT_SIZE, s.batch)
+        x, target, kinds = batches.draw(size, batch)
         with torch.autocast("cpu", torch.bfloat16):
             heads = all_logits(net, x.contiguous(memory_format=torch.channels_last), strides)
         losses = [

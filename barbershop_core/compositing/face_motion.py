@@ -1,0 +1,91 @@
+"""MediaPipe's 478 points: their triangles, and how they move with each blendshape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from safetensors import safe_open
+
+from ..weights.assets import ASSETS
+
+FILE = ASSETS / "face_motion.safetensors"
+STEADY = (6, 8, 9, 10, 21, 33, 54, 67, 103, 109, 127, 133, 151, 162, 168, 195, 197, 234, 251, 263, 284, 297, 332)
+STEADY += (338, 356, 362, 389, 454)
+"""Points that expressions hardly move: forehead, temples, corners of the eyes, bridge of the nose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """points -> scale * points @ rotation.T + shift: scale, rotation [3,3], shift [3]."""
+
+    scale: float
+    rotation: np.ndarray
+    shift: np.ndarray
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        return self.scale * points @ self.rotation.T + self.shift
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> Similarity:
+    """The nearest one that carries points [N,3] to points [N,3] (Umeyama 1991)."""
+    a, b = source - source.mean(0), target - target.mean(0)
+    u, s, vt = np.linalg.svd(b.T @ a)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((s * sign).sum() / np.square(a).sum())
+    return Similarity(scale, rotation, target.mean(0) - scale * rotation @ source.mean(0))
+
+
+def aligned(points: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Points [478,3] moved onto ``like`` by a similarity of the steady ones."""
+    steady = list(STEADY)
+    return similarity(points[steady], like[steady])(points)
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMotion:
+    """mean: float32 [478,3], outer corners of the eyes 1 apart, y down, z away from the camera.
+    motion: blendshape -> float32 [478,3], the move at coefficient 1.
+    triangles: int32 [852,3], without eyes and mouth.  rings: points around the holes, "left_eye", "right_eye" and
+    "mouth" (from a corner; the other corner is in the middle), and "oval", the outline.
+    """
+
+    mean: np.ndarray
+    motion: Mapping[str, np.ndarray]
+    triangles: np.ndarray
+    rings: Mapping[str, np.ndarray]
+
+    def move(self, amounts: Mapping[str, float]) -> np.ndarray:
+        """Motion of the points for changes of coefficients, float32 [478,3]."""
+        total = np.zeros_like(self.mean)
+        for name, amount in amounts.items():
+            total += amount * self.motion[name]
+        return total
+
+    def pose(self, mesh: np.ndarray) -> Similarity:
+        """Of a mesh [478,3]: from the mean face's coordinates to its own."""
+        steady = list(STEADY)
+        return similarity(self.mean[steady], mesh[steady])
+
+    def filling(self, ring: str) -> np.ndarray:
+        """Triangles int32 [N-2,3] that close a hole."""
+        points = self.rings[ring]
+        half = len(points) // 2
+        upper, lower = points[: half + 1], np.r_[points[:1], points[:half - 1:-1]]
+        strip = [(upper[k], upper[k + 1], lower[k + 1]) for k in range(half)]
+        strip += [(upper[k], lower[k + 1], lower[k]) for k in range(half)]
+        return np.array([t for t in strip if len(set(t)) == 3], np.int32)
+
+
+@cache
+def face_motion() -> FaceMotion:
+    """The model that comes with the package; see :mod:`barbershop_core.training.face_motion`."""
+    with safe_open(FILE, "numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        names = file.metadata()["blendshapes"].split()
+    motion = dict(zip(names, arrays["motion"].astype(np.float32)))
+    rings = {name: arrays[name].astype(np.int32) for name in ("left_eye", "right_eye", "mouth", "oval")}
+    return FaceMotion(arrays["mean"].astype(np.float32), motion, arrays["triangles"].astype(np.int32), rings)

@@ -1,0 +1,222 @@
+"""A head that can be moved: a sheet of triangles over the photograph, in 3D.
+
+The face is MediaPipe's fitted mesh.  Around it lies a grid: hair, ears and neck continue the face's depth towards
+the plane through the middle of the head, where a head's outline is.  The grid's motion fades down the neck, away
+from the person, and towards the border of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from scipy.spatial import Delaunay
+
+from .face_motion import FaceMotion, Similarity, face_motion
+from .photograph import Photograph
+
+PIVOT = (0.0, 0.60, 0.75)
+"""The neck's joint in the mean face's coordinates: distances between the outer corners of the eyes, from their
+middle, down and away from the camera."""
+SPACING = 0.026
+"""Of the grid, as a share of the picture's side."""
+BEHIND = 0.45
+"""Over this distance beyond the face's outline, its depth approaches the middle of the head's (eye distances)."""
+NECK = (-0.10, 0.90)
+"""From where to where below the chin motion fades (eye distances)."""
+FRAME = 0.07
+"""Share of the picture's side over which motion fades towards the border."""
+FOLLOW = 0.22
+"""How far an expression moves what is around the face (eye distances)."""
+AROUND = 0.35
+"""How far the background near the head moves with it (eye distances)."""
+FILLED = ("left_eye", "right_eye", "mouth")
+
+
+def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below ``low``, 1 above ``high``, a cubic between."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The sheet of a photograph.
+
+    points: float32 [V,3], the 478 points of the face, then the grid's; pixels, z away from the camera.
+    triangles: int32 [T,3].  share: float32 [V], how much of a turn of the head each point takes part in.
+    follow: float32 [V-478,478], the grid's motion for motions of the face's points.
+    pose: from the mean face to this one.  size: side of the picture, px.
+    """
+
+    points: np.ndarray
+    triangles: np.ndarray
+    share: np.ndarray
+    follow: np.ndarray
+    pose: Similarity
+    size: int
+
+    @cached_property
+    def pivot(self) -> np.ndarray:
+        """[3], pixels."""
+        return self.pose(np.array([PIVOT]))[0]
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll, degrees: positive to the picture's right, up, and clockwise."""
+        return angles(self.pose.rotation)
+
+    def moved(self, turn: tuple[float, float, float] = (0, 0, 0), expression: np.ndarray | None = None) -> np.ndarray:
+        """The points after a turn by yaw, pitch, roll (degrees) and a motion of the face's points [478,3] in the
+        mean face's coordinates: float32 [V,3]."""
+        target = self.points.copy()
+        if expression is not None:
+            motion = self.pose.scale * expression @ self.pose.rotation.T
+            target[:478] += motion
+            target[478:] += self.follow @ motion
+        if any(turn):
+            wanted = rotation(np.add(self.angles, turn))
+            change = wanted @ rotation(self.angles).T
+            turned = (target - self.pivot) @ change.T + self.pivot
+            target += self.share[:, None] * (turned - target)
+        return target.astype(np.float32)
+
+
+def angles(matrix: np.ndarray) -> tuple[float, float, float]:
+    """Yaw, pitch, roll (degrees) of a rotation [3,3] in pictures' coordinates (y down, z away); undoes `rotation`."""
+    forward, right = -matrix[:, 2], matrix[:, 0]
+    yaw = np.arctan2(forward[0], -forward[2])
+    pitch = np.arcsin(np.clip(-forward[1], -1, 1))
+    level = rotation(np.degrees([yaw, pitch, 0]))
+    roll = np.arctan2(right @ level[:, 1], right @ level[:, 0])
+    return tuple(np.degrees([yaw, pitch, roll]).tolist())
+
+
+def rotation(degrees: np.ndarray) -> np.ndarray:
+    """[3,3] from yaw, pitch, roll: roll about the face's axis first, then pitch, then yaw."""
+    yaw, pitch, roll = np.radians(degrees)
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    about_y = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
+    cos, sin = np.cos(pitch), np.sin(pitch)
+    about_x = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+    cos, sin = np.cos(roll), np.sin(roll)
+    about_z = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    return about_y @ about_x @ about_z
+
+
+def head(photograph: Photograph, person: np.ndarray | None = None) -> Head:
+    """The sheet of a photograph with a face.  person: float32 [S,S] in 0..1, where the person is; by default from
+    the photograph's parts."""
+    model, size = face_motion(), photograph.size
+    mesh = photograph.mesh.astype(np.float64)
+    pose = model.pose(mesh)
+    if person is None:
+        person = 1 - photograph.part("background")
+    around = _grid(mesh, model, size)
+    oval = mesh[model.rings["oval"]]
+    distance = np.linalg.norm(around[:, None] - oval[None, :, :2], axis=2)
+    weights = 1 / (distance / pose.scale + 0.02) ** 3
+    weights /= weights.sum(1, keepdims=True)
+    nearest = distance.min(1) / pose.scale
+    middle = pose(np.array([PIVOT]))[0, 2]
+    depth = middle + (weights @ oval[:, 2] - middle) * np.exp(-nearest / BEHIND)
+    follow = np.zeros((len(around), len(mesh)), np.float32)
+    follow[:, model.rings["oval"]] = weights * np.exp(-np.square(nearest / FOLLOW))[:, None]
+    share = _share(around, mesh, pose, person)
+    points = np.concatenate([mesh, np.concatenate([around, depth[:, None]], 1)])
+    triangles = np.concatenate(
+        [model.triangles, *(model.filling(name) for name in FILLED), _around(around, mesh, model)]
+    )
+    share = np.concatenate([np.ones(len(mesh)), share]).astype(np.float32)
+    return Head(points.astype(np.float32), triangles.astype(np.int32), share, follow, pose, size)
+
+
+def _grid(mesh: np.ndarray, model: FaceMotion, size: int) -> np.ndarray:
+    """Points [N,2] of a grid over the picture and a little beyond, outside of the face's outline."""
+    count = round(1 / SPACING)
+    at = (np.linspace(-1 / count, 1 + 1 / count, count + 3) * size - 0.5).astype(np.float32)
+    points = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
+    outline = mesh[model.rings["oval"], :2].astype(np.float32)[:, None]
+    gap = np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in points])
+    return points[gap < -0.35 * SPACING * size].astype(np.float64)
+
+
+def _around(around: np.ndarray, mesh: np.ndarray, model: FaceMotion) -> np.ndarray:
+    """Triangles [T,3] between the face's outline and the grid."""
+    oval = model.rings["oval"]
+    outline = mesh[oval, :2]
+    corners = Delaunay(np.concatenate([outline, around])).simplices
+    indices = np.concatenate([oval, len(mesh) + np.arange(len(around))])
+    inside = (corners < len(oval)).all(1)  # triangles within the face, and those that a concave outline cuts off
+    centres = outline[corners[inside]].mean(1).astype(np.float32)
+    ring = outline.astype(np.float32)[:, None]
+    inside[inside] = [cv2.pointPolygonTest(ring, (float(x), float(y)), False) >= 0 for x, y in centres]
+    return indices[corners[~inside]]
+
+
+def _share(around: np.ndarray, mesh: np.ndarray, pose: Similarity, person: np.ndarray) -> np.ndarray:
+    """How much of the head's turn the points [N,2] of the grid take part in."""
+    size = len(person)
+    down = pose.rotation[:2, 1] / np.linalg.norm(pose.rotation[:2, 1])
+    below = (around @ down - (mesh[:, :2] @ down).max()) / pose.scale
+    neck = 1 - smoothstep(below, *NECK)
+    edge = np.minimum(around, size - 1 - around).min(1) / size
+    frame = smoothstep(edge, 0, FRAME)
+    scale = min(1.0, 256 / size)
+    small = cv2.resize(person, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    away = cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / scale
+    at = np.clip((around * scale).round().astype(int), 0, len(small) - 1)
+    outside = away[at[:, 1], at[:, 0]] / pose.scale
+    return neck * frame * np.exp(-np.square(outside / AROUND))
+
+
+def backward(head: Head, target: np.ndarray, size: int) -> np.ndarray:
+    """Where each pixel of the moved picture comes from.
+
+    target: the head's points after a move, [V,3].  size: side of the wanted field.
+    Returns float32 [size,size,2]: (x, y) in pixels of the source at that size.
+    """
+    factor = size / head.size
+    before = (head.points[:, :2] + 0.5) * factor - 0.5
+    after = (target[:, :2] + 0.5) * factor - 0.5
+    still = (np.abs(before - after) < 1e-3).all(1)[head.triangles].all(1)
+    grid = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), -1)
+    triangles = head.triangles[~still]
+    if not len(triangles):
+        return grid
+    depth = target[triangles, 2].mean(1)
+    triangles = triangles[np.argsort(-depth, kind="stable")]
+    owner = np.full((size, size), -1, np.int32)
+    corners = np.round(after[triangles] * 16).astype(np.int32)
+    for index, corner in enumerate(corners):
+        cv2.fillConvexPoly(owner, corner, index, shift=4)
+    maps = _affine(after[triangles], before[triangles])
+    rows, columns = np.nonzero(owner >= 0)
+    found = maps[owner[rows, columns]]
+    x, y = columns.astype(np.float32), rows.astype(np.float32)
+    field = grid.copy()
+    field[rows, columns] = found[:, :, 0] * x[:, None] + found[:, :, 1] * y[:, None] + found[:, :, 2]
+    return field
+
+
+def _affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Maps [T,2,3] of triangles [T,3,2] onto triangles; those of slivers are shifts."""
+    a, b = source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]
+    area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    good = np.abs(area) > 0.05
+    area = np.where(good, area, 1)
+    u, v = target[:, 1] - target[:, 0], target[:, 2] - target[:, 0]
+    maps = np.empty((len(source), 2, 3), np.float32)
+    maps[:, :, 0] = (u * b[:, 1:] - v * a[:, 1:]) / area[:, None]
+    maps[:, :, 1] = (v * a[:, :1] - u * b[:, :1]) / area[:, None]
+    maps[~good, :, :2] = np.eye(2)
+    maps[:, :, 2] = target[:, 0] - (maps[:, :, :2] @ source[:, 0, :, None])[..., 0]
+    return maps
+
+
+def expression(amounts: Mapping[str, float]) -> np.ndarray:
+    """Motion [478,3] of the face's points in the mean face's coordinates, for changes of blendshapes."""
+    return face_motion().move(amounts)

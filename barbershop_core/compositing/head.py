@@ -7,7 +7,6 @@ from the person, and towards the border of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +17,7 @@ from scipy.spatial import Delaunay
 from .face_motion import FaceMotion, Similarity, face_motion
 from .photograph import Photograph
 
-PIVOT = (0.0, 0.60, 0.75)
+PIVOT = (0.0, 0.60, 0.60)
 """The neck's joint in the mean face's coordinates: distances between the outer corners of the eyes, from their
 middle, down and away from the camera."""
 SPACING = 0.026
@@ -33,6 +32,8 @@ FOLLOW = 0.22
 """How far an expression moves what is around the face (eye distances)."""
 AROUND = 0.35
 """How far the background near the head moves with it (eye distances)."""
+STEEPEST = 1.5
+"""Depth per pixel at the most: what is seen at a grazing angle would be stretched into streaks by a turn."""
 FILLED = ("left_eye", "right_eye", "mouth")
 
 
@@ -55,6 +56,7 @@ class Head:
     points: np.ndarray
     triangles: np.ndarray
     share: np.ndarray
+    rigid: np.ndarray
     follow: np.ndarray
     pose: Similarity
     size: int
@@ -80,8 +82,12 @@ class Head:
         if any(turn):
             wanted = rotation(np.add(self.angles, turn))
             change = wanted @ rotation(self.angles).T
-            turned = (target - self.pivot) @ change.T + self.pivot
-            target += self.share[:, None] * (turned - target)
+            from_pivot = target - self.pivot
+            turned = from_pivot @ change.T
+            u, _, vt = np.linalg.svd(change[:2, :2])
+            round_ = from_pivot @ np.block([[u @ vt, change[:2, 2:]], [change[2:]]]).T
+            turned = round_ + self.rigid[:, None] * (turned - round_)
+            target += self.share[:, None] * (turned - from_pivot)
         return target.astype(np.float32)
 
 
@@ -120,18 +126,39 @@ def head(photograph: Photograph, person: np.ndarray | None = None) -> Head:
     distance = np.linalg.norm(around[:, None] - oval[None, :, :2], axis=2)
     weights = 1 / (distance / pose.scale + 0.02) ** 3
     weights /= weights.sum(1, keepdims=True)
-    nearest = distance.min(1) / pose.scale
+    nearest = _beyond(around, mesh, model, photograph) / pose.scale
     middle = pose(np.array([PIVOT]))[0, 2]
     depth = middle + (weights @ oval[:, 2] - middle) * np.exp(-nearest / BEHIND)
     follow = np.zeros((len(around), len(mesh)), np.float32)
-    follow[:, model.rings["oval"]] = weights * np.exp(-np.square(nearest / FOLLOW))[:, None]
-    share = _share(around, mesh, pose, person)
-    points = np.concatenate([mesh, np.concatenate([around, depth[:, None]], 1)])
+    follow[:, model.rings["oval"]] = weights * np.exp(-np.square(distance.min(1) / pose.scale / FOLLOW))[:, None]
+    points = _gentle(np.concatenate([mesh, np.concatenate([around, depth[:, None]], 1)]))
     triangles = np.concatenate(
         [model.triangles, *(model.filling(name) for name in FILLED), _around(around, mesh, model)]
     )
-    share = np.concatenate([np.ones(len(mesh)), share]).astype(np.float32)
-    return Head(points.astype(np.float32), triangles.astype(np.int32), share, follow, pose, size)
+    share = _share(points[:, :2], mesh, pose, person).astype(np.float32)
+    rigid = np.concatenate([np.ones(len(mesh)), np.exp(-nearest / BEHIND)]).astype(np.float32)
+    return Head(points.astype(np.float32), triangles.astype(np.int32), share, rigid, follow, pose, size)
+
+
+def _beyond(around: np.ndarray, mesh: np.ndarray, model: FaceMotion, photograph: Photograph) -> np.ndarray:
+    """Distance of points [N,2] from the face and its ears, px."""
+    side = min(photograph.size, 256)
+    scale = side / photograph.size
+    solid = (photograph.part("ears", "earrings", size=side) > 0.5).astype(np.uint8)
+    outline = np.round((mesh[model.rings["oval"], :2] + 0.5) * scale - 0.5).astype(np.int32)
+    near = cv2.fillPoly(np.zeros_like(solid), [outline], 1)
+    reach = round(0.5 * side * SPACING * 2) * 2 + 1
+    solid &= cv2.dilate(near, np.ones((8 * reach, 8 * reach), np.uint8))  # ears are beside the face
+    gap = cv2.distanceTransform(1 - np.maximum(near, solid), cv2.DIST_L2, 5) / scale
+    at = np.clip(((around + 0.5) * scale - 0.5).round().astype(int), 0, side - 1)
+    return gap[at[:, 1], at[:, 0]]
+
+
+def _gentle(points: np.ndarray) -> np.ndarray:
+    """Points whose depth nowhere grows faster than `STEEPEST`: too deep ones come forward."""
+    apart = np.linalg.norm(points[:, None, :2] - points[None, :, :2], axis=2)
+    deep = (points[None, :, 2] + STEEPEST * apart).min(1)
+    return np.concatenate([points[:, :2], deep[:, None]], 1)
 
 
 def _grid(mesh: np.ndarray, model: FaceMotion, size: int) -> np.ndarray:
@@ -157,49 +184,90 @@ def _around(around: np.ndarray, mesh: np.ndarray, model: FaceMotion) -> np.ndarr
     return indices[corners[~inside]]
 
 
-def _share(around: np.ndarray, mesh: np.ndarray, pose: Similarity, person: np.ndarray) -> np.ndarray:
-    """How much of the head's turn the points [N,2] of the grid take part in."""
+def _share(points: np.ndarray, mesh: np.ndarray, pose: Similarity, person: np.ndarray) -> np.ndarray:
+    """How much of the head's turn the points [V,2] take part in."""
     size = len(person)
     down = pose.rotation[:2, 1] / np.linalg.norm(pose.rotation[:2, 1])
-    below = (around @ down - (mesh[:, :2] @ down).max()) / pose.scale
+    below = (points @ down - (mesh[:, :2] @ down).max()) / pose.scale
     neck = 1 - smoothstep(below, *NECK)
-    edge = np.minimum(around, size - 1 - around).min(1) / size
+    neck[: len(mesh)] = 1
+    edge = np.minimum(points, size - 1 - points).min(1) / size
     frame = smoothstep(edge, 0, FRAME)
     scale = min(1.0, 256 / size)
     small = cv2.resize(person, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     away = cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / scale
-    at = np.clip((around * scale).round().astype(int), 0, len(small) - 1)
+    at = np.clip((points * scale).round().astype(int), 0, len(small) - 1)
     outside = away[at[:, 1], at[:, 0]] / pose.scale
+    outside[: len(mesh)] = 0
     return neck * frame * np.exp(-np.square(outside / AROUND))
 
 
-def backward(head: Head, target: np.ndarray, size: int) -> np.ndarray:
-    """Where each pixel of the moved picture comes from.
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """Where the pixels of a moved picture come from: float32 [H,W,2], (x, y) in pixels of the source.
 
-    target: the head's points after a move, [V,3].  size: side of the wanted field.
-    Returns float32 [size,size,2]: (x, y) in pixels of the source at that size.
+    face: of the face's own triangles, continued a little beyond its outline.  around: of everything else, and of the
+    face where nothing else lies behind it.  They differ where the face hides what is beside it.
     """
+
+    face: np.ndarray
+    around: np.ndarray
+
+
+def backward(head: Head, target: np.ndarray, size: int) -> Backward:
+    """The fields of a move at ``size`` px a side.  target: the head's points after the move, [V,3]."""
     factor = size / head.size
     before = (head.points[:, :2] + 0.5) * factor - 0.5
     after = (target[:, :2] + 0.5) * factor - 0.5
-    still = (np.abs(before - after) < 1e-3).all(1)[head.triangles].all(1)
-    grid = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), -1)
-    triangles = head.triangles[~still]
-    if not len(triangles):
-        return grid
-    depth = target[triangles, 2].mean(1)
-    triangles = triangles[np.argsort(-depth, kind="stable")]
+    of_face = (head.triangles < 478).all(1)
+    face, owner = _field(head.triangles[of_face], before, after, target[:, 2], size)
+    face = _continued(face, owner, head.triangles[of_face], before, after)
+    moved = (np.abs(before - after) > 1e-3).any(1)[head.triangles].any(1)
+    around, owner = _field(head.triangles[~of_face & moved], before, after, target[:, 2], size)
+    outline = np.round(after[face_motion().rings["oval"]]).astype(np.int32)
+    within = cv2.fillPoly(np.zeros((size, size), np.uint8), [outline], 1) > 0
+    bare = within & (owner < 0)
+    around[bare] = face[bare]
+    return Backward(face, around)
+
+
+def _field(
+    triangles: np.ndarray, before: np.ndarray, after: np.ndarray, depth: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The field that triangles [T,3] define, identity elsewhere; and the owner of each pixel, -1 for none."""
+    field = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), -1)
     owner = np.full((size, size), -1, np.int32)
-    corners = np.round(after[triangles] * 16).astype(np.int32)
-    for index, corner in enumerate(corners):
-        cv2.fillConvexPoly(owner, corner, index, shift=4)
-    maps = _affine(after[triangles], before[triangles])
+    if not len(triangles):
+        return field, owner
+    order = np.argsort(-depth[triangles].mean(1), kind="stable")  # from back to front
+    for index, corners in zip(order.tolist(), np.round(after[triangles[order]] * 16).astype(np.int32)):
+        cv2.fillConvexPoly(owner, corners, index, shift=4)
     rows, columns = np.nonzero(owner >= 0)
-    found = maps[owner[rows, columns]]
-    x, y = columns.astype(np.float32), rows.astype(np.float32)
-    field = grid.copy()
-    field[rows, columns] = found[:, :, 0] * x[:, None] + found[:, :, 1] * y[:, None] + found[:, :, 2]
+    maps = _affine(after[triangles], before[triangles])
+    field[rows, columns] = _applied(maps[owner[rows, columns]], columns, rows)
+    return field, owner
+
+
+def _continued(
+    field: np.ndarray, owner: np.ndarray, triangles: np.ndarray, before: np.ndarray, after: np.ndarray
+) -> np.ndarray:
+    """The field, with the maps of its outermost triangles in a margin around them."""
+    covered = (owner >= 0).astype(np.uint8)
+    reach = max(2, len(owner) // 48)
+    margin = cv2.dilate(covered, np.ones((reach, reach), np.uint8)) - covered
+    _, labels = cv2.distanceTransformWithLabels(1 - covered, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    owners = np.zeros(labels.max() + 1, np.int32)
+    owners[labels[covered > 0]] = owner[covered > 0]
+    rows, columns = np.nonzero(margin)
+    maps = _affine(after[triangles], before[triangles])[owners[labels[rows, columns]]]
+    field[rows, columns] = _applied(maps, columns, rows)
     return field
+
+
+def _applied(maps: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Maps [N,2,3] of pixels: [N,2]."""
+    x, y = columns.astype(np.float32)[:, None], rows.astype(np.float32)[:, None]
+    return maps[:, :, 0] * x + maps[:, :, 1] * y + maps[:, :, 2]
 
 
 def _affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -215,8 +283,3 @@ def _affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     maps[~good, :, :2] = np.eye(2)
     maps[:, :, 2] = target[:, 0] - (maps[:, :, :2] @ source[:, 0, :, None])[..., 0]
     return maps
-
-
-def expression(amounts: Mapping[str, float]) -> np.ndarray:
-    """Motion [478,3] of the face's points in the mean face's coordinates, for changes of blendshapes."""
-    return face_motion().move(amounts)

@@ -29,6 +29,9 @@ LOOK = 384
 """px at which faces are looked at."""
 RIDGE = 2.0
 ROUNDS = 4
+UPPER, LOWER = (0.45, 0.20), (0.15, 0.45)
+"""Heights, in the mean face's coordinates, between which the motion of brows and eyes fades downwards, and that of
+the mouth and jaw upwards.  In photographs they come together: who laughs narrows the eyes."""
 RING_STARTS = {"right_eye": 33, "left_eye": 362, "mouth": 78}
 LICENCE = (
     "Learnt from photographs of CelebA (in the wild), which is for non-commercial research; the points, blendshapes "
@@ -132,8 +135,14 @@ def fit(faces: Faces) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         return round(1000 * float(np.sqrt(np.square(difference[..., :2]).sum(-1).mean())), 2)
 
     scores = {"person's mean": size(points[test]), "with motion": size(rest), "photos": int(test.sum()) // 2}
-    motion = weights[: len(faces.names)].reshape(-1, *mean.shape)
+    motion = weights[: len(faces.names)].reshape(-1, *mean.shape) * _places(faces.names, mean)[..., None]
     return {"mean": mean, "motion": motion, "mirror": mirror}, scores
+
+
+def _places(names: Sequence[str], mean: np.ndarray) -> np.ndarray:
+    """Where each blendshape may move points: float [B,478] in 0..1."""
+    upper, lower = (np.clip((mean[:, 1] - zero) / (one - zero), 0, 1) for zero, one in (UPPER, LOWER))
+    return np.stack([upper if name.startswith(("brow", "eye")) else lower for name in names])
 
 
 def _other_side(name: str) -> str:

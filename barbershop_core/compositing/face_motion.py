@@ -15,6 +15,11 @@ FILE = ASSETS / "face_motion.safetensors"
 STEADY = (6, 8, 9, 10, 21, 33, 54, 67, 103, 109, 127, 133, 151, 162, 168, 195, 197, 234, 251, 263, 284, 297, 332)
 STEADY += (338, 356, 362, 389, 454)
 """Points that expressions hardly move: forehead, temples, corners of the eyes, bridge of the nose."""
+LIDS = {"eyeBlinkLeft": "left_eye", "eyeBlinkRight": "right_eye"}
+MEETING = 0.06
+"""How far above the lower lid the lids meet, as a share of the opening."""
+LID = 0.11
+"""How far the skin around the eye follows its lids (eye distances)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +63,33 @@ class FaceMotion:
     triangles: np.ndarray
     rings: Mapping[str, np.ndarray]
 
-    def move(self, amounts: Mapping[str, float]) -> np.ndarray:
-        """Motion of the points for changes of coefficients, float32 [478,3]."""
-        total = np.zeros_like(self.mean)
+    def move(self, amounts: Mapping[str, float], face: np.ndarray) -> np.ndarray:
+        """Motion of the points for changes of coefficients, [478,3].
+
+        face: [478,3], the face in the mean face's coordinates.  Lids ("eyeBlinkLeft", "eyeBlinkRight") meet at 1
+        however wide its eyes are open.
+        """
+        total = np.zeros(self.mean.shape)
         for name, amount in amounts.items():
-            total += amount * self.motion[name]
+            if name in LIDS:
+                total += amount * self.closing(LIDS[name], face)
+            else:
+                total += amount * self.motion[name]
+        return total
+
+    def closing(self, ring: str, face: np.ndarray) -> np.ndarray:
+        """Motion of the points that closes an eye, [478,3]."""
+        points = self.rings[ring]
+        half = len(points) // 2
+        lower, upper = points[1:half], points[: half : -1]  # between the corners, each beside its partner
+        meeting = face[lower] + MEETING * (face[upper] - face[lower])
+        total = np.zeros(self.mean.shape)
+        total[lower], total[upper] = meeting - face[lower], meeting - face[upper]
+        lids = np.r_[lower, upper, points[[0, half]]]
+        others = np.setdiff1d(np.arange(len(face)), lids)
+        apart = np.linalg.norm(face[others][:, None] - face[lids][None], axis=2)
+        nearest = apart.argmin(1)
+        total[others] = total[lids[nearest]] * np.exp(-((apart.min(1) / LID) ** 4))[:, None]
         return total
 
     def pose(self, mesh: np.ndarray) -> Similarity:

@@ -71,6 +71,11 @@ class Head:
         """Yaw, pitch, roll, degrees: positive to the picture's right, up, and clockwise."""
         return angles(self.pose.rotation)
 
+    @cached_property
+    def face(self) -> np.ndarray:
+        """The face's points in the mean face's coordinates, [478,3]."""
+        return (self.points[:478] - self.pose.shift) @ self.pose.rotation / self.pose.scale
+
     def moved(self, turn: tuple[float, float, float] = (0, 0, 0), expression: np.ndarray | None = None) -> np.ndarray:
         """The points after a turn by yaw, pitch, roll (degrees) and a motion of the face's points [478,3] in the
         mean face's coordinates: float32 [V,3]."""
@@ -231,6 +236,14 @@ def backward(head: Head, target: np.ndarray, size: int) -> Backward:
     return Backward(face, around)
 
 
+def raster(head: Head, values: np.ndarray, size: int) -> np.ndarray:
+    """Values [V] of the head's points, interpolated over the photograph: float32 [size,size]."""
+    factor = size / head.size
+    places = (head.points[:, :2] + 0.5) * factor - 0.5
+    field, _ = _field(head.triangles, np.stack([values, values], 1), places, head.points[:, 2], size)
+    return np.ascontiguousarray(field[..., 0])
+
+
 def _field(
     triangles: np.ndarray, before: np.ndarray, after: np.ndarray, depth: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -243,8 +256,7 @@ def _field(
     for index, corners in zip(order.tolist(), np.round(after[triangles[order]] * 16).astype(np.int32)):
         cv2.fillConvexPoly(owner, corners, index, shift=4)
     rows, columns = np.nonzero(owner >= 0)
-    maps = _affine(after[triangles], before[triangles])
-    field[rows, columns] = _applied(maps[owner[rows, columns]], columns, rows)
+    field[rows, columns] = _traced(triangles, before, after, owner[rows, columns], columns, rows)
     return field, owner
 
 
@@ -259,15 +271,25 @@ def _continued(
     owners = np.zeros(labels.max() + 1, np.int32)
     owners[labels[covered > 0]] = owner[covered > 0]
     rows, columns = np.nonzero(margin)
-    maps = _affine(after[triangles], before[triangles])[owners[labels[rows, columns]]]
-    field[rows, columns] = _applied(maps, columns, rows)
+    field[rows, columns] = _traced(triangles, before, after, owners[labels[rows, columns]], columns, rows, reach)
     return field
 
 
-def _applied(maps: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Maps [N,2,3] of pixels: [N,2]."""
+def _traced(
+    triangles: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    owner: np.ndarray,
+    columns: np.ndarray,
+    rows: np.ndarray,
+    reach: float = 1.0,
+) -> np.ndarray:
+    """Where pixels come from by the maps of their owners, at most ``reach`` px outside of the owner: [N,2]."""
+    corners = before[triangles]
+    maps = _affine(after[triangles], corners)[owner]
     x, y = columns.astype(np.float32)[:, None], rows.astype(np.float32)[:, None]
-    return maps[:, :, 0] * x + maps[:, :, 1] * y + maps[:, :, 2]
+    place = maps[:, :, 0] * x + maps[:, :, 1] * y + maps[:, :, 2]
+    return np.clip(place, corners.min(1)[owner] - reach, corners.max(1)[owner] + reach)
 
 
 def _affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:

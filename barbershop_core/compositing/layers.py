@@ -6,18 +6,23 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from . import matting
 from .face_motion import face_motion
-from .head import Backward, Head, backward, head
+from .fill import continue_into
+from .head import Backward, Head, backward, head, smoothstep
 from .mouth import mouth_inside
 from .photograph import Photograph
 
 FIELD = 384
 """px at which motion is computed; larger pictures have it enlarged."""
-DOME = (0.30, 0.62)
-"""The face's outline grown by this much (of its width to the sides, of its height upwards) is head, whatever the
-parser says."""
+STRAY = (0.012, 0.03)
+"""Share of the side over which the person's alpha ends beyond the parser's outline."""
+LEFT_OPEN = (0.1, 0.3)
+"""Share of an eye's opening from which its eyeball is seen."""
+OPENED = (0.02, 0.07)
+"""Lips that part by less keep what is between them, stretched; by more, it is drawn anew (eye distances)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,38 +51,44 @@ class Layers:
 
 def layers(photograph: Photograph) -> Layers:
     """The layers of a photograph with a face."""
-    regions = [name for name in photograph.parts if name != "background"]
-    alpha = matting.alpha(photograph, *regions)
-    alpha = _one_piece(np.maximum(alpha, _dome(photograph)))
+    alpha = _alpha(photograph)
     person = matting.foreground(photograph.image, alpha)
-    apart = cv2.erode((alpha < 0.02).astype(np.float32), np.ones((3, 3), np.uint8))
-    background = matting.continue_colours(photograph.image, apart)
-    sheet = head(photograph, alpha)
-    return Layers(sheet, photograph.image, person, alpha, background)
+    return Layers(head(photograph, alpha), photograph.image, person, alpha, _background(photograph, alpha))
 
 
-def _dome(photograph: Photograph) -> np.ndarray:
-    """float32 [S,S]: 1 in the face and a little around it."""
+def _background(photograph: Photograph, alpha: np.ndarray) -> np.ndarray:
+    """float32 [S,S,3]: the photograph with its surroundings continued behind the person."""
+    size, side = photograph.size, min(photograph.size, 512)
+    image, hidden, known = (
+        cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA) for x in (photograph.image, alpha, photograph.known)
+    )
+    apart = cv2.erode((hidden < 0.02).astype(np.float32), np.ones((3, 3), np.uint8))
+    filled = continue_into(image, 1 - apart, apart * known)
+    filled = cv2.resize(filled, (size, size), interpolation=cv2.INTER_CUBIC)
+    return photograph.image + smoothstep(alpha, 0.03, 0.4)[..., None] * (filled - photograph.image)
+
+
+def _alpha(photograph: Photograph) -> np.ndarray:
+    """float32 [S,S] of the person: near the parser's outline, in one piece and without holes."""
+    regions = [name for name in photograph.parts if name != "background"]
+    soft, side = matting.alpha(photograph, *regions), 256
+    solid = photograph.part(*regions, size=side) > 0.5
+    solid |= polygon(_forehead(photograph) * side / photograph.size, side) > 0.5
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8))
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    solid = ndimage.binary_fill_holes(labels == largest)
+    inside, outside = (cv2.distanceTransform(x.astype(np.uint8), cv2.DIST_L2, 5) / side for x in (solid, ~solid))
+    low, high = (cv2.resize(x, soft.shape, interpolation=cv2.INTER_LINEAR) for x in (inside, outside))
+    return np.maximum(soft, smoothstep(low, *STRAY)) * (1 - smoothstep(high, *STRAY))
+
+
+def _forehead(photograph: Photograph) -> np.ndarray:
+    """The face's outline with the skull above it, [36,2]: the person, whatever the parser says."""
     outline = photograph.mesh[face_motion().rings["oval"], :2]
     middle = outline.mean(0)
-    wider = middle + (outline - middle) * (1.0 + np.array(DOME) * 0.15)
-    wider[:, 1] = np.where(wider[:, 1] < middle[1], middle[1] + (wider[:, 1] - middle[1]) * 1.12, wider[:, 1])
-    return polygon(wider, photograph.size)
-
-
-def _one_piece(alpha: np.ndarray) -> np.ndarray:
-    """Alpha without islands and lakes."""
-    small = cv2.resize(alpha, (256, 256), interpolation=cv2.INTER_AREA)
-    keep = np.ones_like(small)
-    for solid, value in ((small > 0.5, 0.0), (small <= 0.5, 1.0)):
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8))
-        for label in range(1, count):
-            if stats[label, cv2.CC_STAT_AREA] < 0.02 * small.size:
-                keep[labels == label] = -value
-    size = alpha.shape[::-1]
-    lakes = cv2.resize((keep == -1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    islands = cv2.resize((keep == 0).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.clip(np.maximum(alpha, lakes) * (1 - islands), 0, 1)
+    wider = middle + 1.05 * (outline - middle)
+    wider[:, 1] -= 0.12 * np.maximum(middle[1] - outline[:, 1], 0)
+    return wider
 
 
 def polygon(points: np.ndarray, size: int, softness: float = 0.0) -> np.ndarray:
@@ -137,13 +148,29 @@ def _hole(
     if np.abs(target[points] - rigid[points]).max() < 0.003 * layers.head.pose.scale:
         return picture, np.zeros((size, size), np.float32)
     factor = size / layers.head.size
-    now, still, before = (
-        (x[points, :2] + 0.5) * factor - 0.5 for x in (target, rigid, layers.head.points)
-    )
-    hole = polygon(now, size, softness=size / 900)
+    eyes = factor * layers.head.pose.scale
+    now, still, before = ((x[points, :2] + 0.5) * factor - 0.5 for x in (target, rigid, layers.head.points))
+    low = np.maximum(np.floor(now.min(0) - 0.1 * eyes).astype(int), 0)
+    high = np.minimum(np.ceil(now.max(0) + 0.1 * eyes).astype(int), size)
+    if (high <= low).any():
+        return picture, np.zeros((size, size), np.float32)
     to_source = cv2.estimateAffine2D(still.astype(np.float32), before.astype(np.float32), method=cv2.LMEDS)[0]
+    to_source[:, 2] += to_source[:, :2] @ low
+    shape = tuple((high - low).tolist())
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    inside = cv2.warpAffine(layers.image, to_source, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    if ring == "mouth":
-        inside = mouth_inside(layers.image, inside, before, still, now, factor * layers.head.pose.scale)
-    return picture + hole[..., None] * (inside - picture), hole
+    inside = cv2.warpAffine(layers.image, to_source, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    hole = polygon(now, size, softness=size / 900)
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    share = hole[window]
+    if ring != "mouth":
+        share = share * smoothstep(_area(now) / max(_area(still), 1e-6), *LEFT_OPEN)
+    else:
+        parted = np.linalg.norm(now[5] - now[15]) - np.linalg.norm(still[5] - still[15])
+        share = share * smoothstep(parted / eyes, *OPENED)
+        inside = mouth_inside(layers.image, inside, before, still - low, now - low, eyes)
+    picture[window] += share[..., None] * (inside - picture[window])
+    return picture, hole
+
+
+def _area(points: np.ndarray) -> float:
+    return float(cv2.contourArea(points.astype(np.float32)[:, None]))

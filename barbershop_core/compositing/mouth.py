@@ -13,17 +13,13 @@ TEETH = 8
 def mouth_inside(
     image: np.ndarray, shown: np.ndarray, before: np.ndarray, still: np.ndarray, now: np.ndarray, eyes: float
 ) -> np.ndarray:
-    """What is between the lips, float32 [S,S,3]; of interest there only.
+    """What is between the lips, float32 [h,w,3].
 
-    image: float32 [S,S,3], the photograph.  shown: the photograph carried along with the skull.  before, still, now:
-    [20,2], the lips' inner edge in the photograph, moved with the skull, and where it has moved to; pixels.
-    eyes: distance between the eyes, px.
+    image: float32 [S,S,3], the photograph; before: [20,2], the lips' inner edge in it, px.
+    shown: float32 [h,w,3], a window of the photograph carried along with the skull; still, now: the lips' inner edge
+    in this window, carried along with the skull, and where it has moved to.  eyes: distance between the eyes, px.
     """
-    size = len(image)
-    pad = round(0.2 * eyes)
-    x0, y0 = np.maximum(np.floor(now.min(0)).astype(int) - pad, 0)
-    x1, y1 = np.minimum(np.ceil(now.max(0)).astype(int) + pad, size)
-    y, x = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+    y, x = np.mgrid[: shown.shape[0], : shown.shape[1]].astype(np.float32)
     left, right = now[0], now[10]
     along = (right - left) / max(np.linalg.norm(right - left), 1e-6)
     down = np.array([-along[1], along[0]])
@@ -36,23 +32,22 @@ def mouth_inside(
     inside = _cavity(u, v, skin)
     gap = float(np.percentile(open_, 90)) / eyes
     tooth = np.clip((gap - 0.05) / 0.12, 0, 1)
-    row = TOOTH * eyes * tooth * (1 - 0.45 * np.square(2 * u - 1))
+    between = np.abs((u * TEETH) % 1 - 0.5) * 2
+    row = TOOTH * eyes * tooth * (1 - 0.45 * np.square(2 * u - 1)) * (1 - 0.12 * between**4)
     edge = (below - np.minimum(skull, upper + 0.35 * TOOTH * eyes)) - row
     softness = max(0.008 * eyes, 0.7)
     cover = 1 / (1 + np.exp(np.clip(edge / softness, -30, 30)))
     cover *= np.clip((0.42 - np.abs(u - 0.5)) / 0.08, 0, 1) * tooth
-    between = np.abs((u * TEETH) % 1 - 0.5) * 2
     shade = (1 - 0.35 * np.square(2 * u - 1)) * (1 - 0.16 * np.exp(-np.square((1 - between) / 0.12)))
     shade *= 0.62 + 0.38 * np.clip((below - upper) / (0.06 * eyes), 0, 1)
     inside = inside + cover[..., None] * (teeth * shade[..., None] - inside)
     inside = cv2.GaussianBlur(inside, (0, 0), max(0.006 * eyes, 0.5))
-    known = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(known, [np.round(still * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    known = cv2.GaussianBlur(known[y0:y1, x0:x1].astype(np.float32) / 255, (0, 0), max(0.012 * eyes, 0.7))
+    known, within = np.zeros(shown.shape[:2], np.uint8), still.copy()
+    within[11:] += 0.3 * (still[9:0:-1] - still[11:])  # well away from the lower lip, which has moved
+    cv2.fillPoly(known, [np.round(within * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    known = cv2.GaussianBlur(known.astype(np.float32) / 255, (0, 0), max(0.012 * eyes, 0.7))
     known = np.clip(2 * known - 1, 0, 1)[..., None]
-    result = shown.copy()
-    result[y0:y1, x0:x1] = inside + known * (shown[y0:y1, x0:x1] - inside)
-    return result
+    return inside + known * (shown - inside)
 
 
 def _edge(points: np.ndarray, left: np.ndarray, along: np.ndarray, down: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -75,8 +70,8 @@ def _tones(image: np.ndarray, before: np.ndarray, eyes: float) -> tuple[np.ndarr
     bright = between[between.mean(1) > 0.75 * skin.mean()] if len(between) else between
     if len(bright) > 0.004 * eyes * eyes:  # the photo shows teeth
         return skin, np.percentile(bright, 60, axis=0)
-    light = np.clip(0.35 + 0.65 * skin.max(), 0, 0.9)
-    return skin, light * np.array([0.93, 0.89, 0.82])
+    warm = 0.4 * skin / max(skin.max(), 1e-3) + 0.6 * np.array([1.0, 0.95, 0.87])
+    return skin, np.clip(0.2 + 0.75 * skin.max(), 0, 0.85) * warm
 
 
 def _cavity(u: np.ndarray, v: np.ndarray, skin: np.ndarray) -> np.ndarray:

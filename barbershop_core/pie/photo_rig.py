@@ -1,0 +1,245 @@
+"""The rig of a photograph: pose, expression and light by moving and relighting its own pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+import torch
+
+from ..compositing import relight
+from ..compositing.face_motion import LIDS, face_motion
+from ..compositing.head import angles, rotation
+from ..compositing.layers import Layers, draw, layers
+from ..compositing.photograph import Photograph
+from ..errors import BadRequest
+from ..photo.landmarker import Landmarker
+from . import light
+from .expressions import BY_COEFFICIENT
+from .rig_request import RigRequest
+
+PREVIEW = 384
+"""px at which sliders are followed, and at which the rig looks at its own results."""
+MOST = (20.0, 14.0, 20.0)
+"""Degrees of yaw, pitch and roll by which a photograph can be turned: beyond, too much comes into view that it does
+not show."""
+FURTHEST = (42.0, 32.0, 60.0)
+"""And how far from the front a head may be turned altogether."""
+TRIALS = (10.0, 7.0)
+"""Degrees of yaw and pitch by which turns are tried out."""
+STRONGEST = 2.2
+"""Limit of the correction: the depth of MediaPipe's points is too flat for what its own pose says of a turned face."""
+
+CONTROLS: Mapping[str, Mapping[str, float]] = {
+    "smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
+    "mouth_open": {"jawOpen": 0.75},
+    "brow_raise": {"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
+    "eye_open": {"eyeBlinkLeft": -1.0, "eyeBlinkRight": -1.0},
+    "frown": {"browDownLeft": 0.9, "browDownRight": 0.9, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8},
+}
+"""Blendshapes of each control at 1."""
+RANGE = (-0.6, 1.3)
+"""Of a blendshape after an edit."""
+COPIED = ("brow", "jaw", "mouth", "eyeBlink")
+"""Beginnings of the blendshapes that are copied from another face."""
+
+
+@dataclass(eq=False)
+class PhotoRig:
+    """A photograph with a face, taken apart into layers.  gains: what a turn to each side has to be multiplied by so
+    that MediaPipe finds the angle that was asked for: left, right, down, up."""
+
+    photograph: Photograph
+    layers: Layers
+    gains: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+
+    @property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll, degrees, as in `Theta.angles`."""
+        return tuple(round(angle, 1) for angle in pose_angles(self.photograph))
+
+    @cached_property
+    def shading(self) -> relight.Shading:
+        return relight.shading(self.photograph, self.layers.head, self.layers.alpha)
+
+    @property
+    def light(self) -> light.Light:
+        """The photograph's own light, roughly."""
+        own = torch.from_numpy(self.shading.own)
+        level = float(light.Light().coefficients()[0].mean() / own[0].clamp_min(1e-3))
+        return light.nearest_light(own[:, None].expand(9, 3) * level)
+
+    @cached_property
+    def _small(self) -> Layers:
+        return self.layers.at(min(PREVIEW, self.photograph.size))
+
+    def move(self, request: RigRequest, size: int | None = None, like: PhotoRig | None = None) -> np.ndarray:
+        """The photograph moved, float32 [size,size,3] in 0..1; size: of the picture, default the photograph's own.
+
+        like: the photograph that ``request.copied`` is copied from.  Raises BadRequest for turns that a photograph
+        cannot make.
+        """
+        return self.moved(request, size, like)[0]
+
+    def moved(
+        self, request: RigRequest, size: int | None = None, like: PhotoRig | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`move`, and where the picture has changed, float32 [size,size] in 0..1."""
+        size = size or self.photograph.size
+        drawn = self._small if size <= len(self._small.image) else self.layers
+        turn, head = self._turn(request, like), self.layers.head
+        amounts = self._amounts(request, like)
+        rigid = head.moved(turn)
+        target = head.moved(turn, face_motion().move(amounts, head.face)) if amounts else rigid
+        coefficients = self._coefficients(request, like)
+        lit = np.zeros((1, 1), np.float32)
+        if coefficients is not None:
+            change = rotation(np.add(head.angles, turn)) @ rotation(head.angles).T
+            factor = relight.factor(self.shading, coefficients, change)
+            drawn = replace(
+                drawn, image=relight.relit(drawn.image, factor), person=relight.relit(drawn.person, factor)
+            )
+            lit = np.clip(np.abs(np.log(factor)).max(2) / 0.02, 0, 1)
+        picture, changed = draw(drawn, target, rigid)
+        changed = np.maximum(changed, cv2.resize(lit, changed.shape, interpolation=cv2.INTER_LINEAR))
+        if len(picture) != size:
+            picture, changed = (cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in (picture, changed))
+        return picture, changed
+
+    def overlay(self, side: int = 256) -> np.ndarray:
+        """The fitted mesh over the photograph, uint8 [side,side,3]."""
+        shape, model = (side, side), face_motion()
+        photo = cv2.resize(self.photograph.image, shape, interpolation=cv2.INTER_AREA)
+        picture = np.ascontiguousarray((np.clip(photo, 0, 1) * 255).round().astype(np.uint8))
+        points = (self.photograph.mesh[:, :2] + 0.5) * side / self.photograph.size - 0.5
+        lines = picture.copy()
+        cv2.polylines(
+            lines, list(np.round(points[model.triangles] * 16).astype(np.int32)), True, (150, 205, 255), 1, cv2.LINE_AA, 4
+        )
+        picture = cv2.addWeighted(picture, 0.55, lines, 0.45, 0)
+        for ring in model.rings.values():
+            corners = np.round(points[ring] * 16).astype(np.int32)
+            cv2.polylines(picture, [corners], True, (90, 220, 120), 1, cv2.LINE_AA, 4)
+        return picture
+
+    # ------------------------------------------------------------------------------ what is asked for
+
+    def _turn(self, request: RigRequest, like: PhotoRig | None) -> tuple[float, float, float]:
+        asked, own = np.array(request.angles), np.array(self.angles)
+        if like is not None and "pose" in request.copied:
+            asked = asked + np.array(like.angles) - own
+        for name, degrees, at, most, furthest in zip(("yaw", "pitch", "roll"), asked, own, MOST, FURTHEST):
+            if abs(degrees) > most or (abs(at + degrees) > furthest and abs(at + degrees) > abs(at)):
+                raise _too_far(name, float(degrees), float(at), most, furthest)
+        yaw, pitch, roll = asked.tolist()
+        left, right, down, up = self.gains
+        return (yaw * (right if yaw > 0 else left), pitch * (up if pitch > 0 else down), roll)
+
+    def within(self, name: str, degrees: float) -> float:
+        """The nearest angle to turn by that is allowed; name: "yaw", "pitch" or "roll"."""
+        k = ("yaw", "pitch", "roll").index(name)
+        low, high = (max(-MOST[k], -FURTHEST[k] - self.angles[k]), min(MOST[k], FURTHEST[k] - self.angles[k]))
+        return float(np.clip(degrees, min(low, 0), max(high, 0)))
+
+    def _amounts(self, request: RigRequest, like: PhotoRig | None) -> dict[str, float]:
+        """Changes of blendshapes."""
+        own, total = self.photograph.blendshapes, dict.fromkeys(face_motion().motion, 0.0)
+        if like is not None and "expression" in request.copied:
+            for name, value in like.photograph.blendshapes.items():
+                if name.startswith(COPIED) and name in total:
+                    total[name] += value - own.get(name, 0.0)
+        for control, amount in self._controls(request).items():
+            for name, share in CONTROLS[control].items():
+                total[name] += amount * share
+        for name, amount in total.items():
+            start = 0.0 if name in LIDS else own.get(name, 0.0)
+            total[name] = float(np.clip(start + amount, min(RANGE[0], start), max(RANGE[1], start)) - start)
+        return {name: amount for name, amount in total.items() if abs(amount) > 1e-3}
+
+    def _controls(self, request: RigRequest) -> dict[str, float]:
+        """Changes of controls.  Raises BadRequest for names and numbers that make no sense."""
+        asked = request.expression
+        if not asked:
+            return {}
+        if isinstance(asked, Mapping):
+            return {_known(name): request.strength * _number(name, amount) for name, amount in asked.items()}
+        wanted = BY_COEFFICIENT[asked.strip().lower()]
+        return {name: request.strength * (value - self._level(name)) for name, value in wanted.items()}
+
+    def _level(self, control: str) -> float:
+        """Of the photograph's own expression.  Lids close from wherever they are."""
+        shares, own = CONTROLS[control], self.photograph.blendshapes
+        if control == "eye_open":
+            return 0.0
+        return float(np.clip(np.mean([own.get(name, 0.0) / share for name, share in shares.items()]), 0, 1))
+
+    def _coefficients(self, request: RigRequest, like: PhotoRig | None) -> np.ndarray | None:
+        """Of the light that is asked for, [9,3]."""
+        if request.light is not None:
+            return request.light.coefficients().numpy()
+        if like is not None and "light" in request.copied:
+            return np.repeat(like.shading.own[:, None], 3, 1)
+        return None
+
+
+def photo_rig(photograph: Photograph, landmarker: Landmarker | None = None) -> PhotoRig:
+    """Take a photograph with a face apart, and try out turns with the landmarker: its depth is only roughly right."""
+    rig = PhotoRig(photograph, layers(photograph))
+    if landmarker is None:
+        return rig
+    own, gains = _seen(rig, RigRequest(), landmarker), []
+    for axis, degrees in enumerate(TRIALS):
+        for sign in (-1, 1):
+            turn = [0.0, 0.0, 0.0]
+            turn[axis] = sign * min(degrees, abs(rig.within(("yaw", "pitch")[axis], sign * degrees)) or degrees)
+            found = _seen(rig, RigRequest(tuple(turn)), landmarker, checked=False)
+            if own is None or found is None:
+                gains.append(1.0)
+                continue
+            gains.append(float(np.clip(turn[axis] / max((found - own)[axis] * sign, 1e-3) * sign, 1.0, STRONGEST)))
+    return replace(rig, gains=tuple(gains))
+
+
+def _seen(rig: PhotoRig, request: RigRequest, landmarker: Landmarker, checked: bool = True) -> np.ndarray | None:
+    """Angles [3] that MediaPipe finds in a moved picture; None where it finds no face."""
+    head = rig.layers.head
+    target = head.moved(request.angles)
+    picture = draw(rig._small, target, target)[0]
+    found = landmarker.detect((picture * 255).round().astype(np.uint8))
+    if not found:
+        return None
+    face = max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))
+    return np.array(_angles(face.matrix))
+
+
+def pose_angles(photograph: Photograph) -> tuple[float, float, float]:
+    """Yaw, pitch, roll of MediaPipe's transform, degrees: positive to the picture's right, up, and clockwise."""
+    return _angles(photograph.matrix)
+
+
+def _angles(matrix: np.ndarray) -> tuple[float, float, float]:
+    flip = np.diag([1.0, -1.0, -1.0])  # MediaPipe's y points up and its z to the camera
+    return angles(flip @ matrix[:3, :3] @ flip)
+
+
+def _known(control: str) -> str:
+    if control in CONTROLS:
+        return control
+    raise BadRequest(f"A photograph has no control '{control}'.", f"Choose from: {', '.join(CONTROLS)}.")
+
+
+def _number(name: str, amount: float) -> float:
+    if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not -2 <= amount <= 2:
+        raise BadRequest(f"{name} = {amount} is out of range.", "Give -2 to 2.")
+    return float(amount)
+
+
+def _too_far(name: str, degrees: float, own: float, most: float, furthest: float) -> BadRequest:
+    low, high = max(-most, -furthest - own), min(most, furthest - own)
+    return BadRequest(
+        f"A {name} of {degrees:.0f} degrees would show more of this head than the photo does.",
+        f"Give {min(low, 0):.0f} to {max(high, 0):.0f} degrees.",
+    )

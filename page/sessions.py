@@ -180,7 +180,7 @@ def open_rig(studio: Studio, task: Task) -> Steps[dict[str, Any]]:
             "image": session.preview,
             "controls": list(session.controls),
             "light": asdict(session.light),
-            "live": session.rig is not None,
+            "live": session.live,
             "notices": list(session.notices),
         }
 

@@ -81,7 +81,7 @@ class FaceMotion:
         """Motion of the points that closes an eye, [478,3]."""
         points = self.rings[ring]
         half = len(points) // 2
-        lower, upper = points[1:half], points[: half : -1]  # between the corners, each beside its partner
+        lower, upper = points[1:half], points[:half:-1]  # between the corners, each beside its partner
         meeting = face[lower] + MEETING * (face[upper] - face[lower])
         total = np.zeros(self.mean.shape)
         total[lower], total[upper] = meeting - face[lower], meeting - face[upper]
@@ -101,7 +101,7 @@ class FaceMotion:
         """Triangles int32 [N-2,3] that close a hole."""
         points = self.rings[ring]
         half = len(points) // 2
-        upper, lower = points[: half + 1], np.r_[points[:1], points[:half - 1:-1]]
+        upper, lower = points[: half + 1], np.r_[points[:1], points[: half - 1 : -1]]
         strip = [(upper[k], upper[k + 1], lower[k + 1]) for k in range(half)]
         strip += [(upper[k], lower[k + 1], lower[k]) for k in range(half)]
         return np.array([t for t in strip if len(set(t)) == 3], np.int32)

@@ -25,7 +25,9 @@ def mouth_inside(
     down = np.array([-along[1], along[0]])
     u = ((x - left[0]) * along[0] + (y - left[1]) * along[1]) / max(np.linalg.norm(right - left), 1e-6)
     below = (x - left[0]) * down[0] + (y - left[1]) * down[1]
-    upper, lower, skull = (_edge(edge, left, along, down, u) for edge in (now[:11], now[[0, *range(19, 9, -1)]], still[:11]))
+    upper, lower, skull = (
+        _edge(edge, left, along, down, u) for edge in (now[:11], now[[0, *range(19, 9, -1)]], still[:11])
+    )
     open_ = np.maximum(lower - upper, 1e-3)
     v = np.clip((below - upper) / open_, 0, 1)
     skin, teeth = _tones(image, before, eyes)

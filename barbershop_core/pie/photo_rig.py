@@ -23,13 +23,15 @@ from .rig_request import RigRequest
 
 PREVIEW = 384
 """px at which sliders are followed, and at which the rig looks at its own results."""
+LOOK = 512
+"""px at which results are looked at."""
 MOST = (20.0, 14.0, 20.0)
 """Degrees of yaw, pitch and roll by which a photograph can be turned: beyond, too much comes into view that it does
 not show."""
 FURTHEST = (42.0, 32.0, 60.0)
 """And how far from the front a head may be turned altogether."""
-TRIALS = (10.0, 7.0)
-"""Degrees of yaw and pitch by which turns are tried out."""
+SIDES = ((0, -14.0), (0, 14.0), (1, -9.0), (1, 9.0))
+"""Turns that are tried out: axis (yaw, pitch), degrees."""
 STRONGEST = 2.2
 """Limit of the correction: the depth of MediaPipe's points is too flat for what its own pose says of a turned face."""
 
@@ -50,10 +52,11 @@ COPIED = ("brow", "jaw", "mouth", "eyeBlink")
 @dataclass(eq=False)
 class PhotoRig:
     """A photograph with a face, taken apart into layers.  gains: what a turn to each side has to be multiplied by so
-    that MediaPipe finds the angle that was asked for: left, right, down, up."""
+    that MediaPipe finds the angle that was asked for: left, right, down, up.  landmarker: looks at results."""
 
     photograph: Photograph
     layers: Layers
+    landmarker: Landmarker | None = None
     gains: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
 
     @property
@@ -99,9 +102,7 @@ class PhotoRig:
         if coefficients is not None:
             change = rotation(np.add(head.angles, turn)) @ rotation(head.angles).T
             factor = relight.factor(self.shading, coefficients, change)
-            drawn = replace(
-                drawn, image=relight.relit(drawn.image, factor), person=relight.relit(drawn.person, factor)
-            )
+            drawn = replace(drawn, image=relight.relit(drawn.image, factor), person=relight.relit(drawn.person, factor))
             lit = np.clip(np.abs(np.log(factor)).max(2) / 0.02, 0, 1)
         picture, changed = draw(drawn, target, rigid)
         changed = np.maximum(changed, cv2.resize(lit, changed.shape, interpolation=cv2.INTER_LINEAR))
@@ -117,13 +118,32 @@ class PhotoRig:
         points = (self.photograph.mesh[:, :2] + 0.5) * side / self.photograph.size - 0.5
         lines = picture.copy()
         cv2.polylines(
-            lines, list(np.round(points[model.triangles] * 16).astype(np.int32)), True, (150, 205, 255), 1, cv2.LINE_AA, 4
+            lines,
+            list(np.round(points[model.triangles] * 16).astype(np.int32)),
+            True,
+            (150, 205, 255),
+            1,
+            cv2.LINE_AA,
+            4,
         )
         picture = cv2.addWeighted(picture, 0.55, lines, 0.45, 0)
         for ring in model.rings.values():
             corners = np.round(points[ring] * 16).astype(np.int32)
             cv2.polylines(picture, [corners], True, (90, 220, 120), 1, cv2.LINE_AA, 4)
         return picture
+
+    def turned(self, picture: np.ndarray) -> tuple[float, float, float] | None:
+        """Yaw, pitch, roll, degrees, by which MediaPipe finds the head turned in a moved picture [S,S,3]; None where
+        it finds no face."""
+        if self.landmarker is None:
+            return None
+        if len(picture) > LOOK:
+            picture = cv2.resize(picture, (LOOK, LOOK), interpolation=cv2.INTER_AREA)
+        found = self.landmarker.detect((picture * 255).round().astype(np.uint8))
+        if not found:
+            return None
+        face = max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))
+        return tuple(np.subtract(_angles(face.matrix), pose_angles(self.photograph)).tolist())
 
     # ------------------------------------------------------------------------------ what is asked for
 
@@ -187,32 +207,17 @@ class PhotoRig:
 
 def photo_rig(photograph: Photograph, landmarker: Landmarker | None = None) -> PhotoRig:
     """Take a photograph with a face apart, and try out turns with the landmarker: its depth is only roughly right."""
-    rig = PhotoRig(photograph, layers(photograph))
-    if landmarker is None:
-        return rig
-    own, gains = _seen(rig, RigRequest(), landmarker), []
-    for axis, degrees in enumerate(TRIALS):
-        for sign in (-1, 1):
-            turn = [0.0, 0.0, 0.0]
-            turn[axis] = sign * min(degrees, abs(rig.within(("yaw", "pitch")[axis], sign * degrees)) or degrees)
-            found = _seen(rig, RigRequest(tuple(turn)), landmarker, checked=False)
-            if own is None or found is None:
-                gains.append(1.0)
-                continue
-            gains.append(float(np.clip(turn[axis] / max((found - own)[axis] * sign, 1e-3) * sign, 1.0, STRONGEST)))
-    return replace(rig, gains=tuple(gains))
+    rig = PhotoRig(photograph, layers(photograph), landmarker)
+    return rig if landmarker is None else replace(rig, gains=tuple(_gain(rig, *side) for side in SIDES))
 
 
-def _seen(rig: PhotoRig, request: RigRequest, landmarker: Landmarker, checked: bool = True) -> np.ndarray | None:
-    """Angles [3] that MediaPipe finds in a moved picture; None where it finds no face."""
-    head = rig.layers.head
-    target = head.moved(request.angles)
-    picture = draw(rig._small, target, target)[0]
-    found = landmarker.detect((picture * 255).round().astype(np.uint8))
-    if not found:
-        return None
-    face = max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))
-    return np.array(_angles(face.matrix))
+def _gain(rig: PhotoRig, axis: int, degrees: float) -> float:
+    """What a turn about an axis has to be multiplied by; degrees: of the trial."""
+    turn = [0.0, 0.0, 0.0]
+    turn[axis] = degrees
+    target = rig.layers.head.moved(turn)
+    found = rig.turned(draw(rig._small, target, target)[0])
+    return 1.0 if found is None else float(np.clip(degrees / (found[axis] or 1e-3), 1.0, STRONGEST))
 
 
 def pose_angles(photograph: Photograph) -> tuple[float, float, float]:

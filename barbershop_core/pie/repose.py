@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 
-from ..editing import chain
+from ..editing import chain, photographs
 from ..editing.reading import shows_a_face
 from ..editing.request import Request
 from ..editing.result import Result
@@ -20,13 +20,16 @@ from ..face3d.theta import TAU, tau_name
 from ..inversion.cache import CodeCache, cache_key
 from ..inversion.codes import Code
 from ..networks.rignet import RigNet
-from ..progress import Steps
+from ..photo import Portrait
+from ..photo.landmarker import open_landmarker
+from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from . import energy
 from .embedding import Embedded, embed
 from .face_reader import FaceReader, face_reader
 from .options import POSE
+from .photo_rig import PhotoRig, photo_rig
 from .pie_presets import PiePreset, pie_preset
 from .rig_request import RigRequest
 from .session import RigSession
@@ -64,10 +67,21 @@ def _repose(
     if like is not None and like.face is None and not shows_a_face(pack, like):
         raise NoFaceFound("The photo to copy from shows no face.")
     session = yield from _rig(pack, cache, request)
-    if like is not None:
-        reading = session.reader(like.tensor(pack.working_size, pack.device))
-        asked = replace(asked, like=reading.theta, copied=copied)
-    return (yield from session.finish(request, asked))
+    if like is None:
+        return (yield from session.finish(request, asked))
+    asked = replace(asked, copied=copied)
+    if session.photo is not None:
+        return (yield from session.finish(request, asked, _like(pack, like)))
+    reading = session.reader(like.tensor(pack.working_size, pack.device))
+    return (yield from session.finish(request, replace(asked, like=reading.theta)))
+
+
+def _like(pack: PackLike, portrait: Portrait) -> PhotoRig:
+    """A portrait to copy from, as a photograph.  Raises NoFaceFound."""
+    found = photographs.photograph(pack, portrait)
+    if found.mesh is None:
+        raise NoFaceFound("The photo to copy from shows no face.")
+    return photo_rig(found)
 
 
 def rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[RigSession]:
@@ -102,17 +116,29 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
         with torch.no_grad():
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
         embedded = Embedded(code.w_plus, made, energy.target_of(pack, reader, image))
-    start = chain.Start(request, image, Code("W+", embedded.w_plus), embedded.image, timer)
-    return session_of(pack, start, embedded, reader, net, preset)
+    found, photo = chain.photograph(pack, request, image), None
+    if found is not None:
+        with timer.stage("layers"):
+            photo = photo_rig(found, open_landmarker(pack.landmarker))
+        yield Step("layers", 1, 1)
+    start = chain.Start(request, image, Code("W+", embedded.w_plus), embedded.image, timer, found)
+    return session_of(pack, start, embedded, reader, net, preset, photo)
 
 
 def session_of(
-    pack: PackLike, start: chain.Start, embedded: Embedded, reader: FaceReader, net: RigNet | None, preset: PiePreset
+    pack: PackLike,
+    start: chain.Start,
+    embedded: Embedded,
+    reader: FaceReader,
+    net: RigNet | None,
+    preset: PiePreset,
+    photo: PhotoRig | None = None,
 ) -> RigSession:
-    """An embedded portrait with the pack's rig, None where it has none."""
+    """An embedded portrait with the pack's rig, None where it has none; photo: a photograph's own."""
     with torch.no_grad():
         theta = reader(embedded.image).theta
-    return RigSession(pack, start, embedded, theta, reader, net, preset, _notices(pack, embedded, net))
+    notices = () if photo is not None else _notices(pack, embedded, net)
+    return RigSession(pack, start, embedded, theta, reader, net, preset, notices, photo)
 
 
 def _notices(pack: PackLike, embedded: Embedded, net: RigNet | None) -> tuple[str, ...]:

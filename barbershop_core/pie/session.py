@@ -1,6 +1,7 @@
 """A portrait embedded for the rig.
 
-Each move of a slider generates four pictures with RigNet: three to read corrections from, and the result.
+Each move of a slider generates four pictures with RigNet: three to read corrections from, and the result.  A photograph
+that the pack's code does not explain is moved itself (:mod:`.photo_rig`); the code follows.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from . import expressions, light, theta_optimization
 from .embedding import Embedded
 from .face_reader import FaceReader
 from .options import ANGLES, FRAMES, REPOSE, SWEEP, YAW
+from .photo_rig import CONTROLS, PREVIEW, PhotoRig
 from .pie_presets import PiePreset
 from .rig_request import RigRequest
 
@@ -37,6 +39,8 @@ REACH = 2.6
 """Largest target of an edit, in standard deviations of theta^tau over generated portraits."""
 INPUT_REACH = 6.0
 """Largest input of RigNet, likewise: it is asked for more than the target where it moves too little."""
+PHOTO_SWING = 15.0
+"""Degrees to which a photograph's head turns to each side in an animation."""
 CORRECTIONS = 3
 """One correction leaves a degree of yaw and a tenth of the light's change, three leave next to none."""
 
@@ -47,6 +51,7 @@ class RigSession:
 
     start: where edits begin.  embedded: its code and the photo's theta.  theta: of the code's own picture,
     which edits start from.  rig: RigNet, None where the pack has none.  notices: sentences for the person.
+    photo: the photograph taken apart, if its own pixels are moved; None for portraits that the code explains.
     """
 
     pack: PackLike
@@ -57,37 +62,58 @@ class RigSession:
     rig: RigNet | None
     preset: PiePreset
     notices: tuple[str, ...] = ()
+    photo: PhotoRig | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether sliders act at once."""
+        return self.photo is not None or self.rig is not None
 
     @property
     def controls(self) -> tuple[str, ...]:
         """Names of the expression's single controls."""
+        if self.photo is not None:
+            return tuple(CONTROLS)
         return expressions.controls(self.reader.model)
 
     @property
     def angles(self) -> tuple[float, float, float]:
         """Yaw, pitch, roll of the portrait as it is, degrees."""
+        if self.photo is not None:
+            return self.photo.angles
         return tuple(round(x, 1) for x in self.theta.angles()[0].tolist())
 
     @property
     def light(self) -> light.Light:
         """The portrait's own light, roughly."""
+        if self.photo is not None:
+            return self.photo.light
         return light.nearest_light(self.reader.model.from_light(self.theta.light)[0].cpu())
 
     # ------------------------------------------------------------------------------ pictures
 
     @property
     def preview(self) -> np.ndarray:
-        """The embedded portrait, uint8 [R,R,3]."""
+        """The embedded portrait, uint8 [R,R,3]; of a photograph the photo at `photo_rig.PREVIEW` px at most."""
+        if self.photo is not None:
+            return self._photographed(RigRequest())
         return to_uint8(self.embedded.image)[0].numpy()
 
     def image(self, **pose: Any) -> np.ndarray:
-        """The portrait moved, uint8 [R,R,3], at once.
+        """The portrait moved, uint8 [R,R,3] as :attr:`preview`, at once.
 
         pose: yaw, pitch, roll, expression, strength, light, see :data:`.options.POSE`; without any, the
         embedded portrait.  Raises BadRequest.
         """
+        request = RigRequest.of(**pose)
+        if self.photo is not None:
+            return self._photographed(request)
         with torch.no_grad():
-            return to_uint8(self.synthesis(self.moved(RigRequest.of(**pose))))[0].numpy()
+            return to_uint8(self.synthesis(self.moved(request)))[0].numpy()
+
+    def _photographed(self, request: RigRequest) -> np.ndarray:
+        picture = self.photo.move(request, min(PREVIEW, self.photo.photograph.size))
+        return (picture * 255).round().astype(np.uint8)
 
     def synthesis(self, w_plus: Tensor) -> Tensor:
         """The picture of W+ [1,L,D], [1,3,R,R] in [-1,1]."""
@@ -129,6 +155,8 @@ class RigSession:
     def overlay(self, side: int = 256) -> np.ndarray:
         """The fitted face over the portrait: its lit shape without texture and its landmarks, uint8
         [side,side,3]."""
+        if self.photo is not None:
+            return self.photo.overlay(side)
         theta, model = self.embedded.target.reading.theta, self.reader.model
         plain = replace(theta, texture=torch.zeros_like(theta.texture))
         drawn = model.render(plain, side)
@@ -153,10 +181,12 @@ class RigSession:
     def _sweep(self, name: str, frames: int, pose: dict) -> Steps[list[np.ndarray]]:
         made: list[np.ndarray] = []
         lamp = light.read(pose.get("light")) or replace(self.light, elevation=25.0, strength=1.2)
-        middle = float(self.theta.angles()[0, 0])
+        middle = self.angles[0]
         for k in range(frames):
             swing = math.sin(2 * math.pi * k / frames)
-            if name == "yaw":  # about the camera's axis, as far as faces turn in the world
+            if name == "yaw" and self.photo is not None:
+                moved = {"yaw": self.photo.within("yaw", PHOTO_SWING * swing)}
+            elif name == "yaw":  # about the camera's axis, as far as faces turn in the world
                 moved = {"yaw": float(np.clip(25.0 * swing - middle, YAW.low, YAW.high))}
             else:
                 moved = {"light": replace(lamp, azimuth=60.0 * swing)}
@@ -176,14 +206,28 @@ class RigSession:
         request = replace(opened, operation="repose", options=checked(REPOSE, options))
         return self.finish(request, asked)
 
-    def finish(self, request: Request, asked: RigRequest) -> Steps[Result]:
-        """The result of a request of repose; ``asked``: what it asks of the rig.  Raises BadRequest."""
+    def finish(self, request: Request, asked: RigRequest, like: PhotoRig | None = None) -> Steps[Result]:
+        """The result of a request of repose; ``asked``: what it asks of the rig; like: the photograph that it copies
+        from, if this is a photograph, too.  Raises BadRequest."""
         if not asked.taus:
             raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
+        if self.photo is not None:
+            return self._photo_result(replace(request, options={**request.options, "method": "rig"}), asked, like)
         method = request.options["method"] or ("rig" if self.rig is not None else "optimize")
         if method == "rig" and self.rig is None:
             raise self._no_rig()
         return self._finish(replace(request, options={**request.options, "method": method}), asked)
+
+    def _photo_result(self, request: Request, asked: RigRequest, like: PhotoRig | None) -> Steps[Result]:
+        timer = self.start.timer
+        with timer.stage("rig"):
+            picture, changed = self.photo.moved(asked, like=like)
+            turned = self.photo.turned(picture)
+        yield Step("rig", 1, 1)
+        scores = {} if turned is None else {"turned": {angle.name: round(x, 2) for angle, x in zip(ANGLES, turned)}}
+        code = Code("W+", self.embedded.w_plus)
+        start = replace(self.start, request=request)
+        return (yield from chain.finish(self.pack, start, code, scores, self.notices, changed, picture))
 
     def _finish(self, request: Request, asked: RigRequest) -> Steps[Result]:
         timer, wanted = self.start.timer, asked.theta(self.reader.model, self.theta)

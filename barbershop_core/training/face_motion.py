@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
-from ..compositing.face_motion import FILE, STEADY, aligned
+from ..compositing.face_motion import FILE, aligned
 from ..photo.landmarker import Landmarker
 from ..weights.manifest import PACKS
 from .labelled_photos import held_out

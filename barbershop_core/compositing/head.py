@@ -24,6 +24,8 @@ SPACING = 0.026
 """Of the grid, as a share of the picture's side."""
 BEHIND = 0.45
 """Over this distance beyond the face's outline, its depth approaches the middle of the head's (eye distances)."""
+ROUND = 0.2
+"""Over this distance beyond the face, the head is taken for a ball, whose outline a turn does not make narrower."""
 NECK = (-0.10, 0.90)
 """From where to where below the chin motion fades (eye distances)."""
 FRAME = 0.07
@@ -49,6 +51,7 @@ class Head:
 
     points: float32 [V,3], the 478 points of the face, then the grid's; pixels, z away from the camera.
     triangles: int32 [T,3].  share: float32 [V], how much of a turn of the head each point takes part in.
+    frame: float32 [V], 0 at the border of the picture, which stays, 1 inside.
     follow: float32 [V-478,478], the grid's motion for motions of the face's points.
     pose: from the mean face to this one.  size: side of the picture, px.
     """
@@ -57,6 +60,7 @@ class Head:
     triangles: np.ndarray
     share: np.ndarray
     rigid: np.ndarray
+    frame: np.ndarray
     follow: np.ndarray
     pose: Similarity
     size: int
@@ -84,6 +88,7 @@ class Head:
             motion = self.pose.scale * expression @ self.pose.rotation.T
             target[:478] += motion
             target[478:] += self.follow @ motion
+            target = self.points + self.frame[:, None] * (target - self.points)
         if any(turn):
             wanted = rotation(np.add(self.angles, turn))
             change = wanted @ rotation(self.angles).T
@@ -140,9 +145,11 @@ def head(photograph: Photograph, person: np.ndarray | None = None) -> Head:
     triangles = np.concatenate(
         [model.triangles, *(model.filling(name) for name in FILLED), _around(around, mesh, model)]
     )
-    share = _share(points[:, :2], mesh, pose, person).astype(np.float32)
-    rigid = np.concatenate([np.ones(len(mesh)), np.exp(-nearest / BEHIND)]).astype(np.float32)
-    return Head(points.astype(np.float32), triangles.astype(np.int32), share, rigid, follow, pose, size)
+    edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1) / size
+    frame = smoothstep(edge, 0, FRAME).astype(np.float32)
+    share = frame * _share(points[:, :2], mesh, pose, person).astype(np.float32)
+    rigid = np.concatenate([np.ones(len(mesh)), np.exp(-nearest / ROUND)]).astype(np.float32)
+    return Head(points.astype(np.float32), triangles.astype(np.int32), share, rigid, frame, follow, pose, size)
 
 
 def _beyond(around: np.ndarray, mesh: np.ndarray, model: FaceMotion, photograph: Photograph) -> np.ndarray:
@@ -196,15 +203,13 @@ def _share(points: np.ndarray, mesh: np.ndarray, pose: Similarity, person: np.nd
     below = (points @ down - (mesh[:, :2] @ down).max()) / pose.scale
     neck = 1 - smoothstep(below, *NECK)
     neck[: len(mesh)] = 1
-    edge = np.minimum(points, size - 1 - points).min(1) / size
-    frame = smoothstep(edge, 0, FRAME)
     scale = min(1.0, 256 / size)
     small = cv2.resize(person, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     away = cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / scale
     at = np.clip((points * scale).round().astype(int), 0, len(small) - 1)
     outside = away[at[:, 1], at[:, 0]] / pose.scale
     outside[: len(mesh)] = 0
-    return neck * frame * np.exp(-np.square(outside / AROUND))
+    return neck * np.exp(-np.square(outside / AROUND))
 
 
 @dataclass(frozen=True, eq=False)

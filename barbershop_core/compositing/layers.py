@@ -17,8 +17,12 @@ from .photograph import Photograph
 
 FIELD = 384
 """px at which motion is computed; larger pictures have it enlarged."""
-STRAY = (0.012, 0.03)
+STRAY = (0.010, 0.022)
 """Share of the side over which the person's alpha ends beyond the parser's outline."""
+FRINGE = 0.006
+"""Around the person, the background is dimmed or tinted by it over this share of the side."""
+MIRRORED = (0.08, 0.2)
+"""Depth behind the person, as a share of the side, over which the mirrored background ends."""
 LEFT_OPEN = (0.1, 0.3)
 """Share of an eye's opening from which its eyeball is seen."""
 OPENED = (0.02, 0.07)
@@ -62,10 +66,31 @@ def _background(photograph: Photograph, alpha: np.ndarray) -> np.ndarray:
     image, hidden, known = (
         cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA) for x in (photograph.image, alpha, photograph.known)
     )
-    apart = cv2.erode((hidden < 0.02).astype(np.float32), np.ones((3, 3), np.uint8))
-    filled = continue_into(image, 1 - apart, apart * known)
+    reach = max(1, round(1.5 * FRINGE * side))
+    apart = cv2.erode((hidden < 0.03).astype(np.float32), np.ones((2 * reach + 1,) * 2, np.uint8))
+    known = apart * known > 0.5
+    if not known.any():
+        return photograph.image
+    far = continue_into(image, 1 - apart, known.astype(np.float32))
+    filled = _mirrored(image, known, far)
     filled = cv2.resize(filled, (size, size), interpolation=cv2.INTER_CUBIC)
-    return photograph.image + smoothstep(alpha, 0.03, 0.4)[..., None] * (filled - photograph.image)
+    reach = max(1, round(FRINGE * size))
+    near = cv2.dilate(alpha, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
+    near = cv2.GaussianBlur(smoothstep(near, 0.1, 0.5), (0, 0), reach / 3 + 0.3)
+    return photograph.image + near[..., None] * (filled - photograph.image)
+
+
+def _mirrored(image: np.ndarray, known: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """What is known, mirrored at its outline, with its own texture; deep inside, where it would repeat, ``far``."""
+    away, nearest = ndimage.distance_transform_edt(~known, return_indices=True)
+    grid = np.stack(np.meshgrid(*[np.arange(len(image))] * 2), -1).astype(np.float32)
+    border = nearest[::-1].transpose(1, 2, 0).astype(np.float32)
+    step = cv2.GaussianBlur((border - grid) * 1.35, (0, 0), 3)
+    at = np.abs(grid + step)
+    at = (len(image) - 1) - np.abs((len(image) - 1) - at)  # reflected at the picture's border
+    hidden = sample((~known).astype(np.float32), at)
+    share = smoothstep(away / len(image), *MIRRORED) + hidden
+    return sample(image, at) + np.clip(share, 0, 1)[..., None] * (far - sample(image, at))
 
 
 def _alpha(photograph: Photograph) -> np.ndarray:

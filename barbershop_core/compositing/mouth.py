@@ -41,7 +41,7 @@ def mouth_inside(
     cover = 1 / (1 + np.exp(np.clip(edge / softness, -30, 30)))
     cover *= np.clip((0.42 - np.abs(u - 0.5)) / 0.08, 0, 1) * tooth
     shade = (1 - 0.35 * np.square(2 * u - 1)) * (1 - 0.16 * np.exp(-np.square((1 - between) / 0.12)))
-    shade *= 0.62 + 0.38 * np.clip((below - upper) / (0.06 * eyes), 0, 1)
+    shade *= 0.72 + 0.28 * np.clip((below - upper) / (0.06 * eyes), 0, 1)
     inside = inside + cover[..., None] * (teeth * shade[..., None] - inside)
     inside = cv2.GaussianBlur(inside, (0, 0), max(0.006 * eyes, 0.5))
     known, within = np.zeros(shown.shape[:2], np.uint8), still.copy()
@@ -72,8 +72,8 @@ def _tones(image: np.ndarray, before: np.ndarray, eyes: float) -> tuple[np.ndarr
     bright = between[between.mean(1) > 0.75 * skin.mean()] if len(between) else between
     if len(bright) > 0.004 * eyes * eyes:  # the photo shows teeth
         return skin, np.percentile(bright, 60, axis=0)
-    warm = 0.4 * skin / max(skin.max(), 1e-3) + 0.6 * np.array([1.0, 0.95, 0.87])
-    return skin, np.clip(0.2 + 0.75 * skin.max(), 0, 0.85) * warm
+    level = float(skin @ np.array([0.3, 0.6, 0.1]))
+    return skin, np.clip(1.08 * level * (0.55 + 0.45 * skin / max(level, 1e-3)), 0, 0.92)
 
 
 def _cavity(u: np.ndarray, v: np.ndarray, skin: np.ndarray) -> np.ndarray:

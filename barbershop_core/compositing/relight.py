@@ -21,7 +21,7 @@ SMOOTH = 0.07
 """Sigma by which the head's shape is smoothed (eye distances): light over each wrinkle is the photo's own."""
 RIDGE = (0.0, 0.02, 0.02, 0.02, 0.5, 0.5, 0.5, 0.5, 0.5)
 """Of the own light's coefficients: faces show few directions, so the second order is held near 0."""
-DEPTH = 1.6
+DEPTH = 2.2
 """Faces are flatter in MediaPipe's points than they are: light changes by this much more than on the points."""
 MOST = 0.95
 """Largest logarithm of the factor."""

@@ -28,7 +28,7 @@ LOOK = 512
 MOST = (20.0, 14.0, 20.0)
 """Degrees of yaw, pitch and roll by which a photograph can be turned: beyond, too much comes into view that it does
 not show."""
-FURTHEST = (42.0, 32.0, 60.0)
+FURTHEST = (36.0, 28.0, 60.0)
 """And how far from the front a head may be turned altogether."""
 SIDES = ((0, -14.0), (0, 14.0), (1, -9.0), (1, 9.0))
 """Turns that are tried out: axis (yaw, pitch), degrees."""
@@ -37,7 +37,7 @@ STRONGEST = 2.2
 
 CONTROLS: Mapping[str, Mapping[str, float]] = {
     "smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
-    "mouth_open": {"jawOpen": 0.75},
+    "mouth_open": {"jawOpen": 0.95},
     "brow_raise": {"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
     "eye_open": {"eyeBlinkLeft": -1.0, "eyeBlinkRight": -1.0},
     "frown": {"browDownLeft": 0.9, "browDownRight": 0.9, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8},

@@ -26,6 +26,7 @@ class PiePreset:
     photometric, landmark: within l(I', theta).  p_norm: II2S prior, ours; 0 in the article.
     start: "encoder" (if the pack has one) or "mean".
     optimize_steps: iterations of an edit without RigNet.
+    for_photos: share of the iterations for a photograph whose own pixels are moved: its code only comes along.
     """
 
     name: str
@@ -49,6 +50,7 @@ class PiePreset:
     start: str = "mean"
     optimize_steps: int = 300
     ramp: float = 0.3
+    for_photos: float = 1.0
 
 
 PAPER = PiePreset("paper")
@@ -66,6 +68,7 @@ FAST = PiePreset(
     p_norm=0.0005,
     start="encoder",
     optimize_steps=50,
+    for_photos=0.2,
 )
 
 PRESETS = {preset.name: preset for preset in (FAST, PAPER)}

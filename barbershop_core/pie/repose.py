@@ -101,6 +101,10 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
     preset, seed, previous = pie_preset(request.options["preset"]), request.options["seed"], request.previous
     reader, net, timer = face_reader(pack), pack.optional("rignet"), StageTimer()
     image = request.portrait.tensor(pack.working_size, pack.device)
+    found, photo = chain.photograph(pack, request, image), None
+    if found is not None:
+        steps = (round(preset.for_photos * n) for n in (preset.w_steps, preset.w_plus_steps))
+        preset = replace(preset, **dict(zip(("w_steps", "w_plus_steps"), steps)))
     digest, begin = request.portrait.digest, None
     if previous is not None:
         image = chain.picture(previous, pack)
@@ -116,7 +120,6 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
         with torch.no_grad():
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
         embedded = Embedded(code.w_plus, made, energy.target_of(pack, reader, image))
-    found, photo = chain.photograph(pack, request, image), None
     if found is not None:
         with timer.stage("layers"):
             photo = photo_rig(found, open_landmarker(pack.landmarker))

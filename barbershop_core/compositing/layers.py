@@ -77,12 +77,13 @@ def _background(photograph: Photograph, alpha: np.ndarray) -> np.ndarray:
     reach = max(1, round(FRINGE * size))
     near = cv2.dilate(alpha, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
     near = cv2.GaussianBlur(smoothstep(near, 0.1, 0.5), (0, 0), reach / 3 + 0.3)
-    return photograph.image + near[..., None] * (filled - photograph.image)
+    return (photograph.image + near[..., None] * (filled - photograph.image)).astype(np.float32)
 
 
 def _mirrored(image: np.ndarray, known: np.ndarray, far: np.ndarray) -> np.ndarray:
     """What is known, mirrored at its outline, with its own texture; deep inside, where it would repeat, ``far``."""
     away, nearest = ndimage.distance_transform_edt(~known, return_indices=True)
+    away = away.astype(np.float32)
     grid = np.stack(np.meshgrid(*[np.arange(len(image))] * 2), -1).astype(np.float32)
     border = nearest[::-1].transpose(1, 2, 0).astype(np.float32)
     step = cv2.GaussianBlur((border - grid) * 1.35, (0, 0), 3)
@@ -161,7 +162,7 @@ def draw(layers: Layers, target: np.ndarray, rigid: np.ndarray) -> tuple[np.ndar
     for ring in ("right_eye", "left_eye", "mouth"):
         picture, opened = _hole(layers, picture, ring, target, rigid)
         moved = np.maximum(moved, opened)
-    return np.clip(picture, 0, 1), moved
+    return np.clip(picture, 0, 1).astype(np.float32), moved.astype(np.float32)
 
 
 def _hole(

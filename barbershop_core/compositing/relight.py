@@ -19,7 +19,7 @@ WORKING = 192
 """px at which shading is computed."""
 SMOOTH = 0.07
 """Sigma by which the head's shape is smoothed (eye distances): light over each wrinkle is the photo's own."""
-RIDGE = (0.0, 0.02, 0.02, 0.02, 0.5, 0.5, 0.5, 0.5, 0.5)
+RIDGE = (0.0, 0.003, 0.003, 0.003, 0.05, 0.05, 0.05, 0.05, 0.05)
 """Of the own light's coefficients: faces show few directions, so the second order is held near 0."""
 DEPTH = 2.2
 """Faces are flatter in MediaPipe's points than they are: light changes by this much more than on the points."""

@@ -64,7 +64,7 @@ def test_copies_another_photograph(rig):
 @pytest.mark.parametrize("tone", [(0.85, 0.68, 0.6), (0.3, 0.19, 0.14)])
 @pytest.mark.parametrize("lamp", [{"azimuth": 70.0}, {"azimuth": -60.0, "strength": 1.5}, {"elevation": 70.0}])
 def test_light_keeps_the_skin_and_its_texture(tone, lamp):
-    """On light and dark skin: the mean colour stays within 3, the dots keep their contrast, the lit side is brighter."""
+    """On light and dark skin: the mean colour stays within 3, dots keep their contrast, the lit side is brighter."""
     rig = photo_rig(painted(tone=tone))
     mask, before = rig.photograph.parts["skin"], rig.photograph.image
     after = rig.move(RigRequest.of(light=lamp))

@@ -43,20 +43,19 @@ def structure(image: np.ndarray, hole: np.ndarray, known: np.ndarray, seed: int 
     for side in shapes:
         shrunk = [cv2.resize(np.float32(x), (side, side), interpolation=cv2.INTER_AREA) for x in (image, hole, known)]
         gap, sure = shrunk[1] > 0.01, (shrunk[2] > 0.99) & (shrunk[1] < 0.01)
-        places = np.argwhere(_whole(sure, FIRST_RADIUS if found is None else RADIUS))
-        if len(places) < 16 and side < small:
-            continue
+        radius = FIRST_RADIUS if side == shapes[0] else RADIUS
+        places = np.argwhere(_whole(sure, radius))
         if len(places) < 16:
-            return None
+            continue
         picture = np.where(gap[..., None], 0, shrunk[0]).astype(np.float32)
         if found is None:
-            found = _peeled(picture, gap, sure)
+            found = _peeled(picture, gap, sure, radius)
             continue
         found = _finer(found, side, _whole(sure), places, random)
         for _ in range(ROUNDS):
             picture = _vote(picture, gap, found)
             found = _search(picture, gap, sure, found, places, random)
-    return _copied(np.float32(image), np.float32(hole), found)
+    return None if found is None else _copied(np.float32(image), np.float32(hole), found)
 
 
 def _whole(sure: np.ndarray, radius: int = RADIUS) -> np.ndarray:
@@ -65,14 +64,14 @@ def _whole(sure: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     return cv2.erode(sure.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
 
-def _peeled(picture: np.ndarray, gap: np.ndarray, sure: np.ndarray) -> np.ndarray:
+def _peeled(picture: np.ndarray, gap: np.ndarray, sure: np.ndarray, radius: int) -> np.ndarray:
     """Place from which every pixel of the gap is copied, int [H,W,2]; patches are laid from the border inwards."""
-    side, width = len(picture), 2 * FIRST_RADIUS + 1
+    side, width = len(picture), 2 * radius + 1
     found = np.stack(np.mgrid[:side, :side], 2)
-    image = cv2.copyMakeBorder(picture, *[FIRST_RADIUS] * 4, cv2.BORDER_CONSTANT)
-    filled = cv2.copyMakeBorder(sure.astype(np.float32), *[FIRST_RADIUS] * 4, cv2.BORDER_CONSTANT)
+    image = cv2.copyMakeBorder(picture, *[radius] * 4, cv2.BORDER_CONSTANT)
+    filled = cv2.copyMakeBorder(sure.astype(np.float32), *[radius] * 4, cv2.BORDER_CONSTANT)
     left, belief = gap.copy(), sure.astype(np.float32)
-    dear = np.where(_whole(sure, FIRST_RADIUS), 0, np.inf).astype(np.float32)
+    dear = np.where(_whole(sure, radius), 0, np.inf).astype(np.float32)
     reuse = REUSE * float(picture[sure].var(0).sum()) * width**2 / 2
     while left.any():
         whole_belief = cv2.boxFilter(belief, -1, (width, width), borderType=cv2.BORDER_CONSTANT)
@@ -87,12 +86,12 @@ def _peeled(picture: np.ndarray, gap: np.ndarray, sure: np.ndarray) -> np.ndarra
             cost = dear
         row, column = np.unravel_index(cost.argmin(), gap.shape)
         dear[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] += reuse
-        inner = np.s_[max(0, y - FIRST_RADIUS) : y + FIRST_RADIUS + 1, max(0, x - FIRST_RADIUS) : x + FIRST_RADIUS + 1]
-        new = np.argwhere(left[inner]) + (max(0, y - FIRST_RADIUS), max(0, x - FIRST_RADIUS))
+        inner = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+        new = np.argwhere(left[inner]) + (max(0, y - radius), max(0, x - radius))
         source = new + (row - y, column - x)
         found[new[:, 0], new[:, 1]] = source
-        image[new[:, 0] + FIRST_RADIUS, new[:, 1] + FIRST_RADIUS] = picture[source[:, 0], source[:, 1]]
-        filled[new[:, 0] + FIRST_RADIUS, new[:, 1] + FIRST_RADIUS] = 1
+        image[new[:, 0] + radius, new[:, 1] + radius] = picture[source[:, 0], source[:, 1]]
+        filled[new[:, 0] + radius, new[:, 1] + radius] = 1
         belief[new[:, 0], new[:, 1]] = whole_belief[y, x]
         left[new[:, 0], new[:, 1]] = False
     return found

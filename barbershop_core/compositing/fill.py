@@ -14,7 +14,7 @@ from .ears import borrowed_ears
 from .exemplar import structure
 from .photograph import Photograph
 from .skin import face_under_hair
-from .skull import skull
+from .skull import Skull, skull
 from .texture import grain
 from .torso import torso_under_hair
 
@@ -50,16 +50,17 @@ def without_hair(
     """
     image, size = photograph.image, photograph.size
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
+    head = None if photograph.mesh is None else skull(photograph)
     covered = alpha > LEAST
     face = photograph.part("skin", "nose", "neck", size=size) > 0.5
     hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
+    hole = np.maximum(hole, _mistaken(photograph, alpha, head) * (1 - hole))
     behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
     hole = np.maximum(hole, behind - widened(widened(behind, -SHRED * size), SHRED * size))
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
     calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
     hole = np.maximum(hole, _loose_strands(image, hole, calm, 0.995))
-    head = None if photograph.mesh is None else skull(photograph)
     ears = borrowed_ears(photograph, head, donor, hole) if donor is not None and head is not None else None
     if ears is not None:
         hole = np.maximum(hole, widened(ears.replaced, FRINGE * size))
@@ -125,6 +126,26 @@ def _features(photograph: Photograph) -> np.ndarray:
 RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
 LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+
+
+def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> np.ndarray:
+    """What the parser takes for ears or skin beside the head although it has the hair's colours: float32 [S,S]."""
+    size = photograph.size
+    work = min(size, STRANDS)
+    if head is None:
+        return np.zeros((size, size), np.float32)
+    lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
+    named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
+    face = head.surface((work, work), work / size)[0] > 0.5
+    hair, skin = resized(alpha, work) > 0.95, photograph.part("skin", "nose", size=work) > 0.8
+    near = widened(hair, LOOSE * work) > 0.5
+    if min(hair.sum(), (skin & face).sum()) < 50:
+        return np.zeros((size, size), np.float32)
+    unlike = []
+    for known in (hair, skin & face):
+        spread = lab[known].std(0) + 3
+        unlike.append((((lab - np.median(lab[known], 0)) / spread) ** 2).sum(2))
+    return resized(widened(named & ~widened(face, 2).astype(bool) & near & (unlike[0] < unlike[1]), 2), size)
 
 
 def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float) -> np.ndarray:

@@ -28,7 +28,7 @@ def examples() -> list[dict]:
         return []
     rows = []
     for row in json.loads(listing.read_text()):
-        names = ("face", "hair_shape", "hair_color", "result", "pasted", "mask", "card")
+        names = ("face", "hair_shape", "hair_color", "before", "result", "pasted", "mask", "card")
         row = {k: str(folder / v) if k in names and v else v for k, v in row.items()}
         if Path(row["face"]).is_file() and Path(row["result"]).is_file():
             rows.append(row)
@@ -39,13 +39,14 @@ def show_example(event: gr.SelectData) -> Updates:
     """Put an example's photos into the form and its stored result beside it; runs nothing."""
     row = examples()[event.index]
     size = Image.open(row["result"]).size
-    before = np.asarray(Image.open(row["face"]).convert("RGB").resize(size, Image.LANCZOS))
+    before = np.asarray(Image.open(row.get("before", row["face"])).convert("RGB").resize(size, Image.LANCZOS))
     title = html.escape(row.get("title", ""))
+    again = " Press Run to make it again." if row.get("operation", "transfer") == "transfer" else ""
     return panel.nothing() | {
         ui.face.image: row["face"],
         ui.hair_shape.image: row.get("hair_shape"),
         ui.hair_color.image: row.get("hair_color"),
-        ui.status: f"<p>Stored example: {title}. Press Run to make it again.</p>",
+        ui.status: f"<p>Stored example: {title}.{again}</p>",
         ui.preview: gr.update(visible=False),
         ui.slider: gr.update(value=(before, row["result"]), visible=True),
         ui.pasted: gr.update(value=row.get("pasted"), visible="pasted" in row),

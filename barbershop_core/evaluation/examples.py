@@ -1,7 +1,8 @@
-"""Make the page's examples: rendered people, transfers between them, stored results.
+"""Make the page's examples: edits of paintings and of a photograph, transfers between rendered people.
 
 ``python -m barbershop_core.evaluation.examples --seeds 3 5 8`` writes pictures and ``examples.json`` into
-``assets/examples``, and ``readme.png``, the strip in README.md.  Nobody in them exists.
+``assets/examples``, and ``readme.png``, the strip in README.md.  The photographs in ``photos/`` are in the public
+domain; the rendered people do not exist.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..barbershop.transfer_presets import transfer_preset
 from ..editing.recipe import save_png
@@ -33,10 +34,24 @@ KINDS = (
 )
 
 
+PHOTOGRAPHS: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
+    ("Mona Lisa with an astronaut's hair", "transfer", {"face": "mona-lisa", "hair_shape": "astronaut"}, {}),
+    ("An astronaut with Mona Lisa's hair", "transfer", {"face": "astronaut", "hair_shape": "mona-lisa"}, {}),
+    ("Mona Lisa, turned and lit", "repose", {"face": "mona-lisa"}, {"yaw": 10.0, "light": {"azimuth": -50.0}}),
+    ("Bearded", "edit_text", {"face": "astronaut"}, {"prompt": "beard", "neutral": "no beard"}),
+)
+"""Title, operation, photos by role (of hair: shape and colour), options."""
+
+
 def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
-    """One example for each seed, of `KINDS` in turn; returns what ``examples.json`` lists."""
+    """The edits of `PHOTOGRAPHS`, then one example for each seed, of `KINDS` in turn; returns what
+    ``examples.json`` lists."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
+    for number, edit in enumerate(PHOTOGRAPHS):
+        row = yield from _of_photographs(studio, number, *edit, folder)
+        rows.append(row)
+        yield Step("photograph", number + 1, len(PHOTOGRAPHS))
     for number, seed in enumerate(seeds):
         triple = next(iter(triples(1, seed, SIDE)))
         row = yield from _one(studio, triple, number, folder)
@@ -89,6 +104,23 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
     return {"title": title, **files, **made, "card": f"{number}-card.png", "scores": result.scores}
 
 
+def _of_photographs(
+    studio: Studio, number: int, title: str, operation: str, photos: dict[str, str], options: dict, folder: Path
+) -> Steps[dict[str, Any]]:
+    files = {role: f"photos/{name}.jpg" for role, name in photos.items()}
+    if "hair_shape" in files:
+        files["hair_color"] = files["hair_shape"]
+    done = yield from start(studio, operation, {role: str(FOLDER / file) for role, file in files.items()}, options)
+    result, name = done.value, f"photo-{number}"
+    before = Image.fromarray(done.portrait.at(result.image.width))
+    before.save(folder / f"{name}-before.jpg", quality=90)
+    save_png(folder / f"{name}-result.png", result.image, result.recipe)
+    shown = [folder / f"{name}-before.jpg", *(FOLDER / file for role, file in files.items() if role == "hair_shape")]
+    _card([*shown, folder / f"{name}-result.png"], folder / f"{name}-card.png")
+    made = {"before": f"{name}-before.jpg", "result": f"{name}-result.png", "card": f"{name}-card.png"}
+    return {"title": title, "operation": operation, **files, **made, "scores": result.scores}
+
+
 def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
     """The given photos in a column, the result large beside them."""
     card = Image.new("RGB", (side * 3, side * 2), "#f7f4f0")
@@ -96,9 +128,8 @@ def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
     card.paste(result, (side, 0))
     small = side * 2 // len(pictures[:-1])
     for place, picture in enumerate(pictures[:-1]):
-        photo = Image.open(picture).convert("RGB")
         width = min(side, small)
-        photo = photo.resize((width, width), Image.Resampling.LANCZOS)
+        photo = ImageOps.fit(Image.open(picture).convert("RGB"), (width, width), centering=(0.5, 0.1))
         card.paste(photo, ((side - width) // 2, place * small + (small - width) // 2))
     card.save(path, optimize=True)
 

@@ -103,7 +103,10 @@ def stored_examples() -> None:
     rows = examples.examples()
     if not rows:
         return
-    gr.Markdown("### Examples\nRendered people with stored results: click one to see it; nothing is computed.")
+    gr.Markdown(
+        "### Examples\nPaintings, a photograph and rendered people with stored results: click one to see it; nothing "
+        "is computed."
+    )
     gallery = gr.Gallery(
         [(row.get("card", row["result"]), row.get("title", "")) for row in rows],
         columns=3,

@@ -16,7 +16,7 @@ from barbershop_core.inversion.explained import EXPLAINED, unexplained
 from barbershop_core.photo.pixels import from_uint8
 
 PHOTOS = Path(__file__).resolve().parents[1] / "assets" / "examples" / "photos"
-NAMES = ("astronaut", "studious-girl", "mona-lisa", "lady-agnew")
+NAMES = ("astronaut", "girl-with-book", "mona-lisa", "lady-agnew")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_smaller_photograph_keeps_its_points():
 
 @pytest.mark.slow
 def test_hair_of_another_photo_at_the_photos_own_resolution(studio, portraits):
-    face, girl = portraits["astronaut"], portraits["studious-girl"]
+    face, girl = portraits["astronaut"], portraits["girl-with-book"]
     result = run(studio.transfer(face=face, hair_shape=girl, hair_color=girl))
     side = detail_size(face, 128)
     assert result.image.size == (side, side) and result.pasted.size == (512, 512)
@@ -107,7 +107,7 @@ def test_hair_of_another_photo_at_the_photos_own_resolution(studio, portraits):
 
 @pytest.mark.slow
 def test_edits_of_a_photograph_chain(studio, portraits):
-    face, girl = portraits["astronaut"], portraits["studious-girl"]
+    face, girl = portraits["astronaut"], portraits["girl-with-book"]
     hair = run(studio.transfer(face=face, hair_shape=girl, hair_color=girl, paste=False))
     words = run(studio.edit_text(face, "beard", neutral="no beard", previous=hair))
     assert words.image.size == hair.image.size == (detail_size(face, 128),) * 2

@@ -34,7 +34,7 @@ def test_a_photo_of_two_people_offline(chromium, studio_app, tmp_path):
     page.locator(".note", has_text="2 faces").first.wait_for()
     page.locator("#face_faces button").nth(1).click()  # the smaller face: the astronaut's
     page.locator(".note", has_text="number 2").first.wait_for()
-    page.set_input_files("#hair_shape input[type=file]", PHOTOS / "studious-girl.jpg")
+    page.set_input_files("#hair_shape input[type=file]", PHOTOS / "girl-with-book.jpg")
     page.locator("#hair_shape img").first.wait_for()
     page.click("#run")
     page.locator("#status", has_text=re.compile("Done in")).wait_for()

@@ -20,7 +20,9 @@ FIRST_RADIUS = 2
 LEVELS = 2
 ROUNDS = 1
 """Rounds of search and vote on each but the coarsest level."""
-REUSE = 0.15
+GUIDE = 0.4
+"""Weight of differences of the guide beside those of the patches."""
+REUSE = 0.3
 """How much dearer a place is for every patch that it gave, as a share of the patches' mean variance."""
 SEARCHES = 3
 """Propagations and random searches in a round."""
@@ -30,18 +32,22 @@ STRIDE = 4
 """px between the copied patches."""
 
 
-def structure(image: np.ndarray, hole: np.ndarray, known: np.ndarray, seed: int = 0) -> np.ndarray | None:
+def structure(
+    image: np.ndarray, hole: np.ndarray, known: np.ndarray, guide: np.ndarray, seed: int = 0
+) -> np.ndarray | None:
     """``image`` with ``hole`` filled by patches of what is ``known``: float32 [S,S,3]; None without whole patches.
 
     image: float32 [S,S,3], best without its low frequencies.  hole, known: [S,S] in 0..1; what is neither is not
-    changed and not copied.
+    changed and not copied.  guide: float32 [S,S,3], known everywhere; patches come from where it is alike.
     """
     small = min(len(image), WORKING)
     shapes = [max(2 * RADIUS + 2, small >> level) for level in range(LEVELS - 1, -1, -1)]
     random = np.random.default_rng(seed)
     found: np.ndarray | None = None
     for side in shapes:
-        shrunk = [cv2.resize(np.float32(x), (side, side), interpolation=cv2.INTER_AREA) for x in (image, hole, known)]
+        shrunk = [
+            cv2.resize(np.float32(x), (side, side), interpolation=cv2.INTER_AREA) for x in (image, hole, known, guide)
+        ]
         gap, sure = shrunk[1] > 0.01, (shrunk[2] > 0.99) & (shrunk[1] < 0.01)
         radius = FIRST_RADIUS if side == shapes[0] else RADIUS
         places = np.argwhere(_whole(sure, radius))
@@ -49,12 +55,12 @@ def structure(image: np.ndarray, hole: np.ndarray, known: np.ndarray, seed: int 
             continue
         picture = np.where(gap[..., None], 0, shrunk[0]).astype(np.float32)
         if found is None:
-            found = _peeled(picture, gap, sure, radius)
+            found = _peeled(picture, gap, sure, shrunk[3], radius)
             continue
         found = _finer(found, side, _whole(sure), places, random)
         for _ in range(ROUNDS):
             picture = _vote(picture, gap, found)
-            found = _search(picture, gap, sure, found, places, random)
+            found = _search(picture, gap, sure, shrunk[3], found, places, random)
     return None if found is None else _copied(np.float32(image), np.float32(hole), found)
 
 
@@ -64,7 +70,7 @@ def _whole(sure: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     return cv2.erode(sure.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
 
-def _peeled(picture: np.ndarray, gap: np.ndarray, sure: np.ndarray, radius: int) -> np.ndarray:
+def _peeled(picture: np.ndarray, gap: np.ndarray, sure: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     """Place from which every pixel of the gap is copied, int [H,W,2]; patches are laid from the border inwards."""
     side, width = len(picture), 2 * radius + 1
     found = np.stack(np.mgrid[:side, :side], 2)
@@ -84,6 +90,7 @@ def _peeled(picture: np.ndarray, gap: np.ndarray, sure: np.ndarray, radius: int)
             cost = cost * (width**2 / mask.sum()) + dear
         else:
             cost = dear
+        cost = cost + GUIDE * width**2 * ((guide - guide[y, x]) ** 2).sum(2)
         row, column = np.unravel_index(cost.argmin(), gap.shape)
         dear[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] += reuse
         inner = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
@@ -116,13 +123,15 @@ def _search(
     picture: np.ndarray,
     gap: np.ndarray,
     sure: np.ndarray,
+    guide: np.ndarray,
     found: np.ndarray,
     places: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray:
     """Better places for every pixel whose patch touches the gap."""
     side, whole = len(picture), _whole(sure)
-    described = _described(picture, whole)
+    weight = (2 * RADIUS + 1) * GUIDE**0.5
+    described = np.concatenate([_described(picture, whole), weight * guide], 2)
     wanted = np.argwhere(cv2.dilate(gap.astype(np.uint8), np.ones((2 * RADIUS + 1,) * 2, np.uint8)) > 0)
     target = described[wanted[:, 0], wanted[:, 1]]
     found = found.copy()

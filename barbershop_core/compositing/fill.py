@@ -28,7 +28,7 @@ FRINGE = 0.006
 """How far hair's traces reach beyond its alpha, as a share of the crop's side."""
 ROOTS = 0.02
 """The same over the face, where hair is fine and short at the hairline."""
-SHRED = 0.012
+SHRED = 0.02
 """Radius of the largest piece of background that is not worth keeping between strands, in the same unit."""
 LOOSE = 0.08
 """How far from the hair loose strands are looked for, in the same unit."""
@@ -36,8 +36,8 @@ APART = 0.025
 """How far from the person the background is surely itself, in the same unit."""
 BEHIND = 0.06
 """How far behind the person's outline the background is continued, in the same unit."""
-PLAIN = 0.03
-"""Deviation from its smooth continuation up to which a background has no structure to be continued."""
+PLAIN = 0.025
+"""Deviation of finer detail up to which a background is plain or out of focus, without structure to be continued."""
 
 
 def without_hair(
@@ -51,7 +51,7 @@ def without_hair(
     image, size = photograph.image, photograph.size
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
     head = None if photograph.mesh is None else skull(photograph)
-    covered = alpha > LEAST
+    covered = _touched(alpha)
     face = photograph.part("skin", "nose", "neck", size=size) > 0.5
     hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
@@ -79,7 +79,7 @@ def without_hair(
     if ears is not None:
         result = result + ears.alpha[..., None] * (ears.image - result)
     soft, softer = (cv2.GaussianBlur(hole, (0, 0), max(0.4, share * size)) for share in (FRINGE / 4, ROOTS / 3))
-    soft += face * (softer - soft)
+    soft += np.maximum(face, person < 0.3) * (softer - soft)
     soft = (np.clip(2 * soft, 0, 1) * (1 - kept))[..., None]
     return np.clip(shaded + soft * (result - shaded), 0, 1).astype(np.float32)
 
@@ -100,14 +100,23 @@ def continue_into(image: np.ndarray, hole: np.ndarray, known: np.ndarray, seed: 
     if not sure.any():
         sure = (resized(known, work) > 0).astype(np.float32)
     colours = resized(image * known[..., None], work) / np.maximum(resized(known, work), 1e-3)[..., None]
-    low = blurred(colours, sure, work / 24)
-    rest = cv2.GaussianBlur((colours - low) * sure[..., None], (0, 0), work / 128)
-    plain = float(np.sqrt((rest[sure > 0] ** 2).sum(1).mean())) < PLAIN if sure.any() else True
-    base = harmonic(blurred(colours, sure, 1.5) if plain else low, sure)
+    fine = cv2.GaussianBlur((colours - blurred(colours, sure, work / 96)) * sure[..., None], (0, 0), work / 192)
+    plain = not sure.any() or float(np.sqrt((fine[sure > 0] ** 2).sum(1).mean())) < PLAIN
+    base = harmonic(blurred(colours, sure, 1.5 if plain else work / 24), sure)
     base = cv2.resize(base, (size, size), interpolation=cv2.INTER_CUBIC)
-    filled = None if plain else structure(image - base, hole, known, seed)
+    filled = None if plain else structure(image - base, hole, known, base, seed)
     filled = grain(image, known, size / 100, seed) if filled is None else filled
     return (image + hole[..., None] * (base + filled - image)).astype(np.float32)
+
+
+def _touched(alpha: np.ndarray) -> np.ndarray:
+    """Where there is hair, bool [S,S], without faint patches that do not belong to any hair that is surely there."""
+    covered = (alpha > LEAST).astype(np.uint8)
+    count, labels = cv2.connectedComponents(covered)
+    surely = np.zeros(count, bool)
+    surely[np.unique(labels[widened(alpha, -FRINGE * len(alpha)) > 0])] = True
+    surely[0] = False
+    return surely[labels]
 
 
 def _features(photograph: Photograph) -> np.ndarray:

@@ -27,6 +27,8 @@ CRANIUM = (0.0, 4.6, -3.5), (8.0, 9.7, 9.8)
 OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
 OVAL += (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 """MediaPipe's points around the face, clockwise in the picture from the top."""
+ROUNDING = 0.25
+"""Radius, cm, to which corners of the outline are rounded."""
 LOWEST = 1.0
 """Height, cm, from which on the ellipsoid is the head's outline; below, it narrows behind the ears."""
 
@@ -65,7 +67,9 @@ class Skull:
         face = np.zeros(shape, np.uint8)
         points = np.round(((self.oval + 0.5) * scale - 0.5) * 16).astype(np.int32)
         cv2.fillPoly(face, [points], 255, cv2.LINE_AA, 4)
-        return np.maximum(ellipse, face / 255).astype(np.float32), normals.astype(np.float32)
+        rounding = ROUNDING * self.centimetre * scale
+        mask = cv2.GaussianBlur(np.maximum(ellipse, face / 255).astype(np.float32), (0, 0), max(rounding, 0.4))
+        return np.clip((mask - 0.5) * max(1.0, 2 * rounding) + 0.5, 0, 1), normals.astype(np.float32)
 
     def _ellipsoid(
         self, centre: tuple[float, ...], axes: tuple[float, ...], x: np.ndarray, y: np.ndarray, scale: float

@@ -37,8 +37,8 @@ MIDLINE = (10, 151, 168, 1, 152)
 """Points of the mesh between the face's halves."""
 SEAM = 0.12
 """Softness of the seam between a reference's two sides, in eye distances."""
-GAP = 0.3
-"""Gaps between head and hair, up to twice as wide, show the hair's depth, not the background; in the same unit."""
+GAP = 0.25
+"""Gaps between head and hair up to twice this width show the hair's depth, not the background; in the same unit."""
 DEPTH, FALL = 0.45, 0.06
 """Brightness of that depth relative to the hair's, and within which distance it falls to that."""
 STRAND = 0.06
@@ -96,7 +96,7 @@ def carry_hair(person: Photograph, shape: Photograph | None, colour: Photograph 
         image = person.image if colour is None else _recoloured(person.image, alpha, colour)
         return Carried(image, _changed(image, person), dict(person.parts))
     hair = _onto(person, shape)
-    base = _backed(without_hair(person, alpha, donor=hair.donor), person, hair)
+    base = _backed(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
     image = base + hair.alpha[..., None] * (hair.colours - base)
     image = _same_scene(image, person, alpha, hair)
     if colour is not None and colour is not shape:
@@ -168,10 +168,12 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> _Hair:
     alpha = _without_specks(np.clip(wide.sample(alpha, "cubic", "zero"), 0, 1))
     donor = _carried(reference, field, person)
     colours = wide.sample(colours)
+    faces = abs(yaw(person) - yaw(reference)) < MIRRORED
+    if not faces:  # an ear of a head that is turned otherwise would not sit on this one
+        donor = replace(donor, parts={name: plane for name, plane in donor.parts.items() if name != "ears"})
     if same.evidence:
         colours, image = (_exposed(picture, same) for picture in (colours, donor.image))
         donor = replace(donor, image=image)
-    faces = abs(yaw(person) - yaw(reference)) < MIRRORED
     return _Hair(np.clip(colours, 0, 1), alpha, Field(field.at + corner), donor, same.evidence, faces)
 
 
@@ -191,7 +193,7 @@ def _believed(reference: Photograph) -> np.ndarray:
     alpha, prior = hair_alpha(reference), reference.part("hair")
     sigma = STRAND * reference.eye_distance
     mean, expected = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (alpha, prior))
-    alpha = alpha * np.clip(((expected + 0.05) / (mean + 0.05) - 0.35) / 0.3, 0, 1)
+    alpha = alpha * (1 - reference.part("glasses")) * np.clip(((expected + 0.05) / (mean + 0.05) - 0.35) / 0.3, 0, 1)
     missing = np.clip((expected - mean - 0.2) / 0.3, 0, 1) * np.clip((prior - 0.5) / 0.3, 0, 1)
     return np.maximum(alpha, missing * prior)
 
@@ -212,34 +214,33 @@ def _same_scene(image: np.ndarray, person: Photograph, alpha: np.ndarray, hair: 
     agree = continue_colours(np.exp(-((off / 0.08) ** 2)), shown)
     touched = cv2.dilate(np.maximum(alpha, hair.alpha), np.ones((3, 3)), iterations=max(1, size // 100))
     touched = cv2.GaussianBlur(np.float32(touched > 0.02), (0, 0), size / 200)
-    truth = person.image + known[..., None] * (other - person.image)
-    return image + (hair.evidence * agree * touched)[..., None] * (truth - image)
+    truth = person.image + (known * touched)[..., None] * (other - person.image)
+    return image + (hair.evidence * agree)[..., None] * (truth - image)
 
 
-def _backed(base: np.ndarray, person: Photograph, hair: _Hair) -> np.ndarray:
+def _backed(base: np.ndarray, person: Photograph, alpha: np.ndarray, hair: _Hair) -> np.ndarray:
     """The base with hair's own dark depth in the gaps that the carried hair and the head enclose."""
     size = min(person.size, 512)
     scale = size / person.size
     unit = person.eye_distance * scale
-    solid = cv2.resize(hair.alpha, (size, size), interpolation=cv2.INTER_AREA) > 0.5
+    old, new = (cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in (alpha, hair.alpha))
+    solid = new > 0.5
     head, _ = skull(person).surface((size, size), scale)
-    seen = person.part("skin", "neck", "ears", "nose", "clothes", size=size)
-    body = (head > 0.5) | (seen > 0.5)
-    # What the background above and beside the head reaches, also through narrow openings, is no gap.
-    narrow = max(1, round(0.04 * unit))
-    wall = cv2.dilate(np.uint8(solid | body), np.ones((2 * narrow + 1, 2 * narrow + 1)))
-    _, regions = cv2.connectedComponents(1 - wall, connectivity=4)
-    border = np.concatenate([regions[0], regions[: 2 * size // 3, 0], regions[: 2 * size // 3, -1]])
-    open_air = cv2.dilate(np.uint8(np.isin(regions, np.unique(border[border > 0]))), np.ones((4 * narrow + 1,) * 2))
-    near = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) < GAP * unit
-    near &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < GAP * unit
+    # What lay beside the old hair has been filled in: it is not certain to be the person.
+    seen = person.part("skin", "neck", "nose", size=size) * (cv2.dilate(old, np.ones((9, 9))) < 0.02)
+    body = np.maximum(head, seen) > 0.5
+    # A gap has hair on its outer side and the head on its inner side, both near.
+    right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale
+    near = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2 * GAP * unit
+    for mask in (solid, body):
+        near &= cv2.distanceTransform(np.uint8(~mask), cv2.DIST_L2, 5) < GAP * unit
     # Where the reference shows skin there, the head is wider than it seemed.
     skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
     ears, down = person.mesh[list(EARS), :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
     y, x = np.mgrid[:size, :size]
     skin &= (x - ears[0]) * down[0] + (y - ears[1]) * down[1] < 0  # below the ears it may be a hand or a shoulder
-    gap = cv2.dilate(np.float32(near & ~body & (open_air == 0)), np.ones((7, 7))) * (np.maximum(head, seen) < 0.8)
-    gap = cv2.GaussianBlur(gap, (0, 0), size / 400)
+    gap = cv2.dilate(np.float32(near & ~body), np.ones((7, 7))) * (np.maximum(head, seen) < 0.8)
+    gap = cv2.GaussianBlur(gap, (0, 0), max(0.02 * unit, 0.5)) * (np.maximum(head, seen) < 0.8)
     colours = cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA)
     (deep,) = reflected(solid, colours)
     away = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) / unit
@@ -250,6 +251,13 @@ def _backed(base: np.ndarray, person: Photograph, hair: _Hair) -> np.ndarray:
     gap = np.maximum(gap, skin)
     gap, deep = (cv2.resize(plane, base.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in (gap, deep))
     return base + gap[..., None] * (deep - base)
+
+
+def _since(mask: np.ndarray, step: int = 1) -> np.ndarray:
+    """Pixels since the mask's last one along each row, from the left (step 1) or from the right (-1): float32."""
+    columns = np.arange(mask.shape[1])[None]
+    last = np.maximum.accumulate(np.where(mask[:, ::step], columns, -mask.shape[1]), axis=1)
+    return np.float32(columns - last)[:, ::step]
 
 
 def _carried(reference: Photograph, field: Field, person: Photograph) -> Photograph:

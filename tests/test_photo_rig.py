@@ -126,7 +126,7 @@ def test_real_heads_turn_by_what_was_asked_for(portraits, angle):
     for rig in portraits:
         found = rig.turned(rig.move(RigRequest.of(**angle)))
         for name, degrees in zip(("yaw", "pitch"), found):
-            assert degrees == pytest.approx(angle.get(name, 0.0), abs=2.5)
+            assert degrees == pytest.approx(angle.get(name, 0.0), abs=2.0)
 
 
 def test_a_real_mouth_opens(portraits):

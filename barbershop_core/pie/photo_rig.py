@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -30,10 +30,10 @@ MOST = (20.0, 14.0, 20.0)
 not show."""
 FURTHEST = (36.0, 28.0, 60.0)
 """And how far from the front a head may be turned altogether."""
-SIDES = ((0, -14.0), (0, 14.0), (1, -9.0), (1, 9.0))
-"""Turns that are tried out: axis (yaw, pitch), degrees."""
-STRONGEST = 2.2
-"""Limit of the correction: the depth of MediaPipe's points is too flat for what its own pose says of a turned face."""
+TRIALS = (12.0, 8.0)
+"""Degrees of yaw and pitch that are tried out to both sides, twice."""
+LEAST, ASIDE = 0.45, 0.4
+"""Of a degree's turn at least this is found about the same axis, and at most this about the other."""
 
 CONTROLS: Mapping[str, Mapping[str, float]] = {
     "smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
@@ -51,13 +51,17 @@ COPIED = ("brow", "jaw", "mouth", "eyeBlink")
 
 @dataclass(eq=False)
 class PhotoRig:
-    """A photograph with a face, taken apart into layers.  gains: what a turn to each side has to be multiplied by so
-    that MediaPipe finds the angle that was asked for: left, right, down, up.  landmarker: looks at results."""
+    """A photograph with a face, taken apart into layers.
+
+    landmarker: looks at results.  response: [2,2,2], yaw and pitch that MediaPipe finds for each degree by which the
+    mesh is turned, for yaw and pitch (first index) to the negative and the positive side: the mesh is flatter than
+    faces are, and MediaPipe's pose of a face is not that of its points.
+    """
 
     photograph: Photograph
     layers: Layers
     landmarker: Landmarker | None = None
-    gains: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    response: np.ndarray = field(default_factory=lambda: np.repeat(np.eye(2)[:, None], 2, 1))
 
     @property
     def angles(self) -> tuple[float, float, float]:
@@ -154,9 +158,15 @@ class PhotoRig:
         for name, degrees, at, most, furthest in zip(("yaw", "pitch", "roll"), asked, own, MOST, FURTHEST):
             if abs(degrees) > most or (abs(at + degrees) > furthest and abs(at + degrees) > abs(at)):
                 raise _too_far(name, float(degrees), float(at), most, furthest)
-        yaw, pitch, roll = asked.tolist()
-        left, right, down, up = self.gains
-        return (yaw * (right if yaw > 0 else left), pitch * (up if pitch > 0 else down), roll)
+        return (*self.corrected(asked[:2]), float(asked[2]))
+
+    def corrected(self, asked: np.ndarray) -> tuple[float, float]:
+        """Yaw and pitch by which to turn the mesh so that MediaPipe finds what was asked for, degrees."""
+        turn = np.asarray(asked, float)
+        for _ in range(3):  # the signs of the solution choose the sides
+            side = (turn >= 0).astype(int)
+            turn = np.linalg.solve(np.stack([self.response[0, side[0]], self.response[1, side[1]]], 1), asked)
+        return tuple(turn.tolist())
 
     def within(self, name: str, degrees: float) -> float:
         """The nearest angle to turn by that is allowed; name: "yaw", "pitch" or "roll"."""
@@ -208,16 +218,31 @@ class PhotoRig:
 def photo_rig(photograph: Photograph, landmarker: Landmarker | None = None) -> PhotoRig:
     """Take a photograph with a face apart, and try out turns with the landmarker: its depth is only roughly right."""
     rig = PhotoRig(photograph, layers(photograph), landmarker)
-    return rig if landmarker is None else replace(rig, gains=tuple(_gain(rig, *side) for side in SIDES))
+    if landmarker is None:
+        return rig
+    for _ in range(2):
+        rig = replace(rig, response=_response(rig))
+    return rig
 
 
-def _gain(rig: PhotoRig, axis: int, degrees: float) -> float:
-    """What a turn about an axis has to be multiplied by; degrees: of the trial."""
-    turn = [0.0, 0.0, 0.0]
-    turn[axis] = degrees
-    target = rig.layers.head.moved(turn)
-    found = rig.turned(draw(rig._small, target, target)[0])
-    return 1.0 if found is None else float(np.clip(degrees / (found[axis] or 1e-3), 1.0, STRONGEST))
+def _response(rig: PhotoRig) -> np.ndarray:
+    """What MediaPipe finds where the rig tries to turn the head by `TRIALS`, see `PhotoRig`."""
+    response = rig.response.copy()
+    for axis, degrees in enumerate(TRIALS):
+        for side, sign in enumerate((-1, 1)):
+            asked = np.zeros(2)
+            asked[axis] = sign * degrees
+            turn = np.array([*rig.corrected(asked), 0.0])
+            target = rig.layers.head.moved(turn)
+            found = rig.turned(draw(rig._small, target, target)[0])
+            if found is not None:
+                other = 1 - axis
+                rest = np.array(found[:2]) - turn[other] * response[other, int(turn[other] >= 0)]
+                share = rest / turn[axis]
+                share[axis] = np.clip(share[axis], LEAST, 1.3)
+                share[other] = np.clip(share[other], -ASIDE, ASIDE)
+                response[axis, side] = share
+    return response
 
 
 def pose_angles(photograph: Photograph) -> tuple[float, float, float]:

@@ -16,8 +16,10 @@ STEADY = (6, 8, 9, 10, 21, 33, 54, 67, 103, 109, 127, 133, 151, 162, 168, 195, 1
 STEADY += (338, 356, 362, 389, 454)
 """Points that expressions hardly move: forehead, temples, corners of the eyes, bridge of the nose."""
 LIDS = {"eyeBlinkLeft": "left_eye", "eyeBlinkRight": "right_eye"}
-MEETING = 0.06
+MEETING = 0.0
 """How far above the lower lid the lids meet, as a share of the opening."""
+IN_FRONT = 0.03
+"""How far the upper lid lies in front of the lower one (eye distances)."""
 LID = 0.11
 """How far the skin around the eye follows its lids (eye distances)."""
 
@@ -85,6 +87,7 @@ class FaceMotion:
         meeting = face[lower] + MEETING * (face[upper] - face[lower])
         total = np.zeros(self.mean.shape)
         total[lower], total[upper] = meeting - face[lower], meeting - face[upper]
+        total[upper, 2] -= IN_FRONT
         lids = np.r_[lower, upper, points[[0, half]]]
         others = np.setdiff1d(np.arange(len(face)), lids)
         apart = np.linalg.norm(face[others][:, None] - face[lids][None], axis=2)

@@ -39,7 +39,7 @@ CONTROLS: Mapping[str, Mapping[str, float]] = {
     "smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
     "mouth_open": {"jawOpen": 0.95},
     "brow_raise": {"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
-    "eye_open": {"eyeBlinkLeft": -1.0, "eyeBlinkRight": -1.0},
+    "eye_open": {"eyeBlinkLeft": -1.2, "eyeBlinkRight": -1.2},
     "frown": {"browDownLeft": 0.9, "browDownRight": 0.9, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8},
 }
 """Blendshapes of each control at 1."""

@@ -102,10 +102,20 @@ def _alpha(photograph: Photograph) -> np.ndarray:
     solid |= polygon(_forehead(photograph) * side / photograph.size, side) > 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8))
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    solid = ndimage.binary_fill_holes(labels == largest)
+    solid = _filled(labels == largest)
     inside, outside = (cv2.distanceTransform(x.astype(np.uint8), cv2.DIST_L2, 5) / side for x in (solid, ~solid))
     low, high = (cv2.resize(x, soft.shape, interpolation=cv2.INTER_LINEAR) for x in (inside, outside))
     return np.maximum(soft, smoothstep(low, *STRAY)) * (1 - smoothstep(high, *STRAY))
+
+
+def _filled(solid: np.ndarray) -> np.ndarray:
+    """A mask without holes; at the picture's border, what lies between two ends of the mask is a hole, too."""
+    wide = np.pad(solid, 1)
+    for border, row in ((0, 1), (-1, -2)):
+        found = np.flatnonzero(wide[row])
+        if len(found):
+            wide[border, found[0] : found[-1] + 1] = True
+    return ndimage.binary_fill_holes(wide)[1:-1, 1:-1]
 
 
 def _forehead(photograph: Photograph) -> np.ndarray:

@@ -82,7 +82,7 @@ def test_what_hair_does_not_touch_stays(person, bald):
 
 
 def test_the_wall_behind_hair_is_the_wall(person, bald):
-    head = skull(person).surface((SIZE, SIZE))[0]
+    head = skull(person).outline((SIZE, SIZE))
     uncovered = (person.part("hair") > 0.5) & (cv2.dilate(head, np.ones((9, 9))) < 0.01)
     uncovered[SIZE * 3 // 4 :] = False  # there a neck may be
     assert uncovered.sum() > 1000
@@ -91,7 +91,7 @@ def test_the_wall_behind_hair_is_the_wall(person, bald):
 
 
 def test_the_forehead_has_the_face_s_tone_and_texture(person, bald):
-    head = skull(person).surface((SIZE, SIZE))[0]
+    head = skull(person).outline((SIZE, SIZE))
     forehead = cv2.erode(np.float32((person.part("hair") > 0.5) & (head > 0.99)), np.ones((9, 9))) > 0
     forehead[SIZE // 2 :] = False
     face = cv2.erode(np.float32(person.part("skin") > 0.99), np.ones((9, 9))) > 0

@@ -145,7 +145,7 @@ def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> 
         return np.zeros((size, size), np.float32)
     lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
     named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
-    face = head.surface((work, work), work / size)[0] > 0.5
+    face = head.outline((work, work), work / size) > 0.5
     hair, skin = resized(alpha, work) > 0.95, photograph.part("skin", "nose", size=work) > 0.8
     near = widened(hair, LOOSE * work) > 0.5
     if min(hair.sum(), (skin & face).sum()) < 50:

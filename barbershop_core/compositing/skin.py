@@ -62,7 +62,7 @@ def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> La
     filled = full + grain(photograph.image, resized(lit, size), size / 150, seed=1)
     filled = _brows(photograph, filled, full, hole)
     outline = min(size, OUTLINE)
-    return Layer(resized(head.surface((outline, outline), outline / size)[0], size), filled, light)
+    return Layer(resized(head.outline((outline, outline), outline / size), size), filled, light)
 
 
 def shaded_by_hair(colours: np.ndarray, low: np.ndarray, seen: np.ndarray, covered: np.ndarray) -> np.ndarray:

@@ -51,40 +51,46 @@ class Skull:
         return float(np.cbrt(abs(np.linalg.det(self.matrix))))
 
     def surface(self, shape: tuple[int, int], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-        """The head in a picture of [H,W] pixels that is ``scale`` times as large as the photograph's.
-
-        Its mask, float32 [H,W] in 0..1 with a soft edge, and unit normals, float32 [H,W,3], continued beyond the mask
-        by those of the edge.
-        """
+        """The head's `outline`, and unit normals, float32 [H,W,3], continued beyond it by those of the edge."""
         y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-        _, normals = self._ellipsoid(*HEAD, x, y, scale)
+        across, along, to_unit = self._ellipsoid(*HEAD, x, y, scale)
+        dot, square = across @ along, along @ along
+        depth = (-dot - np.sqrt(np.maximum(_inside(across, along), 0))) / square
+        unit = across + depth[..., None] * along
+        normals = (unit / np.linalg.norm(unit, axis=2, keepdims=True)) @ to_unit
+        return self.outline(shape, scale), normals / np.linalg.norm(normals, axis=2, keepdims=True)
+
+    def outline(self, shape: tuple[int, int], scale: float = 1.0) -> np.ndarray:
+        """Mask of the head in a picture of [H,W] pixels that is ``scale`` times as large as the photograph's: float32
+        in 0..1, with an edge of about a pixel."""
+        y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
         ear = (self.at((0, LOWEST, 0))[0] + 0.5) * scale - 0.5
-        down = -self.matrix[:2, 1] / np.linalg.norm(self.matrix[:2, 1])
-        lower = 1.5 * np.maximum((x - ear[0]) * down[0] + (y - ear[1]) * down[1], 0)
-        narrowed, _ = self._ellipsoid(*CRANIUM, x + lower * down[0], y + lower * down[1], scale)
-        steepness = np.maximum(np.hypot(*np.gradient(narrowed)), 1e-6)
-        ellipse = np.clip(narrowed / steepness + 0.5, 0, 1)
+        down = np.float32(-self.matrix[:2, 1] / np.linalg.norm(self.matrix[:2, 1]))
+        lower = 1.5 * np.maximum((x - np.float32(ear[0])) * down[0] + (y - np.float32(ear[1])) * down[1], 0)
+        across, along, _ = self._ellipsoid(*CRANIUM, x + lower * down[0], y + lower * down[1], scale)
+        inside = _inside(across, along)
+        ellipse = np.clip(inside / np.maximum(np.hypot(*np.gradient(inside)), 1e-6) + 0.5, 0, 1)
         face = np.zeros(shape, np.uint8)
         points = np.round(((self.oval + 0.5) * scale - 0.5) * 16).astype(np.int32)
         cv2.fillPoly(face, [points], 255, cv2.LINE_AA, 4)
         rounding = ROUNDING * self.centimetre * scale
-        mask = cv2.GaussianBlur(np.maximum(ellipse, face / 255).astype(np.float32), (0, 0), max(rounding, 0.4))
-        return np.clip((mask - 0.5) * max(1.0, 2 * rounding) + 0.5, 0, 1), normals.astype(np.float32)
+        mask = cv2.GaussianBlur(np.maximum(ellipse, face.astype(np.float32) / 255), (0, 0), max(rounding, 0.4))
+        return np.clip((mask - 0.5) * max(1.0, 2 * rounding) + 0.5, 0, 1)
 
     def _ellipsoid(
         self, centre: tuple[float, ...], axes: tuple[float, ...], x: np.ndarray, y: np.ndarray, scale: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Positive inside of its outline, 0 on it, [H,W]; unit normals of the nearer surface, [H,W,3]."""
-        to_unit = np.linalg.inv(self.matrix * scale @ np.diag(axes))
-        middle = (self.at(centre)[0] + 0.5) * scale - 0.5
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rays through the pixels in the frame where the ellipsoid is the unit sphere: a point of each [H,W,3], their
+        direction [3]; and the matrix [3,3] to that frame.  All float32."""
+        to_unit = np.linalg.inv(self.matrix * scale @ np.diag(axes)).astype(np.float32)
+        middle = ((self.at(centre)[0] + 0.5) * scale - 0.5).astype(np.float32)
         across = (x - middle[0])[..., None] * to_unit[:, 0] + (y - middle[1])[..., None] * to_unit[:, 1]
-        along = to_unit[:, 2]
-        dot, square = across @ along, along @ along
-        inside = dot**2 - square * ((across**2).sum(-1) - 1)
-        unit = across + ((-dot - np.sqrt(np.maximum(inside, 0))) / square)[..., None] * along
-        unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-6)
-        normals = unit @ to_unit
-        return inside, normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+        return across, to_unit[:, 2], to_unit
+
+
+def _inside(across: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """[H,W]: positive where the ray meets the unit sphere, 0 where it touches it."""
+    return (across @ along) ** 2 - (along @ along) * ((across**2).sum(-1) - 1)
 
 
 def skull(photograph: Photograph) -> Skull:
@@ -94,9 +100,7 @@ def skull(photograph: Photograph) -> Skull:
     points = mesh[list(RIGID)]
     from_model, from_points = model - model.mean(0), points - points.mean(0)
     left, singular, right = np.linalg.svd(from_points.T @ from_model)
-    mirrored = np.array([1, 1, -1.0])  # the picture's y and z point the other way: a proper rotation, after both flips
-    sign = np.sign(np.linalg.det(left @ right))
-    turn = left * np.where(mirrored < 0, sign, 1) @ right
-    scale = (singular * np.where(mirrored < 0, sign, 1)).sum() / (from_model**2).sum()
-    matrix = scale * turn
+    proper = np.array([1, 1, np.sign(np.linalg.det(left @ right))])  # no reflection: both frames are right-handed
+    scale = (singular * proper).sum() / (from_model**2).sum()
+    matrix = scale * left * proper @ right
     return Skull(matrix, points.mean(0) - matrix @ model.mean(0), mesh[list(OVAL), :2])

@@ -14,15 +14,13 @@ import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
-from ..compositing.face_points import BROWS, EYES, LIPS, NOSE, OVAL, polygon
+from ..compositing.face_points import BROWS, EYES, FEATURES, LIPS, NOSE, OVAL, polygon
 from ..compositing.motion import Field, face_field
 from ..compositing.photograph import Photograph
 from ..compositing.tones import match_grain
 from ..editing.regions import FACE
 from ..errors import BadRequest, NoFaceFound
 from .face_tones import DARKEST, blended, smoothstep, toned
-
-FEATURES: dict[str, tuple[tuple[int, ...], ...]] = {"eyes": EYES, "brows": BROWS, "nose": (NOSE,), "mouth": (LIPS,)}
 
 RIGID = (*NOSE, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 10, 338, 109, 151, 9, 8, 234, 454, 127, 356, 93, 323)
 """Points that expressions hardly move; the head's pose is found from them."""

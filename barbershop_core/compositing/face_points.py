@@ -21,6 +21,8 @@ BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 2
 NOSE = (193, 122, 129, 102, 64, 48, 98, 97, 2, 326, 327, 278, 294, 331, 358, 351, 417, 168)
 """Points of MediaPipe's mesh around each feature; eyes and brows: the picture's left, then its right."""
 
+FEATURES: dict[str, tuple[tuple[int, ...], ...]] = {"eyes": EYES, "brows": BROWS, "nose": (NOSE,), "mouth": (LIPS,)}
+
 
 def polygon(photo: Photograph, points: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
     """float32 [S,S]: 1 inside the hull of points, grown (or shrunk) by a share of the eyes' distance."""

@@ -8,12 +8,13 @@ carried by the points of both faces.  What an edit drags along (a little of ever
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 import cv2
 import numpy as np
 
-from .face_points import INNER_LIPS, polygon
+from .face_points import FEATURES, INNER_LIPS, polygon
 from .matting import hair_alpha
 from .motion import Field, face_field
 from .photograph import Photograph
@@ -51,6 +52,8 @@ CONTRAST = (0.45, 1.4)
 """Limits of how far the contrast of texture changes."""
 VARIETY = 0.4
 """How much of an area's differences in colour stays."""
+REACH = {"brows": 0.15, "eyes": 0.15, "mouth": 0.55}
+"""How far the motion of a feature changes what is around it, in distances of the eyes."""
 FAINT = 0.25
 """Alpha of hair up to which the background keeps its colour."""
 
@@ -73,13 +76,14 @@ class Retouch:
         self.before = _lab(before.image)
         self.areas = _areas(before, len(self.before))
 
-    def __call__(self, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, after: np.ndarray, moving: Collection[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+        """moving: features that the edit moves ("brows", "eyes", "mouth"); to these it adds nothing."""
         difference = _lab(after) - self.before
         common = self._common(difference)
         lab, changed = self._toned(self._named(difference, common))
         if self.plain.mesh is not None and self.photograph.mesh is not None:
             rest = difference - sum(self.areas[name][..., None] * shift for name, shift in common.items())
-            added = cv2.resize(self._added(rest, common), changed.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            added = cv2.resize(self._added(rest, common, moving), changed.shape[::-1], interpolation=cv2.INTER_CUBIC)
             added *= _smoothstep(_size(added) - 0.5)[..., None]
             lab, changed = lab + added, np.maximum(changed, np.clip(_size(added) / 2, 0, 1))
         if not changed.any():
@@ -121,9 +125,12 @@ class Retouch:
 
     # ------------------------------------------------------------------ what is added
 
-    def _added(self, rest: np.ndarray, common: dict[str, np.ndarray]) -> np.ndarray:
+    def _added(self, rest: np.ndarray, common: dict[str, np.ndarray], moving: Collection[str]) -> np.ndarray:
         """What the edit adds to the face, [G,G,3].  rest: the difference without the areas' common changes."""
         change = self._carry.sample(rest)
+        for name in moving:
+            for points in FEATURES[name]:
+                change *= 1 - _blur(polygon(self._small, points, REACH[name]), 1 / 60)[..., None]
         strength = _size(_blur(change, 1 / 300))
         least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[self._face > 0.5], 0.99)))
         least += 2 * float(np.linalg.norm(common["skin"])) if "skin" in common else 0
@@ -136,14 +143,18 @@ class Retouch:
 
     @cached_property
     def _carry(self) -> Field:
-        return face_field(self.photograph.resized(self._work), self.plain)
+        return face_field(self._small, self.plain)
+
+    @cached_property
+    def _small(self) -> Photograph:
+        return self.photograph.resized(self._work)
 
     @cached_property
     def _face(self) -> np.ndarray:
         """Where edits add something: both faces within their outlines, without what is between the lips, [G,G]."""
         size = self._work
-        small = self.photograph.resized(size)
-        outline, lips = polygon(small, tuple(range(len(small.mesh)))), polygon(small, INNER_LIPS)
+        outline = polygon(self._small, tuple(range(len(self._small.mesh))))
+        lips = polygon(self._small, INNER_LIPS)
         theirs = self._carry.sample(cv2.erode(self.plain.part(*FACE), np.ones((5, 5), np.uint8)), "linear")
         inside = _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
         return self.photograph.part(*FACE, size=size) * inside * _smoothstep(2 * theirs - 0.5)

@@ -12,13 +12,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..compositing.expression import express
+from ..compositing.layers import Layers, layers
 from ..compositing.photograph import Photograph
 from ..compositing.retouch import Retouch
 from ..inversion.codes import Code
+from ..networks.regressor import Regressor
 from ..photo.pixels import to_uint8
 from ..protocols import PackLike
+from ..world import params
 from .photographs import find_face, find_parts
 
+MOVED = {
+    "smile": ("mouth",),
+    "mouth_open": ("mouth",),
+    "brow_raise": ("brows",),
+    "eye_open": ("eyes",),
+    "frown": ("brows", "mouth"),
+}
+"""Features that each control moves."""
+STIRRED, STIRRED_BESIDE = 0.42, 0.45
+"""Change of a control below which an edit does not ask for it; and as a share of the one that moves furthest."""
 TYPICAL = 0.35
 """How far the clean face is from the generator's mean one, as a share of the code's distance."""
 
@@ -36,7 +50,37 @@ class PhotoEdit:
         size: of the result, px; by default the photograph's.
         Returns float32 [S,S,3] in 0..1, and where it changed, float32 [S,S] in 0..1.
         """
-        return self._retouch(size or self.photograph.size)(self._alone(code))
+        size, after = size or self.photograph.size, self._alone(code)
+        controls = self._controls(after)
+        moving = {feature for name in controls for feature in MOVED[name]}
+        image, changed = self._retouch(size)(after, moving)
+        if not controls:
+            return image, changed
+        image, moved = express(self._layers.at(size), image, self.photograph.blendshapes, controls)
+        return image, np.maximum(changed, moved)
+
+    def _controls(self, after: np.ndarray) -> dict[str, float]:
+        """How far an edit moves each control of the expression: what it merely stirs is left out."""
+        if self._regressor is None or not self.photograph.blendshapes:
+            return {}
+        moved = self._read(after) - self._read(self._plain.image)
+        least = max(STIRRED, STIRRED_BESIDE * float(np.abs(moved).max()))
+        return {name: float(x) for name, x in zip(params.GROUPS["expression"], moved) if abs(x) > least}
+
+    @torch.no_grad()
+    def _read(self, image: np.ndarray) -> np.ndarray:
+        """The expression's controls in -1..1, [5]."""
+        p = self._regressor(torch.from_numpy(image).permute(2, 0, 1)[None].to(self.pack.device) * 2 - 1).p
+        return torch.erf(p[0, params.indices("expression")] / 2**0.5).cpu().numpy()
+
+    @cached_property
+    def _regressor(self) -> Regressor | None:
+        net = self.pack.optional("regressor")
+        return net if isinstance(net, Regressor) else None
+
+    @cached_property
+    def _layers(self) -> Layers:
+        return layers(self.photograph)
 
     def _retouch(self, size: int) -> Retouch:
         if size not in self._sizes:

@@ -52,7 +52,7 @@ CONTRAST = (0.45, 1.4)
 """Limits of how far the contrast of texture changes."""
 VARIETY = 0.4
 """How much of an area's differences in colour stays."""
-REACH = {"brows": 0.15, "eyes": 0.15, "mouth": 0.55}
+REACH = {"brows": 0.3, "eyes": 0.15, "mouth": 0.55}
 """How far the motion of a feature changes what is around it, in distances of the eyes."""
 FAINT = 0.25
 """Alpha of hair up to which the background keeps its colour."""
@@ -77,10 +77,10 @@ class Retouch:
         self.areas = _areas(before, len(self.before))
 
     def __call__(self, after: np.ndarray, moving: Collection[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """moving: features that the edit moves ("brows", "eyes", "mouth"); to these it adds nothing."""
+        """moving: features that the edit moves ("brows", "eyes", "mouth"): what changes there is not tone, nor added."""
         difference = _lab(after) - self.before
         common = self._common(difference)
-        lab, changed = self._toned(self._named(difference, common))
+        lab, changed = self._toned(self._named(difference, common, moving))
         if self.plain.mesh is not None and self.photograph.mesh is not None:
             rest = difference - sum(self.areas[name][..., None] * shift for name, shift in common.items())
             added = cv2.resize(self._added(rest, common, moving), changed.shape[::-1], interpolation=cv2.INTER_CUBIC)
@@ -97,7 +97,9 @@ class Retouch:
         """The change that most of an area shares, Lab [3]."""
         return {name: np.median(difference[share > 0.5], 0) for name, share in self.areas.items()}
 
-    def _named(self, difference: np.ndarray, common: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _named(
+        self, difference: np.ndarray, common: dict[str, np.ndarray], moving: Collection[str]
+    ) -> dict[str, np.ndarray]:
         """The photograph's change of each area that the edit names, Lab [3]."""
         size = _size(_blur(difference, 1 / 200))
         largest = max(NOISE, *(size[share > 0.5].mean() for share in self.areas.values()))
@@ -106,7 +108,7 @@ class Retouch:
             low, high = (ASIDE_BEHIND, NAMED_BEHIND) if name in BEHIND else (ASIDE, NAMED)
             length = float(np.linalg.norm(shift))
             named = _smoothstep((length / largest - low) / (high - low)) * _smoothstep(length / NOISE - 0.5)
-            if named > 0 and name in self._own:
+            if named > 0 and name in self._own and name not in moving:
                 # each channel towards the generator's face after the edit, no further
                 goal = np.median(self.before[self.areas[name] > 0.5], 0) + shift
                 left = (goal - self._own[name]) * np.sign(shift)
@@ -128,10 +130,10 @@ class Retouch:
     def _added(self, rest: np.ndarray, common: dict[str, np.ndarray], moving: Collection[str]) -> np.ndarray:
         """What the edit adds to the face, [G,G,3].  rest: the difference without the areas' common changes."""
         change = self._carry.sample(rest)
-        for name in moving:
-            for points in FEATURES[name]:
-                change *= 1 - _blur(polygon(self._small, points, REACH[name]), 1 / 60)[..., None]
         strength = _size(_blur(change, 1 / 300))
+        for name in REACH if moving else ():  # other features stir, too
+            near = _blur(np.maximum.reduce([polygon(self._small, p, REACH[name]) for p in FEATURES[name]]), 1 / 60)
+            strength *= 1 - (1 if name in moving else 0.6) * near
         least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[self._face > 0.5], 0.99)))
         least += 2 * float(np.linalg.norm(common["skin"])) if "skin" in common else 0
         change *= (self._face * _smoothstep(strength / least - 0.5))[..., None]

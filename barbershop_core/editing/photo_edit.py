@@ -33,7 +33,9 @@ MOVED = {
 """Features that each control moves."""
 STIRRED, STIRRED_BESIDE = 0.42, 0.45
 """Change of a control below which an edit does not ask for it; and as a share of the one that moves furthest."""
-TYPICAL = 0.35
+JAW = 0.6
+"""A mouth that is as wide open as the generator's opens, as a share of MediaPipe's widest."""
+TYPICAL = 0.2
 """How far the clean face is from the generator's mean one, as a share of the code's distance."""
 
 
@@ -65,7 +67,10 @@ class PhotoEdit:
             return {}
         moved = self._read(after) - self._read(self._plain.image)
         least = max(STIRRED, STIRRED_BESIDE * float(np.abs(moved).max()))
-        return {name: float(x) for name, x in zip(params.GROUPS["expression"], moved) if abs(x) > least}
+        found = {name: float(x) for name, x in zip(params.GROUPS["expression"], moved) if abs(x) > least}
+        if "mouth_open" in found:  # a shut mouth cannot shut further
+            found["mouth_open"] = max(JAW * found["mouth_open"], -self.photograph.blendshapes.get("jawOpen", 0.0))
+        return found
 
     @torch.no_grad()
     def _read(self, image: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ CONTRAST = (0.45, 1.4)
 """Limits of how far the contrast of texture changes."""
 VARIETY = 0.4
 """How much of an area's differences in colour stays."""
-REACH = {"brows": 0.3, "eyes": 0.15, "mouth": 0.55}
+REACH = {"brows": 0.3, "eyes": 0.3, "mouth": 0.55}
 """How far the motion of a feature changes what is around it, in distances of the eyes."""
 FAINT = 0.25
 """Alpha of hair up to which the background keeps its colour."""
@@ -77,7 +77,7 @@ class Retouch:
         self.areas = _areas(before, len(self.before))
 
     def __call__(self, after: np.ndarray, moving: Collection[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """moving: features that the edit moves ("brows", "eyes", "mouth"): what changes there is not tone, nor added."""
+        """moving: features that the edit moves ("brows", "eyes", "mouth"); their tones stay, and nothing is added."""
         difference = _lab(after) - self.before
         common = self._common(difference)
         lab, changed = self._toned(self._named(difference, common, moving))

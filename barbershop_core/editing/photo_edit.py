@@ -31,7 +31,7 @@ MOVED = {
     "frown": ("brows", "mouth"),
 }
 """Features that each control moves."""
-STIRRED, STIRRED_BESIDE = 0.42, 0.45
+STIRRED, STIRRED_BESIDE = 0.5, 0.45
 """Change of a control below which an edit does not ask for it; and as a share of the one that moves furthest."""
 JAW = 0.6
 """A mouth that is as wide open as the generator's opens, as a share of MediaPipe's widest."""
@@ -45,6 +45,7 @@ class PhotoEdit:
     def __init__(self, pack: PackLike, photograph: Photograph, code: Code):
         self.pack, self.photograph, self.code = pack, photograph, code
         self._sizes: dict[int, Retouch] = {}
+        self._apart: dict[int, Layers] = {}
 
     def __call__(self, code: Code, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The photograph under another code.
@@ -58,7 +59,7 @@ class PhotoEdit:
         image, changed = self._retouch(size)(after, moving)
         if not controls:
             return image, changed
-        image, moved = express(self._layers.at(size), image, self.photograph.blendshapes, controls)
+        image, moved = express(self._layers(size), image, self.photograph.blendshapes, controls)
         return image, np.maximum(changed, moved)
 
     def _controls(self, after: np.ndarray) -> dict[str, float]:
@@ -83,9 +84,10 @@ class PhotoEdit:
         net = self.pack.optional("regressor")
         return net if isinstance(net, Regressor) else None
 
-    @cached_property
-    def _layers(self) -> Layers:
-        return layers(self.photograph)
+    def _layers(self, size: int) -> Layers:
+        if size not in self._apart:
+            self._apart[size] = layers(self.photograph.resized(size))
+        return self._apart[size]
 
     def _retouch(self, size: int) -> Retouch:
         if size not in self._sizes:

@@ -14,7 +14,7 @@ CONTROLS: Mapping[str, Mapping[str, float]] = {
     "smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
     "mouth_open": {"jawOpen": 0.95},
     "brow_raise": {"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
-    "eye_open": {"eyeBlinkLeft": -1.0, "eyeBlinkRight": -1.0},
+    "eye_open": {"eyeBlinkLeft": -1.2, "eyeBlinkRight": -1.2},
     "frown": {"browDownLeft": 0.9, "browDownRight": 0.9, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8},
 }
 """Blendshapes of each control at 1."""
@@ -28,10 +28,16 @@ def amounts(own: Mapping[str, float], controls: Mapping[str, float]) -> dict[str
     for control, amount in controls.items():
         for name, share in CONTROLS[control].items():
             total[name] = total.get(name, 0.0) + amount * share
-    for name, amount in total.items():
+    return limited(own, total)
+
+
+def limited(own: Mapping[str, float], changes: Mapping[str, float]) -> dict[str, float]:
+    """Changes of blendshapes within `RANGE`, those that are none left out.  own: the photograph's blendshapes."""
+    found = {}
+    for name, amount in changes.items():
         start = 0.0 if name in LIDS else own.get(name, 0.0)
-        total[name] = float(np.clip(start + amount, min(RANGE[0], start), max(RANGE[1], start)) - start)
-    return {name: amount for name, amount in total.items() if abs(amount) > 1e-3}
+        found[name] = float(np.clip(start + amount, min(RANGE[0], start), max(RANGE[1], start)) - start)
+    return {name: amount for name, amount in found.items() if abs(amount) > 1e-3}
 
 
 def express(

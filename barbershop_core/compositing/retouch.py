@@ -30,7 +30,7 @@ AREAS = {
 }
 """Regions that an edit either names or not."""
 FACE = ("skin", "nose", "brows", "eyes", "glasses", "mouth")
-ASIDE, NAMED = 0.3, 0.55
+ASIDE, NAMED = 0.4, 0.65
 """Common change of an area, as a share of the largest mean one: dragged along below the first, named above the
 second ..."""
 BEHIND = ("background", "clothes")

@@ -152,6 +152,7 @@ def finish(
     with timer.stage("render"), torch.no_grad():
         if picture is None and start.edit is not None:
             picture, changed = start.edit(code)
+            notices = tuple(dict.fromkeys((*notices, *start.edit.remarks(code))))
         if picture is not None:
             image = _tensor(picture).to(pack.device)
         else:

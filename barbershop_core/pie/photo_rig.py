@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..compositing import relight
-from ..compositing.face_motion import LIDS, face_motion
+from ..compositing.expression import CONTROLS, limited
+from ..compositing.face_motion import face_motion
 from ..compositing.head import angles, rotation
 from ..compositing.layers import Layers, draw, layers
 from ..compositing.photograph import Photograph
@@ -34,17 +35,6 @@ TRIALS = (12.0, 8.0)
 """Degrees of yaw and pitch that are tried out to both sides, twice."""
 LEAST, ASIDE = 0.45, 0.4
 """Of a degree's turn at least this is found about the same axis, and at most this about the other."""
-
-CONTROLS: Mapping[str, Mapping[str, float]] = {
-    "smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
-    "mouth_open": {"jawOpen": 0.95},
-    "brow_raise": {"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
-    "eye_open": {"eyeBlinkLeft": -1.2, "eyeBlinkRight": -1.2},
-    "frown": {"browDownLeft": 0.9, "browDownRight": 0.9, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8},
-}
-"""Blendshapes of each control at 1."""
-RANGE = (-0.6, 1.3)
-"""Of a blendshape after an edit."""
 COPIED = ("brow", "jaw", "mouth", "eyeBlink")
 """Beginnings of the blendshapes that are copied from another face."""
 
@@ -184,10 +174,7 @@ class PhotoRig:
         for control, amount in self._controls(request).items():
             for name, share in CONTROLS[control].items():
                 total[name] += amount * share
-        for name, amount in total.items():
-            start = 0.0 if name in LIDS else own.get(name, 0.0)
-            total[name] = float(np.clip(start + amount, min(RANGE[0], start), max(RANGE[1], start)) - start)
-        return {name: amount for name, amount in total.items() if abs(amount) > 1e-3}
+        return limited(own, total)
 
     def _controls(self, request: RigRequest) -> dict[str, float]:
         """Changes of controls.  Raises BadRequest for names and numbers that make no sense."""

@@ -13,6 +13,7 @@ from ..editing import chain
 from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest
+from ..inversion.codes import Code
 from ..networks.clip import Clip
 from ..options import checked
 from ..photo.pixels import to_uint8
@@ -72,12 +73,9 @@ class Sliders:
     def image(self, edits: Sequence[Edit]) -> np.ndarray:
         """The portrait with these edits, uint8 [R,R,3], of a photograph with `PREVIEW` px; unchanged areas keep the
         photo's pixels, as in a result."""
-        shift = self._shift(edits)
         if self.start.edit is not None:
-            before = self.start.code.shift
-            code = replace(self.start.code, shift=shift if before is None else before + shift)
-            return np.rint(self.start.edit(code, PREVIEW)[0] * 255).astype(np.uint8)
-        made = self._synthesis.picture(shift).clamp(-1, 1)
+            return np.rint(self.start.edit(self._code(edits), PREVIEW)[0] * 255).astype(np.uint8)
+        made = self._synthesis.picture(self._shift(edits)).clamp(-1, 1)
         return to_uint8(chain.compose(self.start, made)[0])[0].numpy()
 
     def grid(self, index: int, alphas: Sequence[float], betas: Sequence[float]) -> np.ndarray:
@@ -90,7 +88,7 @@ class Sliders:
         return [notice for direction in self.directions for notice in direction.notices]
 
     def remarks(self, edits: Sequence[Edit]) -> list[str]:
-        """Sentences for the person: texts cut off, edits that move nothing, what route "F" cannot change."""
+        """Sentences for the person: texts cut off, edits that move nothing, what route "F" or a photo cannot show."""
         found = []
         for index, alpha, beta in edits:
             d = self.directions[index]
@@ -102,6 +100,8 @@ class Sliders:
                 "Route F changes only F and the layers after it: colours and light, hardly any shape. "
                 "Route W+ changes shapes, too."
             )
+        if self.start.edit is not None:
+            found += self.start.edit.remarks(self._code(edits))
         return found
 
     def result(self, edits: Sequence[Edit], timer: StageTimer | None = None) -> Steps[Result]:
@@ -126,6 +126,11 @@ class Sliders:
         ]
         options = checked(EDIT_TEXT, {**opened.options, "method": "directions", "edits": listed})
         return replace(opened, operation="edit_text", options=options)
+
+    def _code(self, edits: Sequence[Edit]) -> Code:
+        """The code of stacked edits, whose F is not moved along."""
+        shift, before = self._shift(edits), self.start.code.shift
+        return replace(self.start.code, shift=shift if before is None else before + shift)
 
     def _shift(self, edits: Sequence[Edit]) -> Tensor:
         """The change of S of stacked edits, [1,M]."""

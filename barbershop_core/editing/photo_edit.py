@@ -39,7 +39,7 @@ TYPICAL = 0.2
 """How far the clean face is from the generator's mean one, as a share of the code's distance."""
 
 
-OTHER_HAIR, GROWN, SHRUNK = 0.21, 0.12, 0.4
+OTHER_HAIR, GROWN, SHRUNK = 0.21, 0.13, 0.4
 """Hair has another shape where it changes, grows or shrinks by more than this share of it."""
 HAIR_STAYS = (
     "On a photo, words change the colour of hair, not its shape. For other hair give a photo that shows it, in the "
@@ -72,7 +72,10 @@ class PhotoEdit:
 
     def remarks(self, code: Code) -> tuple[str, ...]:
         """What of an edit a photograph cannot show, as sentences for the person."""
-        hair = find_parts(self.pack, np.rint(self._alone(code) * 255).astype(np.uint8)).get("hair", np.zeros(1))
+        after = self._alone(code)
+        if self._controls(after):
+            return ()  # what moves, stirs the hair
+        hair = find_parts(self.pack, np.rint(after * 255).astype(np.uint8)).get("hair", np.zeros(1))
         own = self._plain.parts.get("hair", np.zeros(1))
         whole = max(float(np.maximum(hair, own).sum()), 1e-6)
         grown, shrunk = (float(np.maximum(x, 0).sum()) for x in (hair - own, own - hair))

@@ -96,11 +96,15 @@ def carry_hair(person: Photograph, shape: Photograph | None, colour: Photograph 
         image = person.image if colour is None else _recoloured(person.image, alpha, colour)
         return Carried(image, _changed(image, person), dict(person.parts))
     hair = _onto(person, shape)
+    other = None if colour is shape else colour
+    if other is not None and not hair.evidence:  # before it is mixed with what lies behind
+        around = cv2.dilate(hair.alpha, np.ones((3, 3)), iterations=max(1, person.size // 100))
+        hair = replace(hair, colours=_recoloured(hair.colours, np.clip(20 * around, 0, 1), other))
     base = _backed(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
     image = base + hair.alpha[..., None] * (hair.colours - base)
-    image = _same_scene(image, person, alpha, hair)
-    if colour is not None and colour is not shape:
-        image = _recoloured(image, hair.alpha, colour)
+    if hair.evidence:
+        image = _same_scene(image, person, alpha, hair)
+        image = image if other is None else _recoloured(image, hair.alpha, other)
     image = np.clip(image, 0, 1)
     return Carried(image, _changed(image, person), _parts(person, hair), hair.field)
 
@@ -206,8 +210,6 @@ def _exposed(image: np.ndarray, same: SameHead) -> np.ndarray:
 def _same_scene(image: np.ndarray, person: Photograph, alpha: np.ndarray, hair: _Hair) -> np.ndarray:
     """Where both photos show the very same head and scene, hair comes with the background between its strands, which
     is truer than any separation of the two; what the reference's frame cuts off is the person's own."""
-    if not hair.evidence:
-        return image
     size, other, known = person.size, hair.donor.image, hair.donor.known
     off = cv2.GaussianBlur(np.abs(other - person.image).max(-1), (0, 0), size / 100)
     shown = cv2.erode(np.float32(known > 0.99), np.ones((3, 3)), iterations=max(1, size // 100))
@@ -228,6 +230,7 @@ def _backed(base: np.ndarray, person: Photograph, alpha: np.ndarray, hair: _Hair
     head, _ = skull(person).surface((size, size), scale)
     # What lay beside the old hair has been filled in: it is not certain to be the person.
     seen = person.part("skin", "neck", "nose", size=size) * (cv2.dilate(old, np.ones((9, 9))) < 0.02)
+    seen = np.max([seen, person.part("ears", size=size), hair.donor.part("ears", size=size)], 0)
     body = np.maximum(head, seen) > 0.5
     # A gap has hair on its outer side and the head on its inner side, both near.
     right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale

@@ -19,6 +19,10 @@ SPREAD_GAIN = (0.5, 1.7)
 """Limits of how far the spread of large-scale tones changes."""
 CONTRAST_GAIN = (0.35, 1.9)
 """Limits of how far the contrast of strands changes with their lightness."""
+HEADROOM = 2.0
+"""Deviations of the strands' lightness for which there has to be room below white."""
+GREY = 4.0
+"""Chroma, in Lab, below which a colour is nearly grey."""
 SHARPNESS_GAIN = (0.4, 1.4)
 """Limits of how far the finest detail is softened or sharpened."""
 FLAT = 0.3
@@ -59,14 +63,19 @@ def recolour(image: np.ndarray, mask: np.ndarray, towards: LabStatistics) -> np.
     low, fine = _tones(image, weight)
     own = _statistics(low, weight)
     gain = np.clip(towards.spread / np.maximum(own.spread, 0.5), *SPREAD_GAIN)
+    # what is nearly grey has nearly grey lights and shadows, too
+    chroma = (np.hypot(*towards.mean[1:]) + GREY) / (np.hypot(*own.mean[1:]) + GREY)
+    gain[1:] = np.minimum(gain[1:], chroma)
     moved = towards.mean + (low - own.mean) * gain
     moved[..., 0] = _soft_limit(moved[..., 0], 2, 97)
     # L* falls off like a cube root: in proportion to light, contrast grows with L + 16
     contrast = np.clip((moved[..., :1] + 16) / (low[..., :1] + 16), *CONTRAST_GAIN)
-    shine = smoothstep(fine[..., :1] / max(float(_deviation(fine[..., 0], weight)), 1e-3), 1.5, 3.5)
-    detail = fine * np.concatenate([contrast, *[np.clip(contrast, 0.6, 1.3)] * 2], 2)
+    deviation = max(float(_deviation(fine[..., 0], weight)), 1e-3)
+    contrast = np.minimum(contrast, np.maximum(100 - moved[..., :1], 4) / (HEADROOM * deviation))
+    shine = smoothstep(fine[..., :1] / deviation, 1.5, 3.5)
+    detail = fine * np.concatenate([contrast, *[np.clip(contrast, 0.6, 1.3) * min(chroma, 1)] * 2], 2)
     lab = moved + detail
-    tint = lab[..., 1:] + shine * 0.5 * ((low + fine)[..., 1:] - lab[..., 1:])
+    tint = lab[..., 1:] + shine * 0.5 * min(chroma, 1) * ((low + fine)[..., 1:] - lab[..., 1:])
     lab = np.concatenate([_soft_limit(lab[..., :1], 0, 100), tint], 2)
     lab += towards.mean - _mean(lab, weight)  # the limits above bend the mean away
     result = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1)

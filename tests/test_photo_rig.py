@@ -88,7 +88,7 @@ def test_own_light_is_found():
     photo = painted()
     rig = photo_rig(photo)
     truth = Light(azimuth=50.0, strength=1.3).coefficients().numpy()
-    lit = relight.basis(rig.shading.normals) @ truth
+    lit = np.power(relight.basis(rig.shading.normals) @ truth, relight.DEPTH)
     lit = cv2.resize(lit / lit.mean(), photo.image.shape[:2])
     shaded = np.power(np.power(photo.image, 2.2) * lit * 0.8, 1 / 2.2).astype(np.float32)
     photo = type(photo)(shaded, photo.known, photo.parts, photo.mesh, photo.matrix)
@@ -97,6 +97,7 @@ def test_own_light_is_found():
     assert np.abs(np.log(factor)).mean() < 0.08
     other = relight.factor(shading, Light(azimuth=-50.0, strength=1.3).coefficients().numpy())[shading.skin > 0.9]
     assert np.abs(np.log(other)).mean() > 0.2
+    assert photo_rig(photo).light.azimuth > 25
 
 
 def test_the_overlay_shows_the_mesh(rig):

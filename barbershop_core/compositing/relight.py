@@ -21,10 +21,10 @@ SMOOTH = 0.07
 """Sigma by which the head's shape is smoothed (eye distances): light over each wrinkle is the photo's own."""
 RIDGE = (0.0, 0.003, 0.003, 0.003, 0.05, 0.05, 0.05, 0.05, 0.05)
 """Of the own light's coefficients: faces show few directions, so the second order is held near 0."""
-DEPTH = 2.2
-"""Faces are flatter in MediaPipe's points than they are: light changes by this much more than on the points."""
-MOST = 0.95
-"""Largest logarithm of the factor."""
+DEPTH = 2.8
+"""Faces are flatter in MediaPipe's points than they are: a lamp's light, to this power, is what it does to a face."""
+BRIGHTER, DARKER = 0.75, 1.0
+"""Largest logarithms of the factor: shadows have little to brighten but noise."""
 REACH = 1.1
 """How far from the face its light reaches over hair and neck (eye distances)."""
 
@@ -35,7 +35,8 @@ class Shading:
 
     normals: float32 [W,W,3], to the right, up and towards the camera.  skin: float32 [W,W], where the skin is.
     share: float32 [W,W], how much a pixel takes part.  eyes: float32 [W,W], 1 in the eyes.
-    own: float32 [9], the photo's irradiance by orthonormal harmonics (see :mod:`..face3d.harmonics`), 1 on average.
+    own: float32 [9], the skin's brightness by orthonormal harmonics of the normal (see :mod:`..face3d.harmonics`), 1
+    on average.  lamp: float32 [9], the irradiance that explains it, see `DEPTH`.
     pixels: float32 [W,W,3], the photograph in linear light.
     """
 
@@ -44,6 +45,7 @@ class Shading:
     share: np.ndarray
     eyes: np.ndarray
     own: np.ndarray
+    lamp: np.ndarray
     pixels: np.ndarray
 
 
@@ -75,7 +77,8 @@ def shading(photograph: Photograph, head: Head, person: np.ndarray) -> Shading:
     away = cv2.distanceTransform((outline < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / eyes_apart
     body = cv2.resize(person, (WORKING, WORKING), interpolation=cv2.INTER_AREA)
     share = cv2.GaussianBlur(body, (0, 0), 0.02 * eyes_apart) * np.exp(-np.square(away / REACH))
-    return Shading(normals, skin, share, eyes, _own_light(normals, skin, pixels), pixels)
+    own, lamp = (_fitted(normals, skin, np.power(pixels.mean(2), power)) for power in (1, 1 / DEPTH))
+    return Shading(normals, skin, share, eyes, own, lamp, pixels)
 
 
 def _polygon(points: np.ndarray) -> np.ndarray:
@@ -84,10 +87,10 @@ def _polygon(points: np.ndarray) -> np.ndarray:
     return mask.astype(np.float32) / 255
 
 
-def _own_light(normals: np.ndarray, skin: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Irradiance [9] whose mean over the skin is 1, if the skin's albedo is the same everywhere."""
+def _fitted(normals: np.ndarray, skin: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Harmonics [9] nearest to a brightness [W,W] on the skin, whose mean there becomes 1."""
     chosen = skin > 0.5
-    level = pixels[chosen].mean(1)
+    level = level[chosen]
     low, high = np.percentile(level, [4, 97])
     kept = (level > low) & (level < high)
     functions = basis(normals[chosen][kept])
@@ -120,14 +123,19 @@ def factor(shading: Shading, coefficients: np.ndarray, turn: np.ndarray | None =
     weight = shading.skin / max(float(shading.skin.sum()), 1e-6)
     before = np.maximum(before / (before * weight).sum(), 0.3)
     after = np.maximum(after / (after.mean(2) * weight).sum(), 0.2)
-    change = DEPTH * np.log(after / before[..., None])
+    change = DEPTH * np.log(after) - np.log(before[..., None])
     for _ in range(3):  # the face's mean lightness stays
-        limited = MOST * np.tanh(change / MOST)
+        limited = _limited(change)
         lightness = _lightness(shading.pixels * np.exp(limited)), _lightness(shading.pixels)
         change -= 2.2 * np.log(max((lightness[0] * weight).sum(), 1e-4) / max((lightness[1] * weight).sum(), 1e-4))
-    limited = MOST * np.tanh(change / MOST)
+    limited = _limited(change)
     limited = np.where(shading.eyes[..., None] > 0, np.minimum(limited, 0.35 * (1 - shading.eyes[..., None])), limited)
     return np.exp(limited * shading.share[..., None]).astype(np.float32)
+
+
+def _limited(change: np.ndarray) -> np.ndarray:
+    most = np.where(change > 0, BRIGHTER, DARKER)
+    return most * np.tanh(change / most)
 
 
 def _lightness(pixels: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ class PhotoRig:
     @property
     def light(self) -> light.Light:
         """The photograph's own light, roughly."""
-        own = torch.from_numpy(self.shading.own)
+        own = torch.from_numpy(self.shading.lamp)
         level = float(light.Light().coefficients()[0].mean() / own[0].clamp_min(1e-3))
         return light.nearest_light(own[:, None].expand(9, 3) * level)
 
@@ -198,7 +198,7 @@ class PhotoRig:
         if request.light is not None:
             return request.light.coefficients().numpy()
         if like is not None and "light" in request.copied:
-            return np.repeat(like.shading.own[:, None], 3, 1)
+            return np.repeat(like.shading.lamp[:, None], 3, 1)
         return None
 
 

@@ -11,6 +11,7 @@ import torch
 from barbershop_core import Studio, open_pack, run
 from barbershop_core.compositing.photograph import Photograph
 from barbershop_core.editing.photographs import detail_size, photograph
+from barbershop_core.editing.regions import region_index
 from barbershop_core.evaluation.triples import triples
 from barbershop_core.inversion.explained import EXPLAINED, unexplained
 from barbershop_core.photo.pixels import from_uint8
@@ -123,3 +124,16 @@ def test_a_rendered_portrait_is_still_drawn_by_the_generator(studio):
     face = studio.read(triple.face.image)
     result = run(studio.edit_text(face, "blond hair", neutral="hair", paste=False))
     assert result.image.size == (128, 128)
+
+
+@pytest.mark.slow
+def test_a_painted_mask_is_obeyed(studio, portraits):
+    face, girl = portraits["astronaut"], portraits["girl-with-book"]
+    mask = run(studio.target_mask(face=face, hair_shape=girl))
+    hair = mask == region_index("hair")
+    assert mask.shape == (256, 256) and mask.dtype == np.uint8 and 0.05 < hair.mean() < 0.4
+    painted = np.where(hair & (np.arange(256) > 128)[None], 0, mask).astype(np.uint8)
+    result = run(studio.transfer(face=face, hair_shape=girl, hair_color=girl, mask=painted, paste=False))
+    left = result.masks["hair"][:, :56].sum()
+    assert left > 0.6 * np.asarray(hair[::2, ::2])[:, :56].sum()
+    assert result.masks["hair"][:, 76:].sum() < 0.05 * left

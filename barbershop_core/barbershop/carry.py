@@ -24,6 +24,7 @@ from ..compositing.same_head import SameHead, same_head
 from ..compositing.skull import skull
 from ..compositing.tones import lab_statistics, recolour
 from ..editing.regions import REGIONS
+from .painted_hair import within
 
 FADE = 0.5
 """How far hair goes on beyond the frame of its own photo, in eye distances of that photo."""
@@ -86,24 +87,35 @@ class _Hair:
     faces: bool
 
 
-def carry_hair(person: Photograph, shape: Photograph | None, colour: Photograph | None) -> Carried:
+def carry_hair(
+    person: Photograph, shape: Photograph | None, colour: Photograph | None, wanted: np.ndarray | None = None
+) -> Carried:
     """The person with the hair of ``shape`` in the hair colour of ``colour``; None keeps the person's own.
 
     References may have any size and show more than the crop, which helps where hair leaves it.  All need a mesh.
+    wanted: bool [h,w], a painted mask of where the hair is to be.
     """
     alpha = hair_alpha(person)
+    if shape is None and wanted is not None:
+        shape = person
     if shape is None:
         image = person.image if colour is None else _recoloured(person.image, alpha, colour)
         return Carried(image, _changed(image, person), dict(person.parts))
-    hair = _onto(person, shape)
+    hair, repainted = _onto(person, shape), None
+    if wanted is not None:
+        colours, within_mask, repainted = within(hair.colours, hair.alpha, wanted)
+        hair = replace(hair, colours=colours, alpha=within_mask)
     other = None if colour is shape else colour
     if other is not None and not hair.evidence:  # before it is mixed with what lies behind
         around = cv2.dilate(hair.alpha, np.ones((3, 3)), iterations=max(1, person.size // 100))
         hair = replace(hair, colours=_recoloured(hair.colours, np.clip(20 * around, 0, 1), other))
     base = _backed(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
     image = base + hair.alpha[..., None] * (hair.colours - base)
-    if hair.evidence:
+    if shape is person:
+        image = person.image + repainted[..., None] * (image - person.image)
+    elif hair.evidence and repainted is None:
         image = _same_scene(image, person, alpha, hair)
+    if hair.evidence:
         image = image if other is None else _recoloured(image, hair.alpha, other)
     image = np.clip(image, 0, 1)
     return Carried(image, _changed(image, person), _parts(person, hair), hair.field)

@@ -35,6 +35,8 @@ from .carry import Carried, carry_feature, carry_hair
 from .features import carry_features
 from .transfer_presets import TransferPreset
 
+MASKED = 256
+"""px of the target mask."""
 MARGIN = 0.35
 """How much more of a reference's photo than its crop is used on each side, as a share of the crop's side."""
 
@@ -99,15 +101,28 @@ def transfer_photographs(
             now, changed = replace(now, image=image), np.maximum(changed, where)
     yield Step("blend structure", 1, 1, preview=lambda: _pixels(now))
     shape, colour = (sources.get("hair", 0) for sources in (opened.structure, opened.appearance))
-    if shape or colour:
+    mask = request.options.get("mask")
+    if shape or colour or mask is not None:
         with timer.stage("blend appearance"):
-            own = None if colour == shape else person if not colour else opened.photographs[colour]
-            hair = carry_hair(now, opened.photographs[shape] if shape else None, own)
+            hair = _hair(now, opened, mask)
             now = replace(now, image=hair.image, parts=hair.parts)
             changed = np.maximum(changed, hair.changed)
     yield Step("blend appearance", 1, 1, preview=lambda: _pixels(now))
     code = _code(codes, shape, hair, opened)
     return (yield from _finish(pack, request, person, now, changed, code, notices, timer))
+
+
+def target_labels(opened: Opened) -> np.ndarray:
+    """The regions that a transfer between photographs lays together, uint8 [MASKED,MASKED], to repaint."""
+    return _hair(opened.photographs[0], opened).labels(MASKED).astype(np.uint8)
+
+
+def _hair(person: Photograph, opened: Opened, mask: np.ndarray | None = None) -> Carried:
+    """The person with the hair that the photos give; mask: a painted target mask, region indices [h,w]."""
+    shape, colour = (sources.get("hair", 0) for sources in (opened.structure, opened.appearance))
+    own = None if colour == shape else opened.photographs[colour]
+    wanted = None if mask is None else mask == region_index("hair")
+    return carry_hair(person, opened.photographs[shape] if shape else None, own, wanted)
 
 
 def _features(structure: Mapping[str, int]) -> dict[int, list[str]]:

@@ -26,7 +26,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from .compose import SKIN_TONED, Assignment, Composite, composite, make_target
-from .photo_transfer import open_photographs, transfer_photographs
+from .photo_transfer import Opened, open_photographs, target_labels, transfer_photographs
 from .reference import Reference, is_turned
 from .target_mask import read_painted
 from .transfer_presets import TransferPreset, transfer_preset
@@ -80,7 +80,7 @@ def swap_face(pack: PackLike, cache: CodeCache | None, request: Request) -> Step
 
 
 def target_mask(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[np.ndarray]:
-    """Only the automatic target mask of a transfer, uint8 [R,R] region indices, to repaint.
+    """Only the automatic target mask of a transfer, uint8 [h,h] region indices, to repaint.
 
     Photos and options as of :func:`transfer`; a hair colour changes nothing here.
     """
@@ -124,6 +124,10 @@ def _expanded(regions: Mapping[str, str]) -> dict[str, str]:
 
 def _target_mask(pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources) -> Steps[np.ndarray]:
     preset, options = transfer_preset(request.options["preset"]), request.options
+    yield from pack.download()
+    opened = yield from _as_photographs(pack, request, sources, preset)
+    if opened is not None:
+        return target_labels(opened)
     references, assignment = yield from read(pack, cache, request, sources, preset, space="W+")
     target, _ = yield from make_target(pack, references, assignment, preset, options["mode"], options["smooth"], None)
     return target.labels.to("cpu", torch.uint8).numpy()
@@ -132,15 +136,10 @@ def _target_mask(pack: PackLike, cache: CodeCache | None, request: Request, sour
 def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources) -> Steps[Result]:
     preset, options, timer = transfer_preset(request.options["preset"]), request.options, StageTimer()
     yield from pack.download()  # with progress, instead of silently at first use
-    if preset.carry and options.get("mask") is None:
-        portraits, images, assignment = _numbered(pack, request, sources)
-        given = assignment.structure, assignment.appearance
-        opened = yield from timer(open_photographs(pack, request, portraits, images, *given))
-        if opened is not None:
-            notices = _missing(
-                sources, assignment, lambda k, region: bool((opened.photographs[k].part(region) > 0.5).any())
-            )
-            return (yield from transfer_photographs(pack, cache, request, opened, preset, notices, timer))
+    opened = yield from timer(_as_photographs(pack, request, sources, preset))
+    if opened is not None:
+        notices = _missing(sources, opened, lambda k, region: bool((opened.photographs[k].part(region) > 0.5).any()))
+        return (yield from transfer_photographs(pack, cache, request, opened, preset, notices, timer))
     references, assignment = yield from timer(read(pack, cache, request, sources, preset))
     fidelity = _reconstruction(pack, references[0])
     notices = _notices(pack, sources, references, assignment, fidelity)
@@ -201,6 +200,14 @@ def read(
     return [Reference(images[k], labels[k], codes[k]) for k in range(len(images))], assignment
 
 
+def _as_photographs(pack: PackLike, request: Request, sources: Sources, preset: TransferPreset) -> Steps[Opened | None]:
+    """The photos of a transfer as photographs, where they are to be carried."""
+    if not preset.carry:
+        return None
+    portraits, images, assignment = _numbered(pack, request, sources)
+    return (yield from open_photographs(pack, request, portraits, images, assignment.structure, assignment.appearance))
+
+
 def _numbered(
     pack: PackLike, request: Request, sources: Sources
 ) -> tuple[dict[int, Portrait], list[torch.Tensor], Assignment]:
@@ -251,7 +258,7 @@ def _notices(pack, sources: Sources, references, assignment: Assignment, fidelit
     return notices + shown
 
 
-def _missing(sources: Sources, assignment: Assignment, shows: Callable[[int, str], bool]) -> list[str]:
+def _missing(sources: Sources, assignment: Assignment | Opened, shows: Callable[[int, str], bool]) -> list[str]:
     """Sentences about regions that are wanted from a photo that does not show them."""
     notices = []
     for region, k in {**assignment.structure, **assignment.appearance}.items():

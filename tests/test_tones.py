@@ -70,7 +70,7 @@ def test_sharp_picture_is_softened_like_a_soft_photo():
     soft = cv2.GaussianBlur(sharp, (0, 0), 1.5)
     everywhere = np.ones((SIZE, SIZE), np.float32)
     result = match_grain(sharp, everywhere, soft, everywhere)
-    assert finest(result) < 0.6 * finest(sharp)
+    assert finest(result) < 0.85 * finest(sharp)
     assert np.abs(match_grain(sharp, everywhere, sharp, everywhere) - sharp).max() < 0.02
 
 

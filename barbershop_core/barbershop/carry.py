@@ -22,7 +22,8 @@ from ..compositing.motion import CHIN, EARS, FOREHEAD, Field, head_field
 from ..compositing.photograph import Photograph
 from ..compositing.same_head import SameHead, same_head
 from ..compositing.skull import skull
-from ..compositing.tones import lab_statistics, recolour
+from ..compositing.strands import with_finer_strands
+from ..compositing.tones import lab_statistics, match_grain, recolour
 from ..editing.regions import REGIONS
 from .painted_hair import within
 
@@ -109,6 +110,9 @@ def carry_hair(
     if other is not None and not hair.evidence:  # before it is mixed with what lies behind
         around = cv2.dilate(hair.alpha, np.ones((3, 3)), iterations=max(1, person.size // 100))
         hair = replace(hair, colours=_recoloured(hair.colours, np.clip(20 * around, 0, 1), other))
+    if not hair.evidence:
+        sharp = with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
+        hair = replace(hair, colours=match_grain(sharp, hair.alpha, person.image, alpha))
     base = _backed(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
     image = base + hair.alpha[..., None] * (hair.colours - base)
     if shape is person:

@@ -23,7 +23,7 @@ HEADROOM = 2.0
 """Deviations of the strands' lightness for which there has to be room below white."""
 GREY = 4.0
 """Chroma, in Lab, below which a colour is nearly grey."""
-SHARPNESS_GAIN = (0.4, 1.4)
+SHARPNESS_GAIN = (0.75, 1.4)
 """Limits of how far the finest detail is softened or sharpened."""
 FLAT = 0.3
 """Share of the least busy pixels that show a photo's grain."""

@@ -1,0 +1,54 @@
+"""Finer strands: drawn only where hair lacks detail, along the strands that are there."""
+
+import cv2
+import numpy as np
+
+from barbershop_core.compositing.strands import with_finer_strands
+
+SIZE = 256
+MASK = (np.hypot(*(np.mgrid[:SIZE, :SIZE] - SIZE / 2)) < 100).astype(np.float32)
+
+
+def hair(degrees, sigma, seed=0):
+    """Strands in a direction, ``sigma`` px fine."""
+    noise = np.random.default_rng(seed).normal(size=(3 * SIZE, 3 * SIZE))
+    strands = cv2.GaussianBlur(noise, (0, 0), sigmaX=30, sigmaY=0.5)
+    matrix = cv2.getRotationMatrix2D((1.5 * SIZE, 1.5 * SIZE), degrees, 1)
+    strands = cv2.warpAffine(strands, matrix, (3 * SIZE, 3 * SIZE))[SIZE : 2 * SIZE, SIZE : 2 * SIZE]
+    coarse = cv2.GaussianBlur(strands, (0, 0), 4)
+    strands = strands / strands.std() + 2 * coarse / coarse.std()
+    image = 0.4 + 0.05 * cv2.GaussianBlur(strands, (0, 0), sigma)
+    return np.repeat(image[..., None], 3, 2).astype(np.float32)
+
+
+def fine(image):
+    return image[..., 0] - cv2.GaussianBlur(image[..., 0], (0, 0), 1.5)
+
+
+def test_a_soft_picture_gets_strands_along_its_own():
+    soft, sharp = hair(30, 4), hair(-60, 0.3, seed=1)
+    result = with_finer_strands(soft, MASK, sharp, np.ones_like(MASK))
+    at = cv2.erode(MASK, np.ones((9, 9))) > 0
+    share = fine(result)[at].std() / fine(sharp)[at].std()
+    assert fine(soft)[at].std() < 0.2 * fine(sharp)[at].std() and 0.3 < share < 1.1
+    drawn = result[..., 0] - soft[..., 0]
+    across, down = (cv2.Sobel(drawn, cv2.CV_32F, *order)[at] for order in ((1, 0), (0, 1)))
+    strand = np.array([np.cos(np.radians(30)), -np.sin(np.radians(30))])  # y points down
+    along, away = across * strand[0] + down * strand[1], -across * strand[1] + down * strand[0]
+    assert away.std() > 2 * along.std()
+    assert np.array_equal(result[MASK == 0], soft[MASK == 0])
+    assert np.array_equal(result, with_finer_strands(soft, MASK, sharp, np.ones_like(MASK)))
+
+
+def test_hair_that_is_sharp_enough_stays():
+    sharp, other = hair(30, 0.3), hair(100, 0.3, seed=4)
+    assert np.array_equal(with_finer_strands(sharp, MASK, other, MASK), sharp)
+    assert np.array_equal(with_finer_strands(sharp, MASK, hair(0, 3), MASK), sharp)
+
+
+def test_a_mask_too_small_to_tell_changes_nothing():
+    soft, sharp = hair(30, 4), hair(30, 0.3)
+    little = np.zeros_like(MASK)
+    little[:5, :5] = 1
+    assert np.array_equal(with_finer_strands(soft, MASK, sharp, little), soft)
+    assert np.array_equal(with_finer_strands(soft, little, sharp, MASK), soft)

@@ -12,6 +12,8 @@ TONES = 0.22
 """Scale above which tones are the person's, in distances of the eyes (standard deviation of a Gaussian)."""
 COLOUR = 0.6
 """How much of the differences in colour within the donor's skin is carried; all of those in brightness are."""
+FILLED = 0.7
+"""How much shallower shadows become on skin that is e times as light."""
 DARKEST = 0.02
 """Brightness below which logarithms say nothing."""
 
@@ -33,7 +35,9 @@ def toned(person: Photograph, moved: Photograph, carried: np.ndarray, seen: np.n
     # what a coloured light left of a colour is not to be trusted
     trusted = np.exp(-2 * gain.std(-1, keepdims=True)) * (COLOUR + (1 - COLOUR) * coloured)
     grey = detail.mean(-1, keepdims=True)
-    detail = grey + trusted * (detail - grey)
+    rest = trusted * (detail - grey)
+    lighter = np.maximum(gain.mean(-1, keepdims=True), 0)  # shadows on lighter skin are less deep
+    detail = np.where(grey < 0, grey / (1 + FILLED * lighter), grey) + rest
     whites = _whites(person.image, person) - _whites(carried, moved)
     tint = whites - whites.mean()  # small ones are noise, large ones another light
     whites = np.clip(whites.mean(), -0.3, 0.15) + (0.3 + 0.3 * smoothstep(tint.std() / 0.3)) * tint
@@ -43,9 +47,9 @@ def toned(person: Photograph, moved: Photograph, carried: np.ndarray, seen: np.n
         here = blur(polygon(moved, points), 0.02 * person.eye_distance)[..., None]
         gain = gain + here * (whites - gain)
     made = donor_tone + gain + detail
-    both = (ours * theirs)[..., None]
-    made -= ((made - np.log(np.maximum(person.image, DARKEST))) * both).sum((0, 1)) / np.maximum(both.sum(), 1)
-    return np.clip(np.exp(made), 0, 1).astype(np.float32)
+    made, both = np.exp(made), (ours * theirs)[..., None]
+    level = ((person.image * both).sum((0, 1)) + DARKEST) / ((np.minimum(made, 1) * both).sum((0, 1)) + DARKEST)
+    return np.clip(made * level, 0, 1).astype(np.float32)
 
 
 def _log_tone(image: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:

@@ -33,9 +33,9 @@ FACE = ("skin", "nose", "brows", "eyes", "glasses", "mouth")
 ASIDE, NAMED = 0.4, 0.65
 """Common change of an area, as a share of the largest mean one: dragged along below the first, named above the
 second ..."""
-BEHIND = ("background", "clothes")
-ASIDE_BEHIND, NAMED_BEHIND = 0.6, 0.85
-"""... and of background and clothes, over which other hair spreads."""
+BESIDE = ("background", "clothes", "brows", "eyes", "mouth")
+ASIDE_BESIDE, NAMED_BESIDE = 0.6, 0.85
+"""... and of what other hair spreads over, and of small features, whose shape changes with everything."""
 NOISE = 2.0
 """Least common change in Lab that counts."""
 ADDED = 10.0
@@ -105,7 +105,7 @@ class Retouch:
         largest = max(NOISE, *(size[share > 0.5].mean() for share in self.areas.values()))
         found = {}
         for name, shift in common.items():
-            low, high = (ASIDE_BEHIND, NAMED_BEHIND) if name in BEHIND else (ASIDE, NAMED)
+            low, high = (ASIDE_BESIDE, NAMED_BESIDE) if name in BESIDE else (ASIDE, NAMED)
             length = float(np.linalg.norm(shift))
             named = _smoothstep((length / largest - low) / (high - low)) * _smoothstep(length / NOISE - 0.5)
             if named > 0 and name in self._own and name not in moving:

@@ -33,7 +33,7 @@ MOVED = {
 """Features that each control moves."""
 STIRRED, STIRRED_BESIDE = 0.5, 0.45
 """Change of a control below which an edit does not ask for it; and as a share of the one that moves furthest."""
-JAW = 0.6
+JAW = 0.7
 """A mouth that is as wide open as the generator's opens, as a share of MediaPipe's widest."""
 TYPICAL = 0.2
 """How far the clean face is from the generator's mean one, as a share of the code's distance."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_face import painted
 from small_pack import write_small_pack
 from small_rig import write_small_rig
 from small_studio import SIDE, picture, portrait
@@ -18,6 +19,7 @@ from barbershop_core.errors import BadRequest, FaceModelMissing, NoFaceFound
 from barbershop_core.inversion.cache import CodeCache
 from barbershop_core.pie import pie_presets, repose
 from barbershop_core.pie.options import SWEEP
+from barbershop_core.pie.photo_rig import CONTROLS, photo_rig
 from barbershop_core.studio import Studio
 
 TINY = replace(pie_presets.FAST, name="tiny", w_steps=1, w_plus_steps=3, edit_every=2, side=24, optimize_steps=2)
@@ -52,6 +54,23 @@ def test_result(studio):
     json.dumps(result.recipe), json.dumps(result.scores)
     assert result.masks["changed"].min() == 1  # a turned head changes everything
     assert result.code.space == "W+"
+
+
+def test_a_photograph_is_moved_itself(session):
+    """With a photograph, pictures and results are its own pixels at its own size; the code stays."""
+    photo = photo_rig(painted(side=160))
+    moving = replace(session, photo=photo)
+    assert moving.live and moving.controls == tuple(CONTROLS) and moving.angles == (0.0, 0.0, 0.0)
+    assert np.abs(moving.preview / 255 - photo.photograph.image).max() < 0.01
+    result = run(moving.result(yaw=10.0, expression={"mouth_open": 0.8}, light={"azimuth": -40.0}))
+    assert result.image.size == (160, 160) and result.masks["changed"].shape == (160, 160)
+    shown = moving.image(yaw=10.0, expression={"mouth_open": 0.8}, light={"azimuth": -40.0})
+    np.testing.assert_allclose(np.asarray(result.image), shown, atol=1)
+    assert result.recipe["options"]["method"] == "rig"
+    assert torch.equal(result.code.w_plus, session.embedded.w_plus)
+    assert len(run(moving.sweep("yaw", 4))) == 4 and moving.overlay(64).shape == (64, 64, 3)
+    with pytest.raises(BadRequest, match="Give -20 to 20"):
+        moving.image(yaw=45.0)
 
 
 def test_slider_and_result_agree(session):

@@ -56,8 +56,19 @@ class Layers:
 def layers(photograph: Photograph) -> Layers:
     """The layers of a photograph with a face."""
     alpha = _alpha(photograph)
+    sheet = head(photograph, alpha)
+    # neck, collar and what is beside them move little, and together: no outline there that could be wrong
+    alpha = np.maximum(alpha, _below_chin(sheet))
     person = matting.foreground(photograph.image, alpha)
-    return Layers(head(photograph, alpha), photograph.image, person, alpha, _background(photograph, alpha))
+    return Layers(sheet, photograph.image, person, alpha, _background(photograph, alpha))
+
+
+def _below_chin(sheet: Head) -> np.ndarray:
+    """float32 [S,S]: 1 from the chin downwards, 0 from the mouth upwards."""
+    down = sheet.pose.rotation[:2, 1] / np.linalg.norm(sheet.pose.rotation[:2, 1])
+    mouth, chin = (sheet.points[k, :2] @ down for k in (14, 152))
+    at = np.arange(sheet.size, dtype=np.float32)
+    return smoothstep(at[None] * down[0] + at[:, None] * down[1], mouth, chin).astype(np.float32)
 
 
 def _background(photograph: Photograph, alpha: np.ndarray) -> np.ndarray:

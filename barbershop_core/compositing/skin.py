@@ -18,6 +18,8 @@ OUTLINE = 512
 """px at which outlines are drawn."""
 SHADOW = 0.03
 """How far hair shades the skin beside it, as a share of the crop's side."""
+PORES = 0.8
+"""Strength of the skin's texture under hair, relative to the face's: foreheads are smoother than cheeks."""
 FROM_ABOVE = 0.5
 """Least light from above, relative to that from the viewer: faces tell the two apart poorly, foreheads well."""
 LIMITS = (0.6, 1.06)
@@ -59,7 +61,7 @@ def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> La
     seen = (photograph.part("skin", "nose", size=work) > 0.5) * cover * (widened(features, 0.006 * work) < 0.5)
     here = cover * (1 - sockets) * (1 - cv2.GaussianBlur(widened(features, 1), (0, 0), 1.5))
     light = cv2.resize(shaded_by_hair(colours, low, seen, covered) * here[..., None], (size, size))
-    filled = full + grain(photograph.image, resized(lit, size), size / 150, seed=1)
+    filled = full + PORES * grain(photograph.image, resized(lit, size), size / 150, seed=1)
     filled = _brows(photograph, filled, full, hole)
     outline = min(size, OUTLINE)
     return Layer(resized(head.outline((outline, outline), outline / size), size), filled, light)
@@ -98,14 +100,14 @@ def _skin(
         weights[0] = (trust[:, None] * (values - rows[:, 1:] @ weights[1:])).sum(0) / trust.sum()
         error = (values - rows @ weights).mean(1)
         scale = 1.4826 * np.median(np.abs(error)) + 1e-3
-        trust = 1 / (1 + (error / np.where(error < 0, scale, 2 * scale)) ** 2)
+        trust = 1 / (1 + (error / np.where(error < 0, 0.7 * scale, 2.5 * scale)) ** 2)
     darkest, brightest = np.percentile(values[trust > 0.4], (5, 95), axis=0)
     light = np.clip(basis @ weights, LIMITS[0] * darkest, LIMITS[1] * brightest)
     known = known.copy()
     known[at] *= trust
     known = np.maximum(known, sockets)
     low = blurred(colours, np.maximum(known, 1e-3 * at), len(colours) / 90)
-    rest = harmonic(low - light, known, domain, decay=0.0005)
+    rest = harmonic(low - light, known, domain, decay=0.001)
     return (light + rest).astype(np.float32)
 
 

@@ -116,7 +116,7 @@ def _sockets(photograph: Photograph, size: int) -> np.ndarray:
     scale = size / photograph.size
     mask = np.zeros((size, size), np.uint8)
     for outline in SOCKETS:
-        hull = cv2.convexHull((photograph.mesh[list(outline), :2] + 0.5) * scale - 0.5)
+        hull = cv2.convexHull(np.float32((photograph.mesh[list(outline), :2] + 0.5) * scale - 0.5))
         cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), 1)
     unit = photograph.eye_distance * scale
     return cv2.GaussianBlur(widened(mask, 0.06 * unit), (0, 0), max(0.5, 0.06 * unit))
@@ -135,8 +135,8 @@ def _brows(photograph: Photograph, filled: np.ndarray, low: np.ndarray, hole: np
         if hidden[k] < HIDDEN:
             continue
         around = cv2.GaussianBlur(widened(mask, 0.03 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
-        if hidden[1 - k] < min(HIDDEN * 3, hidden[k]):
-            matrix, _ = cv2.estimateAffine2D(outlines[1 - k], outline)
+        matrix, _ = cv2.estimateAffine2D(outlines[1 - k], outline)
+        if matrix is not None and hidden[1 - k] < min(HIDDEN * 3, hidden[k]):
             taken = cv2.warpAffine(bare, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
             taken = np.clip(taken, 0.05, 1.1)
         else:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from .continuation import blurred, continue_colours, harmonic, smoothstep, widened
+from .matting import foreground
 from .texture import grain
 
 STRANDS = 96
@@ -60,7 +61,8 @@ def recolour(image: np.ndarray, mask: np.ndarray, towards: LabStatistics) -> np.
     Raises ValueError where the mask is empty.
     """
     weight = _sure(mask)
-    low, fine = _tones(image, weight)
+    hair = foreground(image, mask)  # at soft edges the hair's share of the mixture, so that none of the old is left
+    low, fine = _tones(hair, weight)
     own = _statistics(low, weight)
     gain = np.clip(towards.spread / np.maximum(own.spread, 0.5), *SPREAD_GAIN)
     # what is nearly grey has nearly grey lights and shadows, too
@@ -79,7 +81,7 @@ def recolour(image: np.ndarray, mask: np.ndarray, towards: LabStatistics) -> np.
     lab = np.concatenate([_soft_limit(lab[..., :1], 0, 100), tint], 2)
     lab += towards.mean - _mean(lab, weight)  # the limits above bend the mean away
     result = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1)
-    return image + mask[..., None] * (result - image)
+    return np.clip(image + mask[..., None] * (result - hair), 0, 1)
 
 
 def match_grain(

@@ -120,11 +120,14 @@ def test_places_beyond_the_photo_are_drawn_in():
     known = np.zeros((100, 100), np.float32)
     known[:, 20:] = 1
     field = Field.affine(np.eye(2, 3), (100, 100))
-    bent = drawn_in(field, known, 30)
+    everywhere = np.ones_like(known)
+    bent = drawn_in(field, known, everywhere, 30)
     assert bent.inside(known.shape).all()
     assert bent.at[:, 0, 0].min() >= 19
     assert np.diff(bent.at[..., 0], axis=1).min() > 0
     np.testing.assert_allclose(bent.at[:, 75:], field.at[:, 75:], atol=1e-4)
+    nowhere = drawn_in(field, known, 0 * known, 30)
+    np.testing.assert_array_equal(nowhere.at, field.at)
 
 
 def test_reflection_beyond_the_photo():

@@ -29,7 +29,7 @@ from .painted_hair import within
 
 FADE = 0.5
 """How far hair goes on beyond the frame of its own photo, in eye distances of that photo."""
-DRAWN = 0.35
+DRAWN = 0.3
 """How far hair is drawn out at the frame of its photo before it is continued beyond, in the same unit."""
 MIRRORED = 12.0
 """Degrees that a reference's turn has to come nearer to the person's by mirroring it."""
@@ -174,8 +174,8 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> _Hair:
     reference, corner = _needed(reference, field)
     field = Field(field.at - corner)
     unit = reference.eye_distance
-    bent = drawn_in(field, reference.known, (1 - same.evidence) * DRAWN * unit)
     alpha = _believed(reference)
+    bent = drawn_in(field, reference.known, alpha, (1 - same.evidence) * DRAWN * unit)
     colours = foreground(reference.image, alpha)
     # Room around the reference, so that hair goes on where the field leaves it, too.
     room = round(FADE * unit)
@@ -188,13 +188,13 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> _Hair:
     alpha = _without_specks(np.clip(wide.sample(alpha, "cubic", "zero"), 0, 1))
     donor = _carried(reference, field, person)
     colours = wide.sample(colours)
-    faces = abs(yaw(person) - yaw(reference)) < MIRRORED
-    if not faces:  # an ear of a head that is turned otherwise would not sit on this one
+    off = abs(yaw(person) - yaw(reference))
+    if off > MIRRORED:  # an ear of a head that is turned otherwise would not sit on this one
         donor = replace(donor, parts={name: plane for name, plane in donor.parts.items() if name != "ears"})
     if same.evidence:
         colours, image = (_exposed(picture, same) for picture in (colours, donor.image))
         donor = replace(donor, image=image)
-    return _Hair(np.clip(colours, 0, 1), alpha, Field(field.at + corner), donor, same.evidence, faces)
+    return _Hair(np.clip(colours, 0, 1), alpha, Field(field.at + corner), donor, same.evidence, off < HIDDEN)
 
 
 def _needed(reference: Photograph, field: Field) -> tuple[Photograph, np.ndarray]:
@@ -214,8 +214,9 @@ def _believed(reference: Photograph) -> np.ndarray:
     sigma = STRAND * reference.eye_distance
     mean, expected = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (alpha, prior))
     alpha = alpha * (1 - reference.part("glasses")) * np.clip(((expected + 0.05) / (mean + 0.05) - 0.35) / 0.3, 0, 1)
-    missing = np.clip((expected - mean - 0.2) / 0.3, 0, 1) * np.clip((prior - 0.5) / 0.3, 0, 1)
-    return np.maximum(alpha, missing * prior)
+    side = 2 * round(STRAND * reference.eye_distance / 2) + 1
+    inside = cv2.erode(prior, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return np.maximum(alpha, np.clip((inside - 0.5) / 0.3, 0, 1))
 
 
 def _exposed(image: np.ndarray, same: SameHead) -> np.ndarray:
@@ -258,18 +259,19 @@ def _backed(base: np.ndarray, person: Photograph, alpha: np.ndarray, hair: _Hair
     ears, down = person.mesh[list(EARS), :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
     y, x = np.mgrid[:size, :size]
     skin &= (x - ears[0]) * down[0] + (y - ears[1]) * down[1] < 0  # below the ears it may be a hand or a shoulder
-    gap = cv2.dilate(np.float32(near & ~body), np.ones((7, 7))) * (np.maximum(head, seen) < 0.8)
+    gap = cv2.dilate(np.float32(near & ~body & ~skin), np.ones((7, 7))) * (np.maximum(head, seen) < 0.8)
     gap = cv2.GaussianBlur(gap, (0, 0), max(0.02 * unit, 0.5)) * (np.maximum(head, seen) < 0.8)
-    colours = cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA)
-    (deep,) = reflected(solid, colours)
+    (deep,) = reflected(solid, cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA))
     away = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) / unit
     deep = deep * (DEPTH + (1 - DEPTH) * np.exp(-away / FALL))[..., None]
-    skin = cv2.GaussianBlur(cv2.dilate(np.float32(skin), np.ones((7, 7))), (0, 0), size / 300) * (seen < 0.5)
+    skin = cv2.GaussianBlur(cv2.dilate(np.float32(skin), np.ones((9, 9))), (0, 0), size / 300) * (seen < 0.5)
     low = cv2.GaussianBlur(cv2.resize(base, (size, size), interpolation=cv2.INTER_AREA), (0, 0), size / 200)
-    deep += skin[..., None] * (continue_colours(low, np.float32(head > 0.9)) - deep)
-    gap = np.maximum(gap, skin)
-    gap, deep = (cv2.resize(plane, base.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in (gap, deep))
-    return base + gap[..., None] * (deep - base)
+    side = 2 * round(0.03 * unit) + 1
+    low = continue_colours(low, cv2.erode(np.float32(head > 0.9), np.ones((side, side))))
+    for cover, colours in ((gap, deep), (skin, low)):
+        cover, colours = (cv2.resize(plane, base.shape[1::-1]) for plane in (cover, colours))
+        base = base + cover[..., None] * (colours - base)
+    return base
 
 
 def _since(mask: np.ndarray, step: int = 1) -> np.ndarray:

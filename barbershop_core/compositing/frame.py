@@ -11,8 +11,10 @@ import numpy as np
 from .motion import Field
 from .photograph import Photograph
 
-ZONE = 2.5
-"""Depth of the border that is drawn out, in widths of what is missing: there it becomes 1 to 2.3 times as wide."""
+ZONE = 2.0
+"""Depth of the border that is drawn out, in widths of what is missing: there it becomes 1 to 3 times as wide."""
+CUT = 0.1
+"""Share of a border that the thing has to cross to count as cut off there."""
 
 
 def beyond(known: np.ndarray) -> np.ndarray:
@@ -21,10 +23,10 @@ def beyond(known: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform(unknown, cv2.DIST_L2, 5) if unknown.any() else np.zeros(known.shape, np.float32)
 
 
-def drawn_in(field: Field, known: np.ndarray, most: float) -> Field:
-    """The field bent so that places up to ``most`` px beyond the border of what is known come to lie inside of it.
+def drawn_in(field: Field, known: np.ndarray, alpha: np.ndarray, most: float) -> Field:
+    """The field bent so that places up to ``most`` px beyond a border that cuts something off come to lie inside.
 
-    known: [H,W] of the source, 1 in a convex region: the photo within its crop.
+    known: [H,W] of the source, 1 in a convex region: the photo within its crop.  alpha: [H,W], the thing's.
     """
     contours, _ = cv2.findContours(np.uint8(known > 0.5), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
@@ -35,6 +37,10 @@ def drawn_in(field: Field, known: np.ndarray, most: float) -> Field:
     for a, b in zip(corners, np.roll(corners, -1, axis=0)):
         inward = np.array([a[1] - b[1], b[0] - a[0]]) / max(np.linalg.norm(b - a), 1e-6)
         inward = np.float32(inward * np.sign((middle - a) @ inward))
+        border = a + np.linspace(0, 1, 64)[:, None] * (b - a) + inward * 0.01 * len(known)
+        crossing = cv2.remap(alpha, np.float32(border)[None], None, cv2.INTER_LINEAR)
+        if crossing.mean() < CUT:
+            continue
         depth = (at - a) @ inward
         missing = float(np.clip(-depth.min(), 0, most))
         if missing < 0.5:

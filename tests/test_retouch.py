@@ -13,7 +13,7 @@ from barbershop_core.compositing.face_points import INNER_LIPS
 from barbershop_core.compositing.motion import CHIN
 from barbershop_core.compositing.retouch import Retouch, retouch
 
-BROWN, BLOND = (0.32, 0.2, 0.12), (0.75, 0.6, 0.35)
+BROWN, CHESTNUT, BLOND = (0.32, 0.2, 0.12), (0.5, 0.34, 0.2), (0.75, 0.6, 0.35)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_no_change_is_none(photo, drawn):
 
 
 def test_hair_takes_the_colour_and_keeps_its_strands(photo, drawn):
-    after = portrait(BLOND, seed=3).image
+    after = portrait(CHESTNUT, seed=3).image
     image, changed = retouch(photo, drawn, after)
     hair = photo.part("hair") > 0.98
     goal, before, now = (lab(x, hair) for x in (after, photo.image, image))

@@ -14,6 +14,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from .continuation import continue_colours
 from .face_points import FEATURES, INNER_LIPS, polygon
 from .matting import hair_alpha
 from .motion import Field, face_field
@@ -36,6 +37,10 @@ second ..."""
 BESIDE = ("background", "clothes", "brows", "eyes", "mouth")
 ASIDE_BESIDE, NAMED_BESIDE = 0.6, 0.85
 """... and of what other hair spreads over, and of small features, whose shape changes with everything."""
+MOST = np.array([50.0, 40.0, 40.0])
+"""Change in Lab that is approached, however much further the generator's goes."""
+REDDER = 0.15
+"""How much redder and less yellow fair hair is by each L that it stays darker."""
 NOISE = 2.0
 """Least common change in Lab that counts."""
 ADDED = 10.0
@@ -48,14 +53,14 @@ GUIDED = 512
 """px at most at which areas and what is added are laid on the photograph."""
 TEXTURE = 1 / 96
 """Scale below which detail of the photograph counts as texture, as a share of the crop's side."""
-CONTRAST = (0.45, 1.4)
+CONTRAST = (0.45, 1.9)
 """Limits of how far the contrast of texture changes."""
 VARIETY = 0.4
 """How much of an area's differences in colour stays."""
 REACH = {"brows": 0.3, "eyes": 0.3, "mouth": 0.55}
 """How far the motion of a feature changes what is around it, in distances of the eyes."""
-FAINT = 0.25
-"""Alpha of hair up to which the background keeps its colour."""
+UNLIKE = np.array([1 / 40, 1 / 25, 1 / 25], np.float32)
+"""Differences in Lab from the hair beside it at which a pixel on the hair's border is something else."""
 
 
 def retouch(photograph: Photograph, before: Photograph, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +117,11 @@ class Retouch:
                 # each channel towards the generator's face after the edit, no further
                 goal = np.median(self.before[self.areas[name] > 0.5], 0) + shift
                 left = (goal - self._own[name]) * np.sign(shift)
-                found[name] = named * np.sign(shift) * np.clip(left, 0, np.abs(shift))
+                step = np.sign(shift) * MOST * np.tanh(np.clip(left, 0, np.abs(shift)) / MOST)
+                if name == "hair" and goal[0] > self._own[name][0] + step[0]:  # darker blond is redder and paler
+                    short = goal[0] - self._own[name][0] - step[0]
+                    step[1:] += short * np.array([REDDER, -REDDER]) * _smoothstep(goal[2] / 20)
+                found[name] = named * step
         return found
 
     def _toned(self, shifts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -180,12 +189,21 @@ class Retouch:
         size, work = self.photograph.size, self._work
         guide = cv2.resize(255 * self.photograph.image, (work, work), interpolation=cv2.INTER_AREA)
         hair = hair_alpha(self.photograph)
-        found = {"hair": np.clip((hair - FAINT) / (1 - FAINT), 0, 1)}
+        found = {"hair": hair * (1 - self._unlike(hair))}
         for name, share in _areas(self.photograph, work).items():
             if name != "hair":
                 laid = cv2.ximgproc.guidedFilter(guide, share, max(work // 100, 2), 60)
                 found[name] = (1 - hair) * np.clip(cv2.resize(laid, (size, size)), 0, 1)
         return found
+
+    def _unlike(self, alpha: np.ndarray) -> np.ndarray:
+        """How unlike the hair beside it a pixel is that may show hair or something else, [S,S] in 0..1."""
+        size, work = self.photograph.size, 256
+        small, sure = (cv2.resize(x, (work, work), interpolation=cv2.INTER_AREA) for x in (self._split[0], alpha))
+        beside = continue_colours(small, _smoothstep((sure - 0.9) * 10))
+        beside = cv2.resize(beside, (size, size), interpolation=cv2.INTER_LINEAR)
+        apart = _size((self._photo - beside) * UNLIKE)
+        return _smoothstep(apart - 0.5) * _smoothstep((1 - alpha) * 5)
 
     @cached_property
     def _photo(self) -> np.ndarray:
@@ -207,15 +225,15 @@ class Retouch:
 def _recoloured(low: np.ndarray, fine: np.ndarray, own: np.ndarray, goal: np.ndarray) -> np.ndarray:
     """Tones of the colour ``own`` become ``goal``, Lab; black and white stay, and what was lighter stays lighter.
 
-    Lightness follows a power of itself; colour fades towards black and white, so that neither shadows nor what shines
-    are tinted.  Texture's contrast follows lightness as it does in light.
+    Shadows keep their depth below ``own`` in proportion; colour fades towards black and white, so that neither shadows
+    nor what shines are tinted.  Texture's contrast follows lightness as it does in light.
     """
-    (own_light, light), span = np.clip([own[0], goal[0]], 4, 96), 100.0
-    power = np.log(light / span) / np.log(own_light / span)
-    tone = span * (np.clip(low[..., 0], 0.5, span) / span) ** power
+    own_light, light = np.clip([own[0], goal[0]], 4, 96)
+    above = light + (low[..., 0] - own_light) * (100 - light) / (100 - own_light)
+    tone = np.where(low[..., 0] < own_light, low[..., 0] * light / own_light, above)
     contrast = np.clip((tone + 16) / (low[..., 0] + 16), *CONTRAST)
     made = np.empty_like(low)
-    made[..., 0] = np.clip(tone + contrast * fine[..., 0], 0, span)
+    made[..., 0] = np.clip(tone + contrast * fine[..., 0], 0, 100)
     lightness = low[..., 0] + fine[..., 0]
     rest = low[..., 1:] + fine[..., 1:] - own[1:] * _colourful(lightness, own_light)[..., None]
     made[..., 1:] = goal[1:] * _colourful(made[..., 0], light)[..., None] + VARIETY * rest

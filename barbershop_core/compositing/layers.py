@@ -19,7 +19,7 @@ FIELD = 384
 """px at which motion is computed; larger pictures have it enlarged."""
 STRAY = (0.010, 0.022)
 """Share of the side over which the person's alpha ends beyond the parser's outline."""
-FRINGE = 0.006
+FRINGE = 0.012
 """Around the person, the background is dimmed or tinted by it over this share of the side."""
 MIRRORED = (0.08, 0.2)
 """Depth behind the person, as a share of the side, over which the mirrored background ends."""
@@ -57,10 +57,11 @@ def layers(photograph: Photograph) -> Layers:
     """The layers of a photograph with a face."""
     alpha = _alpha(photograph)
     sheet = head(photograph, alpha)
+    person, background = matting.foreground(photograph.image, alpha), _background(photograph, alpha)
     # neck, collar and what is beside them move little, and together: no outline there that could be wrong
-    alpha = np.maximum(alpha, _below_chin(sheet))
-    person = matting.foreground(photograph.image, alpha)
-    return Layers(sheet, photograph.image, person, alpha, _background(photograph, alpha))
+    together = _below_chin(sheet)
+    person += np.minimum(1, 20 * together)[..., None] * (photograph.image - person)
+    return Layers(sheet, photograph.image, person, np.maximum(alpha, together), background)
 
 
 def _below_chin(sheet: Head) -> np.ndarray:

@@ -26,7 +26,7 @@ PREVIEW = 384
 """px at which sliders are followed, and at which the rig looks at its own results."""
 LOOK = 512
 """px at which results are looked at."""
-MOST = (20.0, 14.0, 20.0)
+MOST = (20.0, 14.0, 15.0)
 """Degrees of yaw, pitch and roll by which a photograph can be turned: beyond, too much comes into view that it does
 not show."""
 FURTHEST = (36.0, 28.0, 60.0)

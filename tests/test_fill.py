@@ -8,10 +8,10 @@ import pytest
 from drawn_head import SIZE, portrait
 
 from barbershop_core.compositing.continuation import continue_colours, harmonic
-from barbershop_core.compositing.fill import LEFT_EYE, LIPS, RIGHT_EYE, continue_into, without_hair
+from barbershop_core.compositing.face_points import BROWS, EYES, LIPS, OVAL
+from barbershop_core.compositing.fill import continue_into, without_hair
 from barbershop_core.compositing.photograph import Photograph
-from barbershop_core.compositing.skin import BROWS
-from barbershop_core.compositing.skull import OVAL, skull
+from barbershop_core.compositing.skull import skull
 
 HAIR, WALL = (0.2, 0.12, 0.08), np.array([0.75, 0.78, 0.8], np.float32)
 
@@ -62,7 +62,7 @@ def person():
     drawn = portrait(HAIR)
     mesh = drawn.mesh.copy()
     middle, (width, height) = mesh[list(OVAL), :2].mean(0), np.ptp(mesh[list(OVAL), :2], axis=0) / 2
-    places = {RIGHT_EYE: (-0.45, -0.1), LEFT_EYE: (0.45, -0.1), LIPS: (0, 0.55), BROWS[0]: (-0.45, -0.25)}
+    places = {EYES[0]: (-0.45, -0.1), EYES[1]: (0.45, -0.1), LIPS: (0, 0.55), BROWS[0]: (-0.45, -0.25)}
     for outline, (x, y) in {**places, BROWS[1]: (0.45, -0.25)}.items():
         angle = np.linspace(0, 2 * np.pi, len(outline), endpoint=False)
         mesh[list(outline), 0] = middle[0] + width * (x + 0.2 * np.cos(angle))

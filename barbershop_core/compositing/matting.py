@@ -23,7 +23,11 @@ DEPTH = 0.02
 REACH_ON_FACE = 0.012
 """How far strands may leave it over face and neck, whose own shadows look like hair."""
 NEIGHBOURHOOD = 0.03
-"""Sigma of the neighbourhood whose colours are described, as a share of the crop's side."""
+"""Sigma of the neighbourhood whose colours are described, in the same unit."""
+COARSE = 4
+"""How much smaller that description is than the picture."""
+NOISE = (16, 6, 6)
+"""Variance of L, a and b that any neighbourhood has."""
 STRAND = 0.02
 """Width of the strands that the parser does not see, in the same unit."""
 DISTINCT = 6.0
@@ -113,22 +117,16 @@ def _by_colour(
 
 def _described(lab: np.ndarray, mask: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Local mean and variance of the colours under ``mask``, continued to everywhere."""
-    small = 4
-    shape = tuple(max(1, side // small) for side in mask.shape[::-1])
-    weight = cv2.resize(mask, shape, interpolation=cv2.INTER_AREA)
-    moments = np.concatenate([lab, lab**2], 2) * mask[..., None]
-    moments = (
-        cv2.resize(moments[..., :3], shape, interpolation=cv2.INTER_AREA),
-        cv2.resize(moments[..., 3:], shape, interpolation=cv2.INTER_AREA),
+    shape = tuple(max(1, side // COARSE) for side in mask.shape[::-1])
+    total, first, second = (
+        cv2.GaussianBlur(cv2.resize(plane, shape, interpolation=cv2.INTER_AREA), (0, 0), sigma / COARSE)
+        for plane in (mask, lab * mask[..., None], lab**2 * mask[..., None])
     )
-    total = cv2.GaussianBlur(weight, (0, 0), sigma / small)
-    first, second = (cv2.GaussianBlur(plane, (0, 0), sigma / small) for plane in moments)
     known = np.clip(total / 0.02, 0, 1)
     first, second = (continue_colours(plane / np.maximum(total, 1e-6)[..., None], known) for plane in (first, second))
-    noise = np.array([16, 6, 6], np.float32)  # variances below these say nothing
-    variance = np.maximum(second - first**2, 0) + noise
+    variance = np.maximum(second - first**2, 0) + np.array(NOISE, np.float32)
     mean, variance = (cv2.resize(plane, mask.shape[::-1]) for plane in (first, variance))
-    return mean, np.maximum(variance, noise)
+    return mean, variance
 
 
 def _logit(share: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from .continuation import blurred, continue_colours, harmonic, resized, smoothstep, widened
+from .face_points import BROWS
 from .photograph import Photograph
 from .skull import Skull
 from .texture import grain
@@ -24,8 +25,6 @@ FROM_ABOVE = 0.5
 """Least light from above, relative to that from the viewer: faces tell the two apart poorly, foreheads well."""
 LIMITS = (0.6, 1.06)
 """Darkest and brightest filled skin, relative to the visible skin's 5th and 95th percentile."""
-BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
-"""MediaPipe's points around each brow, in corresponding order: along the upper edge towards the nose, and back."""
 SOCKETS = ((*BROWS[0], 33, 133, 145, 153, 168), (*BROWS[1], 263, 362, 374, 380, 168))
 """Points around each eye and its brow."""
 HIDDEN = 0.04

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .face_points import OVAL
 from .photograph import Photograph
 
 RIGID = {
@@ -24,9 +25,6 @@ HEAD = (0.0, 2.5, -3.2), (8.0, 11.8, 9.8)
 """Centre and half axes in the same frame of the ellipsoid whose surface light falls on."""
 CRANIUM = (0.0, 4.6, -3.5), (8.0, 9.7, 9.8)
 """Of the one whose outline the head has above the ears."""
-OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
-OVAL += (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
-"""MediaPipe's points around the face, clockwise in the picture from the top."""
 ROUNDING = 0.25
 """Radius, cm, to which corners of the outline are rounded."""
 LOWEST = 1.0

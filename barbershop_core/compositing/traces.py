@@ -1,0 +1,103 @@
+"""Where hair and its traces are in a photograph: all that has to go with it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .continuation import blurred, resized, widened
+from .face_points import EYES, LIPS, polygon
+from .photograph import Photograph
+from .skull import Skull
+
+LEAST = 0.04
+"""Alpha from which a pixel counts as touched by hair."""
+STRANDS = 512
+"""px at which loose strands are looked for."""
+FRINGE = 0.006
+"""How far hair's traces reach beyond its alpha, as a share of the crop's side."""
+ROOTS = 0.02
+"""The same over the face, where hair is fine and short at the hairline."""
+SHRED = 0.02
+"""Radius of the largest piece of background that is not worth keeping between strands, in the same unit."""
+LOOSE = 0.08
+"""How far from the hair loose strands are looked for, in the same unit."""
+
+
+def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> np.ndarray:
+    """Hair with its fringe, its roots on the face, loose strands, what the parser mistakes for other things, and
+    shreds of background between them: float32 [S,S] in 0..1.
+
+    alpha: float32 [S,S], the hair's.  head: the person's, None where no face was found.
+    """
+    image, size = photograph.image, photograph.size
+    person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
+    covered = _touched(alpha)
+    face = photograph.part("skin", "nose", "neck", size=size) > 0.5
+    hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
+    hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
+    hole = np.maximum(hole, _mistaken(photograph, alpha, head))
+    behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
+    hole = np.maximum(hole, behind - widened(widened(behind, -SHRED * size), SHRED * size))
+    features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
+    calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
+    return np.maximum(hole, _loose_strands(image, hole, calm, 0.995))
+
+
+def _touched(alpha: np.ndarray) -> np.ndarray:
+    """Where there is hair, bool [S,S], without faint patches that do not belong to any hair that is surely there."""
+    covered = (alpha > LEAST).astype(np.uint8)
+    count, labels = cv2.connectedComponents(covered)
+    surely = np.zeros(count, bool)
+    surely[np.unique(labels[widened(alpha, -FRINGE * len(alpha)) > 0])] = True
+    surely[0] = False
+    return surely[labels]
+
+
+def irreplaceable(photograph: Photograph) -> np.ndarray:
+    """Eyes, lips and glasses, which no filling could give back: float32 [S,S] in 0..1."""
+    size = photograph.size
+    if photograph.mesh is None:
+        return (photograph.part("eyes", "mouth", "glasses", size=size) > 0.5).astype(np.float32)
+    mask = np.max([polygon(photograph, outline, 0.05) for outline in (*EYES, LIPS)], 0)
+    mask = np.maximum(mask, photograph.part("glasses", size=size) > 0.7)
+    return cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.025 * photograph.eye_distance))
+
+
+def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> np.ndarray:
+    """What the parser takes for ears or skin beside the head although it has the hair's colours: float32 [S,S]."""
+    size = photograph.size
+    work = min(size, STRANDS)
+    if head is None:
+        return np.zeros((size, size), np.float32)
+    lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
+    named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
+    face = head.outline((work, work), work / size) > 0.5
+    hair, skin = resized(alpha, work) > 0.95, photograph.part("skin", "nose", size=work) > 0.8
+    near = widened(hair, LOOSE * work) > 0.5
+    if min(hair.sum(), (skin & face).sum()) < 50:
+        return np.zeros((size, size), np.float32)
+    unlike = []
+    for known in (hair, skin & face):
+        spread = lab[known].std(0) + 3
+        unlike.append((((lab - np.median(lab[known], 0)) / spread) ** 2).sum(2))
+    return resized(widened(named & ~widened(face, 2).astype(bool) & near & (unlike[0] < unlike[1]), 2), size)
+
+
+def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float) -> np.ndarray:
+    """Fine marks of a region near the hair that stand out from its grain and texture: float32 [S,S].
+
+    unusual: quantile of the region's marks far from the hair from which on one is taken for a strand.
+    """
+    size, work = len(image), min(len(image), STRANDS)
+    hole = resized(hole, work)
+    wall = (1 - hole) * resized(region, work)
+    grey = cv2.cvtColor(resized(image, work), cv2.COLOR_RGB2GRAY)
+    fine = np.abs(grey - blurred(grey, wall, max(1.5, work / 80)))
+    near = (widened(hole, LOOSE * work) > 0.5) & (wall > 0.5)
+    far = (wall > 0.5) & ~near
+    if far.sum() < 100 or not near.any():
+        return np.zeros(image.shape[:2], np.float32)
+    usual = max(5 * float(np.median(fine[far])), float(np.quantile(fine[far], unusual)))
+    marked = (fine > max(0.015, usual)) & near
+    return resized(widened(marked, 2), size)

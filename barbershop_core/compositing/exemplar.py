@@ -11,13 +11,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-WORKING = 128
-"""px of the small picture."""
+SIDES = (64, 96, 128)
+"""px of the small pictures, from coarse to fine; the first that shows enough whole patches is the coarsest."""
 RADIUS = 3
 """px of a patch around its middle."""
 FIRST_RADIUS = 2
 """The same on the coarsest picture."""
-LEVELS = 2
 ROUNDS = 1
 """Rounds of search and vote on each but the coarsest level."""
 GUIDE = 0.4
@@ -40,16 +39,14 @@ def structure(
     image: float32 [S,S,3], best without its low frequencies.  hole, known: [S,S] in 0..1; what is neither is not
     changed and not copied.  guide: float32 [S,S,3], known everywhere; patches come from where it is alike.
     """
-    small = min(len(image), WORKING)
-    shapes = [max(2 * RADIUS + 2, small >> level) for level in range(LEVELS - 1, -1, -1)]
     random = np.random.default_rng(seed)
     found: np.ndarray | None = None
-    for side in shapes:
+    for side in SIDES:
         shrunk = [
             cv2.resize(np.float32(x), (side, side), interpolation=cv2.INTER_AREA) for x in (image, hole, known, guide)
         ]
         gap, sure = shrunk[1] > 0.01, (shrunk[2] > 0.99) & (shrunk[1] < 0.01)
-        radius = FIRST_RADIUS if side == shapes[0] else RADIUS
+        radius = FIRST_RADIUS if found is None else RADIUS
         places = np.argwhere(_whole(sure, radius))
         if len(places) < 16:
             continue

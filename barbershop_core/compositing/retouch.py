@@ -53,7 +53,7 @@ GUIDED = 512
 """px at most at which areas and what is added are laid on the photograph."""
 TEXTURE = 1 / 96
 """Scale below which detail of the photograph counts as texture, as a share of the crop's side."""
-CONTRAST = (0.45, 1.9)
+CONTRAST = (0.45, 1.6)
 """Limits of how far the contrast of texture changes."""
 VARIETY = 0.4
 """How much of an area's differences in colour stays."""

@@ -1,5 +1,7 @@
 """The rig of a photograph: what may be asked of it, its light, and real photographs."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -81,6 +83,14 @@ def test_light_keeps_the_skin_and_its_texture(tone, lamp):
     else:
         assert top > 1.03 * chin
     assert np.abs(after[:4] - before[:4]).max() < 0.02  # the background keeps its light
+
+
+def test_the_own_light_changes_nothing(rig):
+    own = rig.light
+    still = rig.move(RigRequest(light=own))
+    np.testing.assert_allclose(still, rig.photograph.image, atol=0.01)
+    nudged = rig.move(RigRequest(light=replace(own, strength=own.strength + (0.05 if own.strength < 1 else -0.05))))
+    assert 0 < np.abs(nudged - still).max() < 0.2
 
 
 def test_own_light_is_found():

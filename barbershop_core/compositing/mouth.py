@@ -78,10 +78,10 @@ def _tones(image: np.ndarray, before: np.ndarray, eyes: float) -> tuple[np.ndarr
 
 def _cavity(u: np.ndarray, v: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """Darkness with a tongue at the bottom, float32 [h,w,3]."""
-    dark = skin * np.array([0.16, 0.09, 0.09])
+    dark = skin * np.array([0.22, 0.12, 0.11])
     tongue = skin * np.array([0.62, 0.38, 0.38])
     round_ = np.square((u - 0.5) / 0.36) + np.square((v - 1.05) / 0.48)
     share = 1 / (1 + np.exp(np.clip((round_ - 0.8) * 5, -30, 30)))
     light = 0.35 + 0.65 * np.clip(v, 0, 1)
-    corner = np.clip(1.15 - np.square(2 * u - 1), 0.15, 1)
+    corner = np.clip(1.25 - np.square(2 * u - 1), 0.35, 1)
     return ((dark + share[..., None] * (tongue * light[..., None] - dark)) * corner[..., None]).astype(np.float32)

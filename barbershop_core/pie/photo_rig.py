@@ -33,6 +33,8 @@ FURTHEST = (36.0, 28.0, 60.0)
 """And how far from the front a head may be turned altogether."""
 TRIALS = (12.0, 8.0)
 """Degrees of yaw and pitch that are tried out to both sides, twice."""
+UNLIKE = 0.2
+"""Difference of two lights' coefficients from which a light replaces the photograph's own; 30 degrees apart or so."""
 LEAST, ASIDE = 0.45, 0.4
 """Of a degree's turn at least this is found about the same axis, and at most this about the other."""
 COPIED = ("brow", "jaw", "mouth", "eyeBlink")
@@ -95,7 +97,7 @@ class PhotoRig:
         lit = np.zeros((1, 1), np.float32)
         if coefficients is not None:
             change = rotation(np.add(head.angles, turn)) @ rotation(head.angles).T
-            factor = relight.factor(self.shading, coefficients, change)
+            factor = relight.factor(self.shading, coefficients, change) ** self._difference(request.light)
             drawn = replace(drawn, image=relight.relit(drawn.image, factor), person=relight.relit(drawn.person, factor))
             lit = np.clip(np.abs(np.log(factor)).max(2) / 0.02, 0, 1)
         picture, changed = draw(drawn, target, rigid)
@@ -200,6 +202,13 @@ class PhotoRig:
         if like is not None and "light" in request.copied:
             return np.repeat(like.shading.lamp[:, None], 3, 1)
         return None
+
+    def _difference(self, asked: light.Light | None) -> float:
+        """0 where the light that is asked for is the photograph's own, which only roughly describes it, to 1."""
+        if asked is None:
+            return 1.0
+        moved = float((asked.coefficients() - self.light.coefficients()).norm())
+        return min(1.0, (moved / UNLIKE + abs(asked.warmth - self.light.warmth)))
 
 
 def photo_rig(photograph: Photograph, landmarker: Landmarker | None = None) -> PhotoRig:

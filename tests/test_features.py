@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from barbershop_core import Studio, open_pack
-from barbershop_core.barbershop.features import carry_features
+from barbershop_core.barbershop.features import carry_features, remarks
 from barbershop_core.compositing.face_points import EYES, LIPS, NOSE, polygon
 from barbershop_core.editing.photographs import photograph
 from barbershop_core.editing.regions import FACE
@@ -99,6 +99,19 @@ def test_hair_over_the_persons_face_stays(faces):
     covered = cv2.resize(strand, (person.size,) * 2) > 0.95
     np.testing.assert_array_equal(image[covered], person.image[covered])
     assert changed.max() > 0.9
+
+
+def test_faces_that_look_elsewhere_are_named(faces):
+    person = faces["astronaut"]
+    assert remarks(person, person) == ()
+
+    def turned(degrees: float):
+        angle, middle = np.radians(degrees), person.mesh.mean(0)
+        about = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+        return replace(person, mesh=np.float32((person.mesh - middle) @ about.T + middle))
+
+    assert remarks(person, turned(35)) and remarks(turned(35), person)
+    assert remarks(turned(30), turned(-30)) == ()  # its mirror image looks the same way
 
 
 def test_mistakes_are_named(faces):

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from ..compositing.face_points import BROWS, EYES, FEATURES, LIPS, NOSE, OVAL, polygon
+from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, face_field
 from ..compositing.photograph import Photograph
 from ..compositing.tones import match_grain
@@ -32,6 +33,9 @@ AROUND = 0.1
 FEATHER = 0.06
 """Width of the soft border, likewise."""
 
+TURNED = 25.0
+"""Degrees between two faces beyond which one side of the donor's is not seen well enough."""
+
 
 def carry_features(
     person: Photograph, donor: Photograph, regions: Collection[str] = FACE
@@ -47,7 +51,7 @@ def carry_features(
     that is 0 the person's pixels are untouched.  Raises BadRequest for other regions, NoFaceFound.
     """
     _check(person, donor, regions)
-    regions = set(regions)
+    donor, regions = _facing(person, donor), set(regions)
     swap = "skin" in regions and len(regions) > 1
     mesh = _swapped(person, donor) if swap else _placed(person, donor, regions)
     moved = replace(person, mesh=mesh)
@@ -63,12 +67,25 @@ def carry_features(
     return blended(person.image, carried, mask), mask
 
 
+def remarks(person: Photograph, donor: Photograph) -> tuple[str, ...]:
+    """What of a donor's face cannot be seen in its photograph, as sentences for the person."""
+    if abs(yaw(person) - yaw(_facing(person, donor))) > TURNED:
+        return ("The two faces look in different directions: for a better face, give a photo that looks the same way.",)
+    return ()
+
+
 def _check(person: Photograph, donor: Photograph, regions: Collection[str]) -> None:
     if unknown := set(regions) - set(FACE):
         raise BadRequest(f"'{sorted(unknown)[0]}' is no part of a face.", f"Choose from: {', '.join(FACE)}.")
     for who, photo in (("The photo", person), ("The photo that gives the face", donor)):
         if photo.mesh is None:
             raise NoFaceFound(f"{who} shows no face.")
+
+
+def _facing(person: Photograph, donor: Photograph) -> Photograph:
+    """The donor, left and right exchanged where that looks much more the way the person does."""
+    ours, theirs = yaw(person), yaw(donor)
+    return mirrored(donor) if abs(ours + theirs) < abs(ours - theirs) - TURNED / 2 else donor
 
 
 # --- shape ------------------------------------------------------------------------------------

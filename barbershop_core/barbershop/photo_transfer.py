@@ -32,7 +32,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from .carry import Carried, carry_feature, carry_hair
-from .features import carry_features
+from .features import carry_features, remarks
 from .transfer_presets import TransferPreset
 
 MASKED = 256
@@ -98,6 +98,7 @@ def transfer_photographs(
     with timer.stage("blend structure"):
         for k, regions in _features(opened.structure).items():
             image, where = carry_features(now, opened.photographs[k], regions)
+            notices += remarks(now, opened.photographs[k])
             now, changed = replace(now, image=image), np.maximum(changed, where)
     yield Step("blend structure", 1, 1, preview=lambda: _pixels(now))
     shape, colour = (sources.get("hair", 0) for sources in (opened.structure, opened.appearance))

@@ -20,6 +20,8 @@ ROOTS = 0.02
 """The same over the face, where hair is fine and short at the hairline."""
 SHRED = 0.02
 """Radius of the largest piece of background that is not worth keeping between strands, in the same unit."""
+SURROUNDED = 0.3
+"""Share of its border that hair is from which on an island of skin is taken for hair."""
 LOOSE = 0.08
 """How far from the hair loose strands are looked for, in the same unit."""
 
@@ -65,23 +67,32 @@ def irreplaceable(photograph: Photograph) -> np.ndarray:
 
 
 def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> np.ndarray:
-    """What the parser takes for ears or skin beside the head although it has the hair's colours: float32 [S,S]."""
+    """What the parser takes for ears or skin beside the head although it is hair: float32 [S,S].
+
+    It has the hair's colours, or lies in the hair, apart from the rest of the person.
+    """
     size = photograph.size
     work = min(size, STRANDS)
-    if head is None:
-        return np.zeros((size, size), np.float32)
-    lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
-    named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
-    face = head.outline((work, work), work / size) > 0.5
     hair, skin = resized(alpha, work) > 0.95, photograph.part("skin", "nose", size=work) > 0.8
-    near = widened(hair, LOOSE * work) > 0.5
-    if min(hair.sum(), (skin & face).sum()) < 50:
+    face = None if head is None else head.outline((work, work), work / size) > 0.5
+    if face is None or min(hair.sum(), (skin & face).sum()) < 50:
         return np.zeros((size, size), np.float32)
+    named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
+    named &= widened(face, 2) < 0.5
+    lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
     unlike = []
     for known in (hair, skin & face):
         spread = lab[known].std(0) + 3
         unlike.append((((lab - np.median(lab[known], 0)) / spread) ** 2).sum(2))
-    return resized(widened(named & ~widened(face, 2).astype(bool) & near & (unlike[0] < unlike[1]), 2), size)
+    mistaken = named & (widened(hair, LOOSE * work) > 0.5) & (unlike[0] < unlike[1])
+    around = resized(alpha, work) > 0.5
+    person = widened(face | (photograph.part("neck", "clothes", size=work) > 0.5), 4) > 0.5
+    _, islands = cv2.connectedComponents(named.astype(np.uint8))
+    for island in np.setdiff1d(islands, islands[person]):
+        border = (widened(islands == island, 6) > 0.5) & (islands != island)
+        if island and around[border].mean() > SURROUNDED:
+            mistaken |= islands == island
+    return resized(widened(mistaken, 2), size)
 
 
 def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float) -> np.ndarray:

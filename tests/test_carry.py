@@ -140,6 +140,26 @@ def test_reflection_beyond_the_photo():
     np.testing.assert_allclose(beyond(known)[25, :10], 10 - np.arange(10), atol=0.1)
 
 
+@pytest.mark.parametrize("names", (("aligned_ref_058728.jpg", "aligned_15.jpg"), ("aligned_15.jpg", "astronaut.png")))
+def test_photographs(photos, names):
+    from barbershop_core import Studio, open_pack
+    from barbershop_core.editing.photographs import find_face, photograph
+
+    pack = open_pack("studio", device="cpu")
+    studio = Studio(pack, cache=False)
+    me, them = (photograph(pack, studio.read(photos / name), size=320, margin=m) for name, m in zip(names, (0, 0.3)))
+    if me.mesh is None:
+        pytest.skip("MediaPipe is not there")
+    result = carry_hair(me, them, them)
+    hair = cv2.resize(result.parts["hair"], (320, 320)) > 0.9
+    theirs = them.part("hair") * them.known > 0.9
+    assert np.linalg.norm(lab(result.image, hair) - lab(them.image, theirs)) < 6
+    assert 0.8 < fine(result.image)[hair].std() / fine(them.image)[theirs].std() < 1.3
+    points, _, _ = find_face(pack, np.uint8(result.image * 255 + 0.5))
+    moved = np.linalg.norm((points - me.mesh)[:468, :2], axis=1).mean()
+    assert moved < 0.03 * me.eye_distance
+
+
 def test_a_mirror_exchanges_sides(person):
     there = mirrored(person)
     assert np.array_equal(mirrored(there).image, person.image)

@@ -19,11 +19,14 @@ from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
 from ..compositing.strands import with_finer_strands
-from ..compositing.tones import lab_statistics, match_grain, recolour
+from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from ..editing.regions import REGIONS
 from .gaps import with_gaps_filled
 from .hair_layer import HairLayer, hair_onto
 from .painted_hair import within
+
+TEXTURE = 1.12
+"""Limit to which sharpness and grain like the person's may raise the carried hair's texture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,8 @@ def carry_hair(
         hair = replace(hair, colours=_recoloured(hair.colours, np.clip(20 * around, 0, 1), other))
     if not hair.evidence:
         sharp = with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
-        hair = replace(hair, colours=match_grain(sharp, hair.alpha, person.image, alpha))
+        sharp = match_grain(sharp, hair.alpha, person.image, alpha)
+        hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
     base = with_gaps_filled(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
     image = base + hair.alpha[..., None] * (hair.colours - base)
     if shape is person:
@@ -103,6 +107,18 @@ def carry_feature(feature: Tensor, field: Field, reference_size: int, person_siz
 def _changed(image: np.ndarray, person: Photograph) -> np.ndarray:
     """float32 [S,S]: 1 where the two differ by more than an eight-bit step."""
     return np.clip(np.abs(image - person.image).max(-1) * 255 - 0.5, 0, 1).astype(np.float32)
+
+
+def _texture_limited(sharp: np.ndarray, own: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """As much of what was added to the hair's own colours as leaves its texture its own."""
+    before, added = (
+        plane[alpha > 0.9] for plane in (split(x.mean(2), max(1.0, len(x) / 256))[1] for x in (own, sharp - own))
+    )
+    if len(before) < 64 or before.std() < 1e-6 or added.std() < 1e-6:
+        return sharp
+    a, b, c = added.var(), (before * added).mean(), (1 - TEXTURE**2) * before.var()
+    most = (-b + np.sqrt(max(b * b - a * c, 0))) / a  # var(before + most * added) = TEXTURE**2 var(before)
+    return own + np.float32(np.clip(most, 0, 1)) * (sharp - own)
 
 
 def _same_scene(image: np.ndarray, person: Photograph, alpha: np.ndarray, hair: HairLayer) -> np.ndarray:

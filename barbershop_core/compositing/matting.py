@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .continuation import continue_colours, resized, smoothstep
+from .continuation import continue_colours, resized, smoothstep, widened
 from .photograph import Photograph
 
 WORKING = 512
@@ -32,6 +32,10 @@ STRAND = 0.02
 """Width of the strands that the parser does not see, in the same unit."""
 DISTINCT = 6.0
 """Squared distance of two colours, in spreads, from which a colour between them is taken for a mixture of both."""
+UNLIKE = 9.0
+"""Squared distance from the region's colours, in spreads, from which it may be something else."""
+UNLIKE = 9.0
+"""Squared distance from the region's colours, in spreads, from which it may be something else."""
 FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth", "ears", "neck")
 
 
@@ -49,6 +53,8 @@ def alpha(photograph: Photograph, *regions: str) -> np.ndarray:
     prior = cv2.GaussianBlur(prior, (0, 0), max(work / 400, 0.5))
     face = photograph.part(*(name for name in FACE if name not in regions), size=work)
     inside, outside = _certain(prior, face)
+    hand = _skin_in(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), inside, photograph.part("skin", "nose", size=work))
+    inside, outside = inside & ~hand, outside | hand
     odds, mixture, vouched = _by_colour(image, inside, outside, photograph.image)
     certain = resized(inside.astype(np.float32) - outside, size)
     share = 1 / (1 + np.exp(-_logit(resized(prior, size)) - odds))
@@ -80,6 +86,23 @@ def _certain(prior: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarra
     deep = cv2.distanceTransform(border.astype(np.uint8), cv2.DIST_L2, 5)
     reach = np.where(face > 0.5, REACH_ON_FACE, REACH) * size
     return (deep > DEPTH * size) & (prior > 0.8), (far > reach) & (prior < 0.4)
+
+
+def unlike(lab: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Squared distance of colours [H,W,3] from those where ``known`` [H,W] is True, in their spreads: [H,W]."""
+    return (((lab - np.median(lab[known], 0)) / (lab[known].std(0) + 3)) ** 2).sum(2)
+
+
+def _skin_in(lab: np.ndarray, inside: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Where the region has the colours of skin and not its own over more than highlights, like a hand, and the parser
+    thinks of skin, too: bool [W,W]."""
+    maybe = skin > 0.1
+    skin = skin > 0.8
+    if min(inside.sum(), (skin & ~inside).sum()) < 50:
+        return np.zeros_like(inside)
+    own = unlike(lab, inside)
+    alike = (own > UNLIKE) & (unlike(lab, skin & ~inside) < own) & maybe
+    return widened(widened(alike, -DEPTH / 4 * len(lab)), DEPTH / 4 * len(lab)) > 0.5
 
 
 def _agreed(share: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from .continuation import blurred, resized, widened
 from .face_points import EYES, LIPS, polygon
+from .matting import unlike
 from .photograph import Photograph
 from .skull import Skull
 
@@ -80,11 +81,7 @@ def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> 
     named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
     named &= widened(face, 2) < 0.5
     lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
-    unlike = []
-    for known in (hair, skin & face):
-        spread = lab[known].std(0) + 3
-        unlike.append((((lab - np.median(lab[known], 0)) / spread) ** 2).sum(2))
-    mistaken = named & (widened(hair, LOOSE * work) > 0.5) & (unlike[0] < unlike[1])
+    mistaken = named & (widened(hair, LOOSE * work) > 0.5) & (unlike(lab, hair) < unlike(lab, skin & face))
     around = resized(alpha, work) > 0.5
     person = widened(face | (photograph.part("neck", "clothes", size=work) > 0.5), 4) > 0.5
     _, islands = cv2.connectedComponents(named.astype(np.uint8))

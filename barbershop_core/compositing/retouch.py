@@ -140,9 +140,9 @@ class Retouch:
         """What the edit adds to the face, [G,G,3].  rest: the difference without the areas' common changes."""
         change = self._carry.sample(rest)
         strength = _size(_blur(change, 1 / 300))
-        for name in REACH if moving else ():  # other features stir, too
-            near = _blur(np.maximum.reduce([polygon(self._small, p, REACH[name]) for p in FEATURES[name]]), 1 / 60)
-            strength *= 1 - (1 if name in moving else 0.6) * near
+        if moving:  # other features stir, too
+            for name, near in self._near.items():
+                strength *= 1 - (1 if name in moving else 0.6) * near
         least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[self._face > 0.5], 0.99)))
         least += 2 * float(np.linalg.norm(common["skin"])) if "skin" in common else 0
         change *= (self._face * _smoothstep(strength / least - 0.5))[..., None]
@@ -151,6 +151,12 @@ class Retouch:
         darker = cv2.morphologyEx(-change[..., 0], cv2.MORPH_OPEN, broad)
         beard = _smoothstep(_blur(darker, 1 / 100) / 8 - 0.5)
         return change * (1 + beard * self._bristles)[..., None]
+
+    @cached_property
+    def _near(self) -> dict[str, np.ndarray]:
+        """What the motion of each feature changes, [G,G] in 0..1."""
+        areas = {name: [polygon(self._small, points, REACH[name]) for points in FEATURES[name]] for name in REACH}
+        return {name: _blur(np.maximum.reduce(parts), 1 / 60) for name, parts in areas.items()}
 
     @cached_property
     def _carry(self) -> Field:

@@ -86,12 +86,16 @@ class PhotoEdit:
         """How far an edit moves each control of the expression: what it merely stirs is left out."""
         if self._regressor is None or not self.photograph.blendshapes:
             return {}
-        moved = self._read(after) - self._read(self._plain.image)
+        moved = self._read(after) - self._expression
         least = max(STIRRED, STIRRED_BESIDE * float(np.abs(moved).max()))
         found = {name: float(x) for name, x in zip(params.GROUPS["expression"], moved) if abs(x) > least}
         if "mouth_open" in found:  # a shut mouth cannot shut further
             found["mouth_open"] = max(JAW * found["mouth_open"], -self.photograph.blendshapes.get("jawOpen", 0.0))
         return found
+
+    @cached_property
+    def _expression(self) -> np.ndarray:
+        return self._read(self._plain.image)
 
     @torch.no_grad()
     def _read(self, image: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ FRINGE = 0.006
 ROOTS = 0.02
 """The same over the face, where hair is fine and short at the hairline."""
 SHRED = 0.02
-"""Radius of the largest piece of background that is not worth keeping between strands, in the same unit."""
+"""Radius of the largest piece of background or face that is not worth keeping between strands, in the same unit."""
 SURROUNDED = 0.3
 """Share of its border that hair is from which on an island of skin is taken for hair."""
 LOOSE = 0.08
@@ -41,10 +41,30 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
     hole = np.maximum(hole, _mistaken(photograph, alpha, head))
     behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
-    hole = np.maximum(hole, behind - widened(widened(behind, -SHRED * size), SHRED * size))
+    hole = np.maximum(hole, _shreds(behind))
+    if head is not None:
+        shown = (1 - hole) * resized(head.outline((STRANDS, STRANDS), STRANDS / size), size)
+        hole = np.maximum(
+            hole, np.maximum(_shreds(shown), _islands(shown)) * (photograph.part("skin", "hair", size=size) > 0.5)
+        )
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
     calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
     return np.maximum(hole, _loose_strands(image, hole, calm, 0.995))
+
+
+def _shreds(visible: np.ndarray) -> np.ndarray:
+    """Pieces of what is visible, [S,S], that are too small or too thin to be worth keeping."""
+    radius = SHRED * len(visible)
+    return (visible > 0.5) * (1 - widened(widened(visible, -radius), 1.3 * radius))
+
+
+def _islands(visible: np.ndarray) -> np.ndarray:
+    """What is visible, [S,S], but its largest connected piece."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(widened(visible, -FRINGE * len(visible)).astype(np.uint8))
+    if len(stats) < 3:
+        return np.zeros_like(visible)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return widened((pieces > 0) & (pieces != largest), 1.5 * FRINGE * len(visible))
 
 
 def _touched(alpha: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .continuation import blurred, continue_colours, harmonic, smoothstep, widened
+from .continuation import blurred, continue_colours, smoothstep, widened
 from .matting import foreground
 from .texture import grain
 
@@ -28,8 +28,6 @@ SHARPNESS_GAIN = (0.75, 1.4)
 """Limits of how far the finest detail is softened or sharpened."""
 FLAT = 0.3
 """Share of the least busy pixels that show a photo's grain."""
-MEMBRANE = 128
-"""px at which differences along a ring are continued inwards."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +104,6 @@ def match_grain(
         level = _deviation(split(own, 0.8)[1].mean(2), np.ones(own.shape[:2], np.float32))
         changed = changed + own * min(missing / max(float(level), 1e-6), 3)
     return np.clip(image + mask[..., None] * (changed - image), 0, 1).astype(np.float32)
-
-
-def match_local(image: np.ndarray, mask: np.ndarray, like: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """The image under ``mask`` with the tones of ``like`` along ``ring``: float32 [H,W,3].
-
-    ring: where both pictures show the same thing, usually a band along the mask's border.  Their low frequencies'
-    difference there is continued over the mask as a membrane (Farbman and others, "Coordinates for instant image
-    cloning", 2009).  Unchanged where the ring is empty.
-    """
-    if (ring > 0.5).sum() < 16:
-        return image
-    height, width = mask.shape
-    scale = min(1.0, MEMBRANE / max(height, width))
-    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-    belief = cv2.resize(ring.astype(np.float32), shape, interpolation=cv2.INTER_AREA)
-    difference = cv2.resize((like - image) * ring[..., None], shape, interpolation=cv2.INTER_AREA)
-    difference = difference / np.maximum(belief, 1e-3)[..., None]
-    believed = (belief > 0.3).astype(np.float32)
-    difference = blurred(difference, believed, 2)
-    change = harmonic(difference, believed)
-    change = cv2.resize(change, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(image + mask[..., None] * change, 0, 1).astype(np.float32)
 
 
 def _sure(mask: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..compositing.head import angles, rotation
 from ..compositing.layers import Layers, draw, layers
 from ..compositing.photograph import Photograph
 from ..errors import BadRequest
-from ..photo.landmarker import Landmarker
+from ..photo.landmarker import Found, Landmarker
 from . import light
 from .expressions import BY_COEFFICIENT
 from .rig_request import RigRequest
@@ -32,7 +32,9 @@ not show."""
 FURTHEST = (36.0, 28.0, 60.0)
 """And how far from the front a head may be turned altogether."""
 TRIALS = (12.0, 8.0)
-"""Degrees of yaw and pitch that are tried out to both sides, twice."""
+"""Degrees of yaw and pitch that are tried out to both sides, three times."""
+JAW_TRIAL, OPENED = 0.7, 0.6
+"""Of the jaw's opening, and the share of it that MediaPipe is to find."""
 UNLIKE = 0.2
 """Difference of two lights' coefficients from which a light replaces the photograph's own; 30 degrees apart or so."""
 LEAST, ASIDE = 0.45, 0.4
@@ -45,14 +47,16 @@ COPIED = ("brow", "jaw", "mouth", "eyeBlink")
 class PhotoRig:
     """A photograph with a face, taken apart into layers.
 
-    landmarker: looks at results.  response: [2,2,2], yaw and pitch that MediaPipe finds for each degree by which the
-    mesh is turned, for yaw and pitch (first index) to the negative and the positive side: the mesh is flatter than
-    faces are, and MediaPipe's pose of a face is not that of its points.
+    landmarker: looks at results.  jaw: what a motion of the jaw is multiplied by, see `OPENED`.
+    response: [2,2,2], yaw and pitch that MediaPipe finds for each degree by which the mesh is turned, for yaw and pitch
+    (first index) to the negative and the positive side: the mesh is flatter than faces are, and MediaPipe's pose of a
+    face is not that of its points.
     """
 
     photograph: Photograph
     layers: Layers
     landmarker: Landmarker | None = None
+    jaw: float = 1.0
     response: np.ndarray = field(default_factory=lambda: np.repeat(np.eye(2)[:, None], 2, 1))
 
     @property
@@ -131,15 +135,19 @@ class PhotoRig:
     def turned(self, picture: np.ndarray) -> tuple[float, float, float] | None:
         """Yaw, pitch, roll, degrees, by which MediaPipe finds the head turned in a moved picture [S,S,3]; None where
         it finds no face."""
+        face = self.seen(picture)
+        if face is None:
+            return None
+        return tuple(np.subtract(_angles(face.matrix), pose_angles(self.photograph)).tolist())
+
+    def seen(self, picture: np.ndarray) -> Found | None:
+        """The largest face that MediaPipe finds in a picture [S,S,3]; None where it finds none."""
         if self.landmarker is None:
             return None
         if len(picture) > LOOK:
             picture = cv2.resize(picture, (LOOK, LOOK), interpolation=cv2.INTER_AREA)
         found = self.landmarker.detect((picture * 255).round().astype(np.uint8))
-        if not found:
-            return None
-        face = max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))
-        return tuple(np.subtract(_angles(face.matrix), pose_angles(self.photograph)).tolist())
+        return max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]), default=None)
 
     # ------------------------------------------------------------------------------ what is asked for
 
@@ -176,7 +184,10 @@ class PhotoRig:
         for control, amount in self._controls(request).items():
             for name, share in CONTROLS[control].items():
                 total[name] += amount * share
-        return limited(own, total)
+        amounts = limited(own, total)
+        if "jawOpen" in amounts:
+            amounts["jawOpen"] *= self.jaw
+        return amounts
 
     def _controls(self, request: RigRequest) -> dict[str, float]:
         """Changes of controls.  Raises BadRequest for names and numbers that make no sense."""
@@ -216,9 +227,20 @@ def photo_rig(photograph: Photograph, landmarker: Landmarker | None = None) -> P
     rig = PhotoRig(photograph, layers(photograph), landmarker)
     if landmarker is None:
         return rig
-    for _ in range(2):
+    for _ in range(3):
         rig = replace(rig, response=_response(rig))
-    return rig
+    return replace(rig, jaw=_jaw(rig))
+
+
+def _jaw(rig: PhotoRig) -> float:
+    """What a motion of the jaw has to be multiplied by so that MediaPipe finds `OPENED` of it."""
+    head, own = rig.layers.head, rig.photograph.blendshapes.get("jawOpen", 0.0)
+    if own > 0.5:  # open already
+        return 1.0
+    target = head.moved(expression=face_motion().move({"jawOpen": JAW_TRIAL}, head.face))
+    face = rig.seen(draw(rig._small, target, head.moved())[0])
+    rise = 0.0 if face is None else face.blendshapes["jawOpen"] - own
+    return float(np.clip(OPENED * JAW_TRIAL / max(rise, 1e-3), 0.75, 1.35))
 
 
 def _response(rig: PhotoRig) -> np.ndarray:

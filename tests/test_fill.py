@@ -138,3 +138,29 @@ def test_without_a_mesh_the_background_is_filled(person):
     assert np.isfinite(bald).all() and 0 <= bald.min() and bald.max() <= 1
     corner = (person.part("hair") > 0.9) & (np.arange(SIZE) < 70)[None]
     assert np.abs(bald[corner].mean(0) - WALL).max() < 0.05
+
+
+@pytest.mark.parametrize("name", ("aligned_16.jpg", "astronaut.png"))
+def test_photographs(photos, name):
+    from barbershop_core import Studio, open_pack
+    from barbershop_core.compositing.matting import hair_alpha
+    from barbershop_core.editing.photographs import photograph
+
+    pack = open_pack("studio", device="cpu")
+    me = photograph(pack, Studio(pack, cache=False).read(photos / name), size=320)
+    if me.mesh is None:
+        pytest.skip("MediaPipe is not there")
+    alpha = hair_alpha(me)
+    bald = without_hair(me, alpha)
+    lab = cv2.cvtColor(bald, cv2.COLOR_RGB2LAB)
+    head, hair = skull(me).outline((320, 320)), alpha > 0.9
+    scalp, face = hair & (head > 0.99), (me.part("skin") > 0.9) & (head > 0.99)
+    own = cv2.cvtColor(me.image, cv2.COLOR_RGB2LAB)
+    tone, light = np.median(lab[scalp], 0), np.median(own[face], 0)
+    assert np.linalg.norm(tone - light) < 15 < np.linalg.norm(np.median(own[hair], 0) - light)
+    behind, wall = hair & (cv2.dilate(head, np.ones((15, 15))) < 0.01), me.part("background") > 0.95
+    behind[200:] = False
+    # as near to the wall's colours as these are to each other: nothing of the hair is left
+    nearest = np.linalg.norm(own[wall][::50][:, None] - lab[behind][::50], axis=2).min(0)
+    assert np.percentile(nearest, 95) < 10
+    assert np.abs(bald - me.image)[(alpha < 0.01) & (me.part("mouth") > 0.9)].max() < 1e-6

@@ -114,15 +114,19 @@ class Retouch:
             length = float(np.linalg.norm(shift))
             named = _smoothstep((length / largest - low) / (high - low)) * _smoothstep(length / NOISE - 0.5)
             if named > 0 and name in self._own and name not in moving:
-                # each channel towards the generator's face after the edit, no further
-                goal = np.median(self.before[self.areas[name] > 0.5], 0) + shift
-                left = (goal - self._own[name]) * np.sign(shift)
-                step = np.sign(shift) * MOST * np.tanh(np.clip(left, 0, np.abs(shift)) / MOST)
-                if name == "hair" and goal[0] > self._own[name][0] + step[0]:  # darker blond is redder and paler
-                    short = goal[0] - self._own[name][0] - step[0]
-                    step[1:] += short * np.array([REDDER, -REDDER]) * _smoothstep(goal[2] / 20)
-                found[name] = named * step
+                found[name] = named * self._step(name, shift)
         return found
+
+    def _step(self, name: str, shift: np.ndarray) -> np.ndarray:
+        """The photograph's part of a change: each channel goes towards the generator's face after the edit, no further
+        than there, and large changes are gentler."""
+        own, goal = self._own[name], np.median(self.before[self.areas[name] > 0.5], 0) + shift
+        left = np.clip((goal - own) * np.sign(shift), 0, np.abs(shift))
+        step = np.sign(shift) * MOST * np.tanh(left / MOST)
+        darker = max(float(goal[0] - own[0] - step[0]), 0)
+        if name == "hair":  # hair that stays darker than the fair hair asked for is redder and less yellow
+            step[1:] += darker * np.array([REDDER, -REDDER]) * _smoothstep(goal[2] / 20)
+        return step
 
     def _toned(self, shifts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """The photograph with areas in other tones, Lab [S,S,3], and where, [S,S]."""

@@ -31,14 +31,13 @@ MOVED = {
     "frown": ("brows", "mouth"),
 }
 """Features that each control moves."""
-STIRRED, STIRRED_BESIDE = 0.5, 0.45
-"""Change of a control below which an edit does not ask for it; and as a share of the one that moves furthest."""
+STIRRED, ASKED, BESIDE = 0.4, 0.6, 0.45
+"""Change of a control up to which an edit merely stirs it, and from which it asks for it; and the least share of the
+one that moves furthest."""
 JAW = 0.7
 """A mouth that is as wide open as the generator's opens, as a share of MediaPipe's widest."""
 TYPICAL = 0.2
 """How far the clean face is from the generator's mean one, as a share of the code's distance."""
-
-
 OTHER_HAIR, GROWN, SHRUNK = 0.21, 0.13, 0.4
 """Hair has another shape where it changes, grows or shrinks by more than this share of it."""
 HAIR_STAYS = (
@@ -63,7 +62,7 @@ class PhotoEdit:
         """
         size, after = size or self.photograph.size, self._alone(code)
         controls = self._controls(after)
-        moving = {feature for name in controls for feature in MOVED[name]}
+        moving = {feature for name, amount in controls.items() if abs(amount) > STIRRED / 2 for feature in MOVED[name]}
         image, changed = self._retouch(size)(after, moving)
         if not controls:
             return image, changed
@@ -87,8 +86,9 @@ class PhotoEdit:
         if self._regressor is None or not self.photograph.blendshapes:
             return {}
         moved = self._read(after) - self._expression
-        least = max(STIRRED, STIRRED_BESIDE * float(np.abs(moved).max()))
-        found = {name: float(x) for name, x in zip(params.GROUPS["expression"], moved) if abs(x) > least}
+        share = np.clip((np.abs(moved) - STIRRED) / (ASKED - STIRRED), 0, 1)
+        share[np.abs(moved) < BESIDE * np.abs(moved).max()] = 0
+        found = {name: float(x) for name, x in zip(params.GROUPS["expression"], share * moved) if x}
         if "mouth_open" in found:  # a shut mouth cannot shut further
             found["mouth_open"] = max(JAW * found["mouth_open"], -self.photograph.blendshapes.get("jawOpen", 0.0))
         return found

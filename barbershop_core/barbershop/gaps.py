@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ..compositing.continuation import continue_colours
+from ..compositing.ears import LEAST_AREA
 from ..compositing.frame import reflected
 from ..compositing.motion import CHIN, EARS, FOREHEAD
 from ..compositing.photograph import Photograph
@@ -28,23 +29,28 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     unit = person.eye_distance * scale
     old, new = (cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in (alpha, hair.alpha))
     solid = new > 0.5
-    head, _ = skull(person).surface((size, size), scale)
+    shape = skull(person)
+    head, _ = shape.surface((size, size), scale)
+    right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale
     # What lay beside the old hair has been filled in: it is not certain to be the person.
-    seen = person.part("skin", "neck", "nose", size=size) * (cv2.dilate(old, np.ones((9, 9))) < 0.02)
-    seen = np.max([seen, person.part("ears", size=size), hair.donor.part("ears", size=size)], 0)
+    seen = person.part("skin", "neck", "nose", "ears", size=size) * (cv2.dilate(old, np.ones((9, 9))) < 0.02)
+    ears = (hair.donor.part("ears", size=size) > 0.7) * (hair.donor.part("hair", size=size) < 0.5)
+    for side in (right, ~right):  # slivers of ears are not borrowed
+        seen = np.maximum(seen, ears * side * ((ears * side).sum() > LEAST_AREA * (shape.centimetre * scale) ** 2))
     body = np.maximum(head, seen) > 0.5
     # A gap has hair on its outer side and the head on its inner side, both near.
-    right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale
-    near = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2 * GAP * unit
-    for mask in (solid, body):
-        near &= cv2.distanceTransform(np.uint8(~mask), cv2.DIST_L2, 5) < GAP * unit
-    # Where the reference shows skin there, the head is wider than it seemed.
-    skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
+    near = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit
     ears, down = person.mesh[list(EARS), :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
     y, x = np.mgrid[:size, :size]
-    skin &= (x - ears[0]) * down[0] + (y - ears[1]) * down[1] < 0  # below the ears it may be a hand or a shoulder
-    gap = cv2.dilate(np.float32(near & ~body & ~skin), np.ones((7, 7))) * (np.maximum(head, seen) < 0.8)
-    gap = cv2.GaussianBlur(gap, (0, 0), max(0.02 * unit, 0.5)) * (np.maximum(head, seen) < 0.8)
+    below = (x - ears[0]) * down[0] + (y - ears[1]) * down[1] > 0
+    near &= cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) < GAP * unit
+    near &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < np.where(below, 1.5, 0.7) * GAP * unit
+    # Where the reference shows skin there, the head is wider than it seemed.
+    skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
+    skin &= ~below  # there it may be a hand or a shoulder
+    gap = cv2.dilate(np.float32(near & ~body & ~skin), np.ones((7, 7)))
+    gap = cv2.GaussianBlur(gap, (0, 0), max(0.02 * unit, 0.5))
+    gap *= np.clip((0.95 - cv2.GaussianBlur(np.maximum(head, seen), (0, 0), 0.7)) / 0.5, 0, 1)
     (deep,) = reflected(solid, cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA))
     away = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) / unit
     deep = deep * (DEPTH + (1 - DEPTH) * np.exp(-away / FALL))[..., None]

@@ -36,6 +36,8 @@ UNLIKE = 9.0
 """Squared distance from the region's colours, in spreads, from which it may be something else."""
 UNLIKE = 9.0
 """Squared distance from the region's colours, in spreads, from which it may be something else."""
+ALIKE = 5.0
+"""The same from the colours of skin, up to which it may be skin."""
 FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth", "ears", "neck")
 
 
@@ -101,7 +103,7 @@ def _skin_in(lab: np.ndarray, inside: np.ndarray, skin: np.ndarray) -> np.ndarra
     if min(inside.sum(), (skin & ~inside).sum()) < 50:
         return np.zeros_like(inside)
     own = unlike(lab, inside)
-    alike = (own > UNLIKE) & (unlike(lab, skin & ~inside) < own) & maybe
+    alike = (own > UNLIKE) & (unlike(lab, skin & ~inside) < ALIKE) & maybe
     return widened(widened(alike, -DEPTH / 4 * len(lab)), DEPTH / 4 * len(lab)) > 0.5
 
 

@@ -57,8 +57,10 @@ CONTRAST = (0.45, 1.6)
 """Limits of how far the contrast of texture changes."""
 VARIETY = 0.4
 """How much of an area's differences in colour stays."""
-REACH = {"brows": 0.3, "eyes": 0.3, "mouth": 0.55}
+REACH = {"brows": 0.3, "eyes": 0.06, "mouth": 0.4}
 """How far the motion of a feature changes what is around it, in distances of the eyes."""
+STIRS = 34.0
+"""Difference in Lab around eyes and brows that an expression makes without adding anything."""
 UNLIKE = np.array([1 / 40, 1 / 25, 1 / 25], np.float32)
 """Differences in Lab from the hair beside it at which a pixel on the hair's border is something else."""
 
@@ -144,11 +146,12 @@ class Retouch:
         """What the edit adds to the face, [G,G,3].  rest: the difference without the areas' common changes."""
         change = self._carry.sample(rest)
         strength = _size(_blur(change, 1 / 300))
-        if moving:  # other features stir, too
-            for name, near in self._near.items():
-                strength *= 1 - (1 if name in moving else 0.6) * near
         least = max(ADDED, ADDED_PEAK * float(np.quantile(strength[self._face > 0.5], 0.99)))
         least += 2 * float(np.linalg.norm(common["skin"])) if "skin" in common else 0
+        if moving:
+            for name in moving:
+                strength = strength * (1 - self._near[name])
+            least = np.maximum(least, STIRS * self._near["brows"])  # eyes and brows stir with every expression
         change *= (self._face * _smoothstep(strength / least - 0.5))[..., None]
         # A broad dark patch on skin is hair of a beard; a frame is not broad.
         broad = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (len(change) // 36) + 1,) * 2)
@@ -158,9 +161,13 @@ class Retouch:
 
     @cached_property
     def _near(self) -> dict[str, np.ndarray]:
-        """What the motion of each feature changes, [G,G] in 0..1."""
-        areas = {name: [polygon(self._small, points, REACH[name]) for points in FEATURES[name]] for name in REACH}
-        return {name: _blur(np.maximum.reduce(parts), 1 / 60) for name, parts in areas.items()}
+        """What the motion of each feature changes, [G,G] in 0..1; brows stir all around the eyes."""
+        near = {}
+        for name, reach in REACH.items():
+            areas = [polygon(self._small, points, reach) for points in FEATURES[name]]
+            near[name] = _blur(np.maximum.reduce(areas), 1 / 100)
+        around = [polygon(self._small, points, REACH["brows"]) for points in FEATURES["eyes"]]
+        return near | {"brows": np.maximum(near["brows"], _blur(np.maximum.reduce(around), 1 / 100))}
 
     @cached_property
     def _carry(self) -> Field:

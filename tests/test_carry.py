@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -98,6 +100,24 @@ def test_no_reference_changes_nothing(person):
     result = carry_hair(person, None, None)
     assert result.image is person.image
     assert result.changed.max() == 0
+
+
+def test_a_photograph_as_its_own_reference(person):
+    result = carry_hair(person, person, None)
+    assert np.abs(result.image - person.image)[person.part("hair") > 0.5].mean() < 0.01
+
+
+def test_references_without_hair(person, other):
+    bald = replace(other, parts={name: plane for name, plane in other.parts.items() if name != "hair"})
+    assert carry_hair(person, bald, None).parts["hair"].mean() < 0.02
+    assert carry_hair(person, None, bald).changed.max() == 0
+
+
+def test_plain_pictures(person, other):
+    plain = replace(person, image=np.full_like(person.image, 0.5))
+    for result in (carry_hair(plain, other, other), carry_hair(person, plain, None)):
+        assert result.image.dtype == np.float32
+        assert np.isfinite(result.image).all()
 
 
 @pytest.mark.parametrize("edge", ("top", "left", "bottom"))

@@ -81,7 +81,7 @@ def carry_hair(
         hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
     base = with_gaps_filled(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
     image = base + hair.alpha[..., None] * (hair.colours - base)
-    if shape is person:
+    if shape is person and repainted is not None:
         image = person.image + repainted[..., None] * (image - person.image)
     elif hair.evidence and repainted is None:
         image = _same_scene(image, person, alpha, hair)

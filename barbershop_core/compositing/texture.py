@@ -38,7 +38,7 @@ def grain(image: np.ndarray, mask: np.ndarray, sigma: float, seed: int = 0) -> n
     noise = scipy.fft.irfft2(
         scipy.fft.rfft2(noise, axes=(0, 1)) * scipy.fft.rfft2(shape)[..., None], (tile, tile), axes=(0, 1)
     )
-    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(3))
+    root = np.linalg.cholesky(covariance + (1e-10 + 1e-5 * np.trace(covariance)) * np.eye(3))
     copies = (-(-height // tile), -(-width // tile), 1)
     return np.tile((noise @ root.T).astype(np.float32), copies)[:height, :width]
 

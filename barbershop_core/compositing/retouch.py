@@ -39,6 +39,8 @@ ASIDE_BESIDE, NAMED_BESIDE = 0.6, 0.85
 """... and of what other hair spreads over, and of small features, whose shape changes with everything."""
 MOST = np.array([50.0, 40.0, 40.0])
 """Change in Lab that is approached, however much further the generator's goes."""
+FURTHER = 1.7
+"""How much more than the generator's hair the photograph's changes, where it is further from the goal."""
 REDDER = 0.15
 """How much redder and less yellow fair hair is by each L that it stays darker."""
 NOISE = 2.0
@@ -121,9 +123,9 @@ class Retouch:
 
     def _step(self, name: str, shift: np.ndarray) -> np.ndarray:
         """The photograph's part of a change: each channel goes towards the generator's face after the edit, no further
-        than there, and large changes are gentler."""
+        than there; hair that has further to go goes further, and large changes are gentler."""
         own, goal = self._own[name], np.median(self.before[self.areas[name] > 0.5], 0) + shift
-        left = np.clip((goal - own) * np.sign(shift), 0, np.abs(shift))
+        left = np.clip((goal - own) * np.sign(shift), 0, np.abs(shift) * (FURTHER if name == "hair" else 1))
         step = np.sign(shift) * MOST * np.tanh(left / MOST)
         darker = max(float(goal[0] - own[0] - step[0]), 0)
         if name == "hair":  # hair that stays darker than the fair hair asked for is redder and less yellow

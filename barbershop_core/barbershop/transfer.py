@@ -262,6 +262,8 @@ def _missing(sources: Sources, assignment: Assignment | Opened, shows: Callable[
     """Sentences about regions that are wanted from a photo that does not show them."""
     notices = []
     for region, k in {**assignment.structure, **assignment.appearance}.items():
+        if region == "glasses" and "skin" in sources.structure:  # of a whole face: few wear any
+            continue
         if k and not shows(k, region):
             role = sources.structure.get(region) or sources.appearance.get(region)
             notices.append(f"The photo given for {role.replace('_', ' ')} shows no {region}.")

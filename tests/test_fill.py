@@ -123,6 +123,40 @@ def test_covered_ears_come_from_the_donor_in_the_person_s_tone(person):
     assert np.abs(result - without)[inner].mean() > 0.02
 
 
+def _with_ear(person, ear, colour, extra=()):
+    image = person.image + ear[..., None] * (np.float32(colour) - person.image)
+    return Photograph(image, person.known, {"ears": ear, "skin": person.parts["skin"], **dict(extra)}, person.mesh)
+
+
+def test_an_overexposed_ear_comes_in_the_range_of_the_person_s_skin(person):
+    y, x = np.mgrid[:SIZE, :SIZE]
+    ear = np.float32(np.hypot((x - 60) / 10, (y - 145) / 18) < 1)
+    bright = 0.75 + 0.2 * np.float32(y < 145)  # half of it is white, the other half light orange
+    result = without_hair(
+        person, person.part("hair"), donor=_with_ear(person, ear, np.dstack([bright, bright, 0.9 * bright]))
+    )
+    inner = cv2.erode(ear, np.ones((5, 5))) > 0
+    lab = cv2.cvtColor(np.float32(result), cv2.COLOR_RGB2LAB)[inner]
+    skin = cv2.cvtColor(person.image, cv2.COLOR_RGB2LAB)[person.part("skin") > 0.9]
+    assert lab[:, 0].max() < np.percentile(skin[:, 0], 95)
+    assert np.abs(lab[:, 1:] - np.median(skin[:, 1:], 0)).max() < 15
+
+
+def test_torn_and_clipped_ears_are_not_taken(person):
+    y, x = np.mgrid[:SIZE, :SIZE]
+    ear = np.float32(np.hypot((x - 60) / 10, (y - 145) / 18) < 1)
+    torn = ear * ((y // 4) % 2)
+    short = ear * (y > 150)
+    hair = person.part("hair")
+    bald = without_hair(person, hair)
+    for donor in (
+        _with_ear(person, torn, (0.6, 0.4, 0.5)),
+        _with_ear(person, short, (0.6, 0.4, 0.5)),
+        _with_ear(person, ear, (1, 1, 1)),
+    ):
+        assert np.array_equal(without_hair(person, hair, donor=donor), bald)
+
+
 def test_structure_goes_on_in_a_striped_wall():
     y, x = np.mgrid[:256, :256]
     stripes = np.repeat((0.5 + 0.3 * np.sign(np.sin(x * 2 * np.pi / 32)))[..., None], 3, 2).astype(np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from ..compositing.continuation import widened
 from ..compositing.frame import beyond, cropped, drawn_in, reflected
 from ..compositing.matting import foreground, hair_alpha
 from ..compositing.mirror import mirrored, yaw
@@ -30,8 +31,11 @@ STRAND = 0.06
 """Width of the strands that the parser does not see, in eye distances."""
 NEARBY = 0.25
 """What lies around the carried part of a reference helps to tell its hair; in eye distances."""
-SPECK = 0.04
-"""Islands of carried hair smaller than this share of it are the parser's errors."""
+SPECK = 0.08
+"""Islands of carried hair smaller than this share of it are the parser's errors, or tufts that would float
+beside another head."""
+FAINT = 0.02
+"""How far alpha fades out beyond the hair, as a share of the crop's side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,12 +145,11 @@ def _carried(reference: Photograph, field: Field, person: Photograph) -> Photogr
 
 
 def _without_specks(alpha: np.ndarray) -> np.ndarray:
-    """Without islands that float apart from the hair."""
+    """Without islands that float apart from the hair, and without their faint edges."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.uint8(alpha > 0.1), connectivity=8)
     if count <= 2:
         return alpha
     area = stats[:, cv2.CC_STAT_AREA].astype(float)
     area[0] = 0
     keep = area >= SPECK * area.sum()
-    keep[0] = True
-    return alpha * keep[labels]
+    return alpha * widened(keep[labels], FAINT * len(alpha))

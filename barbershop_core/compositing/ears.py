@@ -7,18 +7,34 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .continuation import widened
+from .continuation import continue_colours, widened
 from .photograph import Photograph
 from .skull import Skull
+from .traces import FRINGE
+from .traces import LEAST as LEAST_ALPHA
 
 LEAST_AREA = 2.0
 """cm² of an ear from which on a photograph shows one."""
-OWN = 0.5
-"""Share of the other photograph's ear that of the person's own must be visible for it to stay."""
-EAR = (1.0, 0.9, 0.88)
+LEAST_HEIGHT = 4.5
+"""cm from the top to the lobe from which on it is whole; what is shorter is partly covered."""
+SOLID = 0.75
+"""Share of its convex hull that a whole ear fills."""
+ONE = 0.7
+"""Share of what the parser takes for this ear that is one piece."""
+BLOWN = 0.97, 0.4
+"""Brightness of clipped colours, and the share of an ear that may have them."""
+APART = 0.5
+"""cm up to which an ear may lie beside the head to be joined to it."""
+TOUCHED = 0.1
+"""Share of an ear that may be hidden by hair for a small one to stay."""
+ROUNDING = 0.12
+"""Softness of its outline, cm."""
+EAR = (0.88, 0.79, 0.78)
 """An ear's colour relative to the cheek's, in light."""
-GAINS = (0.25, 4.0)
-"""Limits of the change of tone, in light."""
+SHADE = 0.75
+"""Lightness of the darkest folds of an ear relative to the darker skin of the face."""
+TINT = 5.0
+"""Most that a and b of CIELAB differ from their mean within an ear."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,26 +47,77 @@ class Ears:
     replaced: np.ndarray
 
 
-def borrowed_ears(photograph: Photograph, head: Skull, donor: Photograph, hole: np.ndarray) -> Ears | None:
-    """The donor's ears on the sides where the person's are covered; None where there are none."""
+def borrowed_ears(photograph: Photograph, head: Skull, donor: Photograph, alpha: np.ndarray) -> Ears | None:
+    """The donor's ears on the sides where the person's are covered; None where nothing changes.
+
+    alpha: float32 [S,S], the person's hair.  An ear that it covers partly goes where the donor has no whole one: a
+    smooth head is better than a torn ear.
+    """
     size = photograph.size
-    unit = head.centimetre**2
-    own = photograph.part("ears", size=size) > 0.5
-    visible = own & (hole < 0.5)
-    theirs = donor.part("ears", size=size) * donor.known * (donor.part("hair", size=size) < 0.5)
-    alpha, replaced = np.zeros((size, size), np.float32), np.zeros((size, size), bool)
-    image = donor.image.copy()
+    own, free = photograph.part("ears", size=size) > 0.5, _free(alpha)
+    mine, theirs = ears_in_view(photograph, head, donor, alpha)
+    toned, replaced = donor.image.copy(), np.zeros((size, size), bool)
     for side in _sides(head, size):
-        area = float((theirs * side).sum())
-        if area < LEAST_AREA * unit or (visible & side).sum() > OWN * area:
-            continue
-        alpha += theirs * side
-        replaced |= own & side
-        image[side] = _toned(photograph, theirs * side, side, hole, donor.image)[side]
-    if not alpha.any():
+        if (theirs & side).any():
+            toned[side] = _toned(photograph, theirs & side, side & free, donor.image)[side]
+            replaced |= own & side
+        elif not (mine & side).any() and (own & ~free & side).sum() > TOUCHED * (own & side).sum():
+            replaced |= own & side
+    if not (theirs.any() or replaced.any()):
         return None
-    soft = cv2.ximgproc.guidedFilter(255 * donor.image, alpha, max(2, size // 200), 20)
-    return Ears(np.clip((soft - 0.35) / 0.55, 0, 1) * widened(alpha > 0.1, size / 200), image, replaced)
+    soft = cv2.GaussianBlur(np.float32(theirs), (0, 0), max(0.6, ROUNDING * head.centimetre))
+    return Ears(soft, toned, replaced)
+
+
+def ears_in_view(
+    photograph: Photograph, head: Skull, donor: Photograph, alpha: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whole ears of the person, and those that the donor has instead, joined to the head: bool [S,S] each."""
+    mine = whole_ears((photograph.part("ears", size=photograph.size) > 0.5) & _free(alpha), head)
+    theirs = donors_ears(donor, head)
+    for side in _sides(head, photograph.size):
+        if (mine & side).any():
+            theirs &= ~side
+    outline, reach = head.outline(theirs.shape) > 0.5, APART * head.centimetre
+    joined = widened(widened(theirs | outline, reach), -reach) * widened(theirs, reach) > 0.5
+    return mine, theirs | (joined & ~outline)
+
+
+def _free(alpha: np.ndarray) -> np.ndarray:
+    """Where hair does not touch the photograph: bool [S,S]."""
+    return widened(alpha > LEAST_ALPHA, FRINGE * len(alpha)) < 0.5
+
+
+def donors_ears(donor: Photograph, head: Skull) -> np.ndarray:
+    """The donor's ears that are whole, well exposed and beside the head: bool [S,S]."""
+    size = donor.size
+    shown = donor.part("ears", size=size) * donor.known * (donor.part("hair", size=size) < 0.5) > 0.5
+    near = widened(head.outline((size, size)), APART * head.centimetre) > 0.5
+    found = whole_ears(shown, head)
+    for side in _sides(head, size):
+        ear = found & side
+        if not (ear & near).any() or (donor.image[ear].max(1) > BLOWN[0]).mean() > BLOWN[1]:
+            found &= ~side
+    return found
+
+
+def whole_ears(shown: np.ndarray, head: Skull) -> np.ndarray:
+    """The pieces of ``shown``, bool [S,S], one on a side at the most, with an ear's size and shape."""
+    found = np.zeros_like(shown)
+    for side in _sides(head, len(shown)):
+        part = shown & side
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8))
+        if len(stats) < 2:
+            continue
+        largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        piece, area = pieces == largest, stats[largest, cv2.CC_STAT_AREA]
+        hull = cv2.convexHull(np.argwhere(piece)[:, None].astype(np.float32))
+        if (
+            area >= max(LEAST_AREA * head.centimetre**2, ONE * part.sum(), SOLID * cv2.contourArea(hull))
+            and stats[largest, cv2.CC_STAT_HEIGHT] >= LEAST_HEIGHT * head.centimetre
+        ):
+            found |= piece
+    return found
 
 
 def _sides(head: Skull, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,13 +128,21 @@ def _sides(head: Skull, size: int) -> tuple[np.ndarray, np.ndarray]:
     return left, ~left
 
 
-def _toned(
-    photograph: Photograph, ear: np.ndarray, side: np.ndarray, hole: np.ndarray, image: np.ndarray
-) -> np.ndarray:
-    """``image`` with the mean colour under ``ear`` that of the person's cheek on this side, a little redder."""
-    cheek = photograph.image[(photograph.part("skin", size=photograph.size) > 0.7) & side & (hole < 0.5)]
-    if len(cheek) < 20:
+def _toned(photograph: Photograph, ear: np.ndarray, near: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """``image`` with the colours under ``ear`` around those of the person's skin ``near`` it, a little redder, and
+    never brighter than the person's own skin; the ear's colours go on beyond its outline."""
+    skin = (photograph.part("skin", size=photograph.size) > 0.7) & near
+    if skin.sum() < 20:
         return image
-    theirs = (image**2.2 * ear[..., None]).sum((0, 1)) / ear.sum()
-    gain = np.clip(np.median(cheek, 0) ** 2.2 * EAR / np.maximum(theirs, 1e-4), *GAINS)
-    return np.clip(image * gain ** (1 / 2.2), 0, 1).astype(np.float32)
+    core = widened(ear, -1)
+    image = continue_colours(image, core if core.any() else np.float32(ear))
+    cheek = photograph.image[skin]
+    aim = (np.median(cheek, 0) ** 2.2 * EAR) ** (1 / 2.2)
+    aim = cv2.cvtColor(np.float32(aim)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+    darker, brighter = np.percentile(cv2.cvtColor(cheek[None], cv2.COLOR_RGB2LAB)[..., 0], (10, 80))
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    off = lab - np.median(lab[ear], 0)
+    up, down = max(brighter - aim[0], 1), max(aim[0] - SHADE * darker, 1)
+    lightness = np.where(off[..., 0] > 0, up * np.tanh(off[..., 0] / up), down * np.tanh(off[..., 0] / down))
+    off = np.dstack([lightness, TINT * np.tanh(off[..., 1:] / TINT)])
+    return np.clip(cv2.cvtColor(np.float32(aim + off), cv2.COLOR_LAB2RGB), 0, 1)

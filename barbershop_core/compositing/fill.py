@@ -41,9 +41,9 @@ def without_hair(
     head = None if photograph.mesh is None else skull(photograph)
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
     hole = hair_and_traces(photograph, alpha, head)
-    ears = None if donor is None or head is None else borrowed_ears(photograph, head, donor, hole)
+    ears = None if donor is None or head is None else borrowed_ears(photograph, head, donor, alpha)
     if ears is not None:
-        hole = np.maximum(hole, widened(ears.replaced, FRINGE * size))
+        hole = np.maximum(hole, widened(ears.replaced, 2 * FRINGE * size))
     kept = irreplaceable(photograph)
     if keep is not None:
         kept = np.maximum(kept, keep)

@@ -40,8 +40,9 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
     hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
     hole = np.maximum(hole, _mistaken(photograph, alpha, head))
-    behind = (1 - hole) * (photograph.part("background", size=size) > 0.5)
-    hole = np.maximum(hole, _shreds(behind))
+    behind = (1 - hole) * (photograph.part("background", "hair", "ears", "earrings", size=size) > 0.5)
+    beside = widened(covered, LOOSE * size)  # elsewhere they are clothes that the parser mistakes
+    hole = np.maximum(hole, _shreds(behind) * beside)
     if head is not None:
         shown = (1 - hole) * resized(head.outline((STRANDS, STRANDS), STRANDS / size), size)
         hole = np.maximum(

@@ -38,8 +38,12 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale
     # What lay beside the old hair has been filled in: it is not certain to be the person.
     seen = person.part("skin", "neck", "nose", size=size)
-    seen = seen * (widened(old > 0.02, 0.03 * unit) < 0.5)
-    for ears in ears_in_view(person, shape, hair.donor, alpha):
+    free = widened(old > 0.02, 0.03 * unit) < 0.5
+    seen = seen * free
+    head = head * (1 - free * person.part("background", size=size))
+    mine, theirs = ears_in_view(person, shape, hair.donor, alpha)
+    mine &= np.abs(base - person.image).max(2) < 0.1  # what went with the hair is no ear
+    for ears in (mine, theirs):
         seen = np.maximum(seen, cv2.resize(np.float32(ears), (size, size), interpolation=cv2.INTER_AREA))
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
@@ -56,6 +60,8 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
     skin &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < WIDER * unit
     skin &= below < 0  # there it may be a hand or a shoulder
+    _, pieces = cv2.connectedComponents(np.uint8(near & ~body & ~skin))
+    near &= np.isin(pieces, pieces[widened(solid, 1.5) > 0.5])  # the hair's depth begins at the hair
     # cuts and steps are rounded; over the hair and the head it goes on, where it is not seen
     inner = np.float32((near | body | solid) & ~skin)
     inner = smoothstep(cv2.GaussianBlur(inner, (0, 0), ROUNDING * unit), 0.35, 0.65)

@@ -27,6 +27,8 @@ APART = 0.5
 """cm up to which an ear may lie beside the head to be joined to it."""
 TOUCHED = 0.1
 """Share of an ear that may be hidden by hair for a small one to stay."""
+NEAR = 4.0
+"""cm up to which the cheek beside an ear gives its tone."""
 ROUNDING = 0.12
 """Softness of its outline, cm."""
 EAR = (0.88, 0.79, 0.78)
@@ -59,7 +61,8 @@ def borrowed_ears(photograph: Photograph, head: Skull, donor: Photograph, alpha:
     toned, replaced = donor.image.copy(), np.zeros((size, size), bool)
     for side in _sides(head, size):
         if (theirs & side).any():
-            toned[side] = _toned(photograph, theirs & side, side & free, donor.image)[side]
+            near = free & (widened(theirs & side, NEAR * head.centimetre) > 0.5)
+            toned[side] = _toned(photograph, theirs & side, near, donor.image)[side]
             replaced |= own & side
         elif not (mine & side).any() and (own & ~free & side).sum() > TOUCHED * (own & side).sum():
             replaced |= own & side

@@ -37,7 +37,7 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
     covered = _touched(alpha)
     face = photograph.part("skin", "nose", "neck", size=size) > 0.5
-    hole = np.maximum(widened(covered, FRINGE * size), widened(covered, ROOTS * size) * face)
+    hole = np.maximum(widened(covered, max(FRINGE * size, 1.5)), widened(covered, ROOTS * size) * face)
     hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
     hole = np.maximum(hole, _mistaken(photograph, alpha, head))
     behind = (1 - hole) * (photograph.part("background", "hair", "ears", "earrings", size=size) > 0.5)

@@ -37,14 +37,15 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     head, _ = shape.surface((size, size), scale)
     right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale
     # What lay beside the old hair has been filled in: it is not certain to be the person.
-    seen = person.part("skin", "neck", "nose", size=size)
+    seen = person.part("skin", "neck", "nose", "mouth", "eyes", "brows", "glasses", size=size)
     free = widened(old > 0.02, 0.03 * unit) < 0.5
     seen = seen * free
     head = head * (1 - free * person.part("background", size=size))
-    mine, theirs = ears_in_view(person, shape, hair.donor, alpha)
-    mine &= np.abs(base - person.image).max(2) < 0.1  # what went with the hair is no ear
+    _, theirs = ears_in_view(person, shape, hair.donor, alpha)
+    mine = (person.part("ears") > 0.5) & (np.abs(base - person.image).max(2) < 0.1)  # the others went with the hair
+    beside = widened(head, 0.15 * unit)
     for ears in (mine, theirs):
-        seen = np.maximum(seen, cv2.resize(np.float32(ears), (size, size), interpolation=cv2.INTER_AREA))
+        seen = np.maximum(seen, beside * cv2.resize(np.float32(ears), (size, size), interpolation=cv2.INTER_AREA))
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
     across = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit
@@ -60,8 +61,9 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     skin = near & ~body & (hair.donor.part("skin", size=size) > 0.5) & hair.faces
     skin &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < WIDER * unit
     skin &= below < 0  # there it may be a hand or a shoulder
-    _, pieces = cv2.connectedComponents(np.uint8(near & ~body & ~skin))
-    near &= np.isin(pieces, pieces[widened(solid, 1.5) > 0.5])  # the hair's depth begins at the hair
+    _, pieces = cv2.connectedComponents(np.uint8(near & (widened(body, 1.5) < 0.5) & ~skin))
+    apart = ~np.isin(pieces, pieces[widened(solid, 1.5) > 0.5])  # the hair's depth begins at the hair
+    near &= widened(apart, 2) < 0.5
     # cuts and steps are rounded; over the hair and the head it goes on, where it is not seen
     inner = np.float32((near | body | solid) & ~skin)
     inner = smoothstep(cv2.GaussianBlur(inner, (0, 0), ROUNDING * unit), 0.35, 0.65)

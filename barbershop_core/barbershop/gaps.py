@@ -43,9 +43,8 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     head = head * (1 - free * person.part("background", size=size))
     _, theirs = ears_in_view(person, shape, hair.donor, alpha)
     mine = (person.part("ears") > 0.5) & (np.abs(base - person.image).max(2) < 0.1)  # the others went with the hair
-    beside = widened(head, 0.15 * unit)
-    for ears in (mine, theirs):
-        seen = np.maximum(seen, beside * cv2.resize(np.float32(ears), (size, size), interpolation=cv2.INTER_AREA))
+    mine, theirs = (cv2.resize(np.float32(x), (size, size), interpolation=cv2.INTER_AREA) for x in (mine, theirs))
+    seen = np.max([seen, mine * widened(head, 0.3 * unit), theirs], 0)
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
     across = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit
@@ -67,7 +66,7 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     # cuts and steps are rounded; over the hair and the head it goes on, where it is not seen
     inner = np.float32((near | body | solid) & ~skin)
     inner = smoothstep(cv2.GaussianBlur(inner, (0, 0), ROUNDING * unit), 0.35, 0.65)
-    gap = inner * widened(near & ~body & ~skin, 2 * ROUNDING * unit)
+    gap = inner * widened(near & ~body & ~skin, 0.7 * ROUNDING * unit)
     gap = cv2.GaussianBlur(gap, (0, 0), max(0.01 * unit, 0.5))
     gap *= np.clip((0.95 - cv2.GaussianBlur(np.maximum(head, seen), (0, 0), 0.7)) / 0.5, 0, 1)
     (deep,) = reflected(solid, cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA))

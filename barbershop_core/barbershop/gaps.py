@@ -44,7 +44,7 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     _, theirs = ears_in_view(person, shape, hair.donor, alpha)
     mine = (person.part("ears") > 0.5) & (np.abs(base - person.image).max(2) < 0.1)  # the others went with the hair
     mine, theirs = (cv2.resize(np.float32(x), (size, size), interpolation=cv2.INTER_AREA) for x in (mine, theirs))
-    seen = np.max([seen, mine * widened(head, 0.3 * unit), theirs], 0)
+    seen = np.max([seen, mine * widened(head, 0.2 * unit), theirs], 0)
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
     across = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit

@@ -41,10 +41,10 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     free = widened(old > 0.02, 0.03 * unit) < 0.5
     seen = seen * free
     head = head * (1 - free * person.part("background", size=size))
-    _, theirs = ears_in_view(person, shape, hair.donor, alpha)
-    mine = (person.part("ears") > 0.5) & (np.abs(base - person.image).max(2) < 0.1)  # the others went with the hair
+    mine, theirs = ears_in_view(person, shape, hair.donor, alpha)
+    mine &= np.abs(base - person.image).max(2) < 0.1  # what went with the hair is no ear
     mine, theirs = (cv2.resize(np.float32(x), (size, size), interpolation=cv2.INTER_AREA) for x in (mine, theirs))
-    seen = np.max([seen, mine * widened(head, 0.2 * unit), theirs], 0)
+    seen = np.max([seen, mine, theirs], 0)
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
     across = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit
@@ -61,12 +61,13 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     skin &= cv2.distanceTransform(np.uint8(~body), cv2.DIST_L2, 5) < WIDER * unit
     skin &= below < 0  # there it may be a hand or a shoulder
     _, pieces = cv2.connectedComponents(np.uint8(near & (widened(body, 1.5) < 0.5) & ~skin))
-    apart = ~np.isin(pieces, pieces[widened(solid, 1.5) > 0.5])  # the hair's depth begins at the hair
+    # the hair's depth begins at the hair
+    apart = ~np.isin(pieces, pieces[widened(solid, max(1.5, ROUNDING * unit)) > 0.5])
     near &= widened(apart, 2) < 0.5
     # cuts and steps are rounded; over the hair and the head it goes on, where it is not seen
     inner = np.float32((near | body | solid) & ~skin)
     inner = smoothstep(cv2.GaussianBlur(inner, (0, 0), ROUNDING * unit), 0.35, 0.65)
-    gap = inner * widened(near & ~body & ~skin, 0.7 * ROUNDING * unit)
+    gap = inner * widened(near & ~body & ~skin, ROUNDING * unit)
     gap = cv2.GaussianBlur(gap, (0, 0), max(0.01 * unit, 0.5))
     gap *= np.clip((0.95 - cv2.GaussianBlur(np.maximum(head, seen), (0, 0), 0.7)) / 0.5, 0, 1)
     (deep,) = reflected(solid, cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA))

@@ -38,7 +38,7 @@ PHOTOGRAPHS: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
     ("Mona Lisa with an astronaut's hair", "transfer", {"face": "mona-lisa", "hair_shape": "astronaut"}, {}),
     ("An astronaut with Mona Lisa's hair", "transfer", {"face": "astronaut", "hair_shape": "mona-lisa"}, {}),
     ("Mona Lisa, turned and lit", "repose", {"face": "mona-lisa"}, {"yaw": 10.0, "light": {"azimuth": -50.0}}),
-    ("Bearded", "edit_text", {"face": "astronaut"}, {"prompt": "beard", "neutral": "no beard"}),
+    ("Mona Lisa smiles", "repose", {"face": "mona-lisa"}, {"expression": "smile"}),
 )
 """Title, operation, photos by role (of hair: shape and colour), options."""
 

@@ -25,9 +25,10 @@ from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from .compose import SKIN_TONED, Assignment, Composite, composite, make_target
+from .compose import SKIN_TONED, Composite, composite
 from .photo_transfer import Opened, open_photographs, target_labels, transfer_photographs
 from .reference import Reference, is_turned
+from .structure import Assignment, make_target
 from .target_mask import read_painted
 from .transfer_presets import TransferPreset, transfer_preset
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import stylegan2_ops as ops
+from .resample import resize
 from .stylegan2_fused import StyledLayer
 
 FEATURE_SIZE = 32  # resolution of F in the F/S space (Zhu et al., Barbershop, section 3.1)
@@ -297,7 +298,7 @@ class Generator(nn.Module):
     def state(
         self, styles: list[Tensor], resolution: int, start: BlockState | None = None, noise: NoiseInput = None
     ) -> BlockState:
-        """Activations and RGB after the block of ``resolution``, to continue from with ``start``."""
+        """Activations and the RGB sum up to the block of ``resolution``, to continue from with ``start``."""
         self._check(resolution, start)
         return self._run(styles, start, resolution, noise, rgb=True)
 
@@ -313,7 +314,8 @@ class Generator(nn.Module):
         Args:
             feature: F ``[B, C, 32, 32]``: synthesis starts there; W+ rows below ``feature_index`` are not
                 used, and the RGB skip starts at zero (Barbershop's published behaviour).
-            resolution: stop there and return R = ``resolution``; higher blocks are not computed.
+            resolution: R; the finished picture is reduced to it (`resample.resize`).  The RGB sum below the full
+                size is no picture (`state` gives it): the last blocks add much of its contrast and colour.
             noise: None for the registered noise, "none", "random", or one tensor per styled convolution.
         """
         return self.synthesis_from_styles(self.styles(w_plus), feature, resolution, noise)
@@ -329,9 +331,11 @@ class Generator(nn.Module):
         """As ``synthesis``, from S codes (see ``styles``); ``start`` is a ``BlockState`` to continue from."""
         if feature is not None:
             start = BlockState(self.feature_size, feature)
-        stop = resolution or self.size
-        self._check(stop, start)
-        return self._run(styles, start, stop, noise, rgb=True).skip
+        self._check(self.size, start)
+        if resolution is not None and resolution not in self.channels:
+            raise ValueError(f"resolution {resolution} is not one of {list(self.channels)}")
+        image = self._run(styles, start, self.size, noise, rgb=True).skip
+        return image if resolution is None else resize(image, resolution)
 
     def _check(self, stop: int, start: BlockState | None) -> None:
         lowest = 4 if start is None else start.resolution * (2 if start.skip is None else 1)

@@ -86,9 +86,9 @@ def synthesize(g: Generator, w_plus: torch.Tensor, size: int, fade: float = 0.0)
     if fade > 0:
         below = g.state(styles, g.feature_size, noise="none")
         start = BlockState(g.feature_size, below.x, below.skip * fade)
-        return g.synthesis_from_styles(styles, resolution=size, noise="none", start=start)
-    feature = g.features(w_plus, noise="none")
-    return g.synthesis_from_styles(styles, feature, resolution=size, noise="none")
+    else:
+        start = BlockState(g.feature_size, g.features(w_plus, noise="none"))
+    return g.state(styles, size, start, noise="none").skip  # the blocks above ``size`` are not trained yet
 
 
 def mixed_rows(g: Generator, p: np.ndarray, share: float, rng: np.random.Generator) -> torch.Tensor:

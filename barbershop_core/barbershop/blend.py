@@ -13,24 +13,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..editing.masks import to_feature
+from ..editing.masks import erode, to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
 from ..progress import Steps
 from ..protocols import PackLike
 from .transfer_presets import TransferPreset
 
+LEAST_OVERLAP = 0.1
+"""Share of a region that the reference's must cover for masked LPIPS to say more than the colours' statistics."""
 
-def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
+
+def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor], smooth: int = 0) -> Tensor:
     """F_blend.
 
-    features: K of [1,C,32,32]; masks: K of [R,R] in 0..1, together 1 everywhere.
+    features: K of [1,C,32,32], the person's first.  masks: bool, K of [R,R], where each of them lies; together they are
+    the picture.  smooth: pixels, at 256 px, by which the areas of the others are shrunk in favour of the person's.
     Returns [1,C,32,32].
     """
-    side = features[0].shape[-1]
-    shares = torch.stack([to_feature(mask.float(), side).clamp(0, 1) for mask in masks])
-    shares = shares / shares.sum(0).clamp_min(1e-6)
-    return sum(share * feature for share, feature in zip(shares, features))
+    blended, side = features[0], features[0].shape[-1]
+    for feature, mask in zip(features[1:], masks[1:], strict=True):
+        inside = erode(mask, round(smooth * mask.shape[-1] / 256))
+        blended = blended + to_feature(inside.float(), side) * (feature - blended)
+    return blended
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class AppearanceTarget:
     image: Tensor
     shown: Tensor
 
+    @property
+    def overlap(self) -> Tensor:
+        """bool [R,R]: where both show the part."""
+        return self.region & self.shown
+
 
 def blend_appearance(
     pack: PackLike,
@@ -57,23 +67,22 @@ def blend_appearance(
 ) -> Steps[Tensor]:
     """Find S_blend.
 
-    feature: F_blend [1,C,32,32]; styles: K of [1,L,D], of which the rows from ``feature_index`` on are
-    blended.  u is a softmax over the references, which keeps the combination convex for each row and
-    channel; it starts with equal weights.
-    Yields the stage "blend appearance".  Returns [1,L,D] with the first reference's rows before
-    ``feature_index``.
+    feature: F [1,C,32,32] of the picture in which it is sought; styles: K of [1,L,D], the person's first, of which the
+    rows from ``feature_index`` on are blended.  u starts with the person's S alone; after each step its
+    negative entries become 0, and where the references' sum exceeds 1 they are divided by it.
+    Yields the stage "blend appearance".  Returns [1,L,D] with the person's rows before ``feature_index``.
     """
     if len(styles) == 1:
         return styles[0]
     generator, first = pack.generator, pack.generator.feature_index
-    candidates = torch.stack([style[:, first:] for style in styles])
-    weights = torch.zeros_like(candidates).requires_grad_(True)
+    person = styles[0][:, first:]
+    differences = torch.stack([style[:, first:] - person for style in styles[1:]])
+    weights = torch.zeros_like(differences).requires_grad_(True)
     side = targets[0].region.shape[-1]
     goals = [_Goal(pack, target, preset) for target in targets]
 
     def mixed() -> Tensor:
-        rows = (torch.softmax(weights, 0) * candidates).sum(0)
-        return torch.cat([styles[0][:, :first], rows], 1)
+        return torch.cat([styles[0][:, :first], person + (weights * differences).sum(0)], 1)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         image = generator.synthesis(mixed(), feature=feature, resolution=side)
@@ -85,8 +94,24 @@ def blend_appearance(
         return image, found
 
     variables = [(weights, preset.blend_lr)]
-    yield from minimise("blend appearance", preset.blend_steps, variables, objective, **preset.schedule)
+    yield from minimise(
+        "blend appearance", preset.blend_steps, variables, objective, optimizer=ConvexAdam, **preset.schedule
+    )
     return mixed().detach()
+
+
+class ConvexAdam(torch.optim.Adam):
+    """Adam on weights [K,...] of K elements beside a first one, which has the rest: each step ends with weights that
+    are not negative and sum to 1 at the most.  With K = 1 that is the released code's ``ClampOptimizer``."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = super().step(closure)
+        for group in self.param_groups:
+            for weights in group["params"]:
+                weights.clamp_(0, 1)
+                weights.div_(weights.sum(0).clamp_min(1))
+        return loss
 
 
 class _Goal:
@@ -95,13 +120,13 @@ class _Goal:
     def __init__(self, pack: PackLike, target: AppearanceTarget, preset: TransferPreset):
         self.pack, self.preset = pack, preset
         self.image = shrink(target.image, preset.side)
-        self.region = _at(target.region, preset.side)
-        shown = _at(target.shown, preset.side)
+        self.region, shown = _at(target.region, preset.side), _at(target.shown, preset.side)
         both = self.region * shown
-        self.reference = None
-        if float(both.sum()) > 0.1 * float(self.region.sum()) + 16:  # else too few pixels in common
-            self.reference = pack.perceptual.reference(self.image, both)
         self.colour = _statistics(self.image, shown) if preset.colour and bool(shown.any()) else None
+        least = 0 if self.colour is None else LEAST_OVERLAP * float(self.region.sum()) + 16
+        self.reference = None
+        if float(both.sum()) > least:
+            self.reference = pack.perceptual.reference(self.image, both)
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         found = {}

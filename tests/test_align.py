@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_studio import SIDE, TINY
 
-from barbershop_core.barbershop.align import align, align_feature
+from barbershop_core.barbershop.align import align
 from barbershop_core.barbershop.hair_code import code_with_hair
 from barbershop_core.barbershop.target_mask import ParseLoss, TargetMask
 from barbershop_core.barbershop.turn import PARTS, moments, turn
@@ -49,20 +49,6 @@ def test_style_and_keep_are_losses_of_their_own(small_pack, scene):
     run(align(small_pack, w_rec, image, own, 0, target, "realistic", preset), steps.append)
     assert ["style" in step.losses for step in steps] == [False, False, True, True]
     assert all("keep" in step.losses and step.stage == "align" for step in steps)
-
-
-def test_feature_survives_where_nothing_moved():
-    recovered, aligned = torch.ones(1, 4, 32, 32), torch.zeros(1, 4, 32, 32)
-    agree = torch.zeros(256, 256, dtype=torch.bool)
-    agree[:, :128] = True
-    feature = align_feature(recovered, aligned, agree, smooth=5)
-    assert torch.allclose(feature[..., :14], torch.ones(1, 4, 32, 14), atol=0.02)
-    assert torch.allclose(feature[..., 17:], torch.zeros(1, 4, 32, 15), atol=0.02)
-    # a wider margin keeps less of it
-    less = align_feature(recovered, aligned, agree, smooth=20)
-    assert float(less.sum()) < float(feature.sum()) - 32 * 4
-    assert torch.equal(align_feature(recovered, aligned, torch.ones_like(agree)), recovered)
-    assert torch.equal(align_feature(recovered, aligned, torch.zeros_like(agree)), aligned)
 
 
 def test_moments_of_a_drawn_parse():

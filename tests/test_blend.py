@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_studio import SIDE, TINY
 
-from barbershop_core.barbershop.blend import AppearanceTarget, blend_appearance, blend_structure
+from barbershop_core.barbershop.blend import AppearanceTarget, ConvexAdam, Layer, blend_appearance, blend_structure
 from barbershop_core.editing.composite import changed_area, keep_pixels, spread
 from barbershop_core.progress import run
 
@@ -19,17 +19,27 @@ def half(side: int) -> torch.Tensor:
     return mask
 
 
-def test_structure_takes_each_reference_under_its_mask():
-    a, b = torch.ones(1, 2, 32, 32), torch.full((1, 2, 32, 32), 3.0)
-    blended = blend_structure([a, b], [half(128), ~half(128)])
+def test_structure_takes_each_reference_in_its_area():
+    a, b, c = (torch.full((1, 2, 32, 32), x) for x in (1.0, 3.0, 7.0))
+    top = half(128).T
+    blended = blend_structure(a, [Layer(b, ~half(128)), Layer(c, top & ~half(128))])
     assert torch.allclose(blended[..., :15], a[..., :15], atol=0.01)
-    assert torch.allclose(blended[..., 17:], b[..., 17:], atol=0.01)
-    assert blended.min() >= 1 and blended.max() <= 3  # shares stay within 0..1 and sum to 1
+    assert torch.allclose(blended[..., 17:, 17:], b[..., 17:, 17:], atol=0.01)
+    assert torch.allclose(blended[..., :15, 17:], c[..., :15, 17:], atol=0.01)
 
 
-def test_structure_of_one_is_that_one():
-    feature = torch.randn(1, 4, 32, 32)
-    assert torch.allclose(blend_structure([feature], [torch.ones(64, 64, dtype=torch.bool)]), feature, atol=1e-6)
+def test_nothing_from_outside_of_an_area_gets_in():
+    base, recovered = torch.zeros(1, 4, 32, 32), torch.ones(1, 4, 32, 32)
+    agree = half(256)
+    kept = blend_structure(base, [Layer(recovered, agree, smooth=5)])
+    assert torch.allclose(kept[..., :14], recovered[..., :14], atol=0.11)  # bicubic: up to .1 beyond 0 and 1
+    assert float(kept[..., 16:].abs().max()) < 1e-3
+    assert torch.equal(kept[..., :12], recovered[..., :12])  # not shrunk from the frame
+    less = blend_structure(base, [Layer(recovered, agree, smooth=20)])
+    assert float(less.sum()) < float(kept.sum()) - 32 * 4
+    everywhere = torch.ones_like(agree)
+    assert torch.equal(blend_structure(base, [Layer(recovered, everywhere, 5)]), recovered)
+    assert torch.equal(blend_structure(base, [Layer(recovered, ~everywhere, 5)]), base)
 
 
 @pytest.fixture
@@ -40,12 +50,29 @@ def scene(small_pack):
     return g, w_plus[:1], w_plus[1:], g.features(w_plus[:1])
 
 
-@pytest.mark.parametrize("wanted", [0, 1])
-def test_appearance_follows_the_reference(small_pack, scene, wanted):
+def test_weights_start_with_the_person(small_pack, scene):
     g, a, b, feature = scene
     everywhere = torch.ones(SIDE, SIDE, dtype=torch.bool)
-    image = g.synthesis((a, b)[wanted], feature=feature)
-    looks = [AppearanceTarget(wanted, everywhere, image, everywhere)]
+    steps, looks = [], [AppearanceTarget(g.synthesis(a, feature=feature), everywhere, everywhere)]
+    blended = run(blend_appearance(small_pack, feature, [a, b], looks, replace(TINY, blend_steps=1)), steps.append)
+    assert float(steps[0].losses["masked LPIPS"]) < 1e-6
+    assert float((blended - a).abs().max()) <= TINY.blend_lr * float((b - a).abs().max()) + 1e-6
+
+
+def test_weights_of_several_references_stay_convex():
+    weights = torch.tensor([[0.6, -0.2, 0.3], [0.7, 0.5, 2.0]])
+    descent = ConvexAdam([weights], lr=0.0)
+    weights.grad = torch.ones_like(weights)
+    descent.step()
+    expected = torch.tensor([[0.6 / 1.3, 0.0, 0.3 / 1.3], [0.7 / 1.3, 0.5, 1.0 / 1.3]])
+    torch.testing.assert_close(weights, expected)
+
+
+def test_appearance_follows_the_reference(small_pack, scene):
+    g, a, b, feature = scene
+    everywhere = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    image = g.synthesis(b, feature=feature)
+    looks = [AppearanceTarget(image, everywhere, everywhere)]
     steps = []
     preset = replace(TINY, blend_steps=40, blend_lr=0.3, patience=0)
     blended = run(blend_appearance(small_pack, feature, [a, b], looks, preset), steps.append)
@@ -60,7 +87,7 @@ def test_appearance_follows_the_reference(small_pack, scene, wanted):
 def test_regions_may_differ_in_place(small_pack, scene):
     g, a, b, feature = scene
     image = g.synthesis(b, feature=feature)
-    looks = [AppearanceTarget(1, half(SIDE), image, ~half(SIDE))]  # no pixel in common: the colours still count
+    looks = [AppearanceTarget(image, half(SIDE), ~half(SIDE))]  # no pixel in common: the colours still count
     steps = []
     run(blend_appearance(small_pack, feature, [a, b], looks, replace(TINY, blend_steps=10)), steps.append)
     assert "masked LPIPS" not in steps[0].losses and steps[-1].losses["colour"] < steps[0].losses["colour"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..editing.masks import dilate, to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
 from ..progress import Steps
@@ -70,17 +69,3 @@ def align(
     yield from minimise("align", preset.align_steps, variables, lambda _: losses(style=False), **preset.schedule)
     yield from minimise("align", preset.align_style_steps, variables, lambda _: losses(style=True), **preset.schedule)
     return torch.cat([coarse.detach(), rest], 1)
-
-
-def align_feature(recovered: Tensor, aligned: Tensor, agree: Tensor, smooth: int = 5) -> Tensor:
-    """F_align.
-
-    recovered, aligned: [1,C,32,32], F_rec and the features of w_align.  agree: bool [R,R], where the
-    reference's own region and M agree.  smooth: pixels, at 256 px, by which that area is shrunk, so that
-    F_rec brings nothing from outside of it.
-    """
-    steps = max(round(smooth * agree.shape[-1] / 256), 0)
-    # Dilating the complement instead of eroding: the area does not shrink from the image's border.
-    inside = ~dilate(~agree, steps)
-    share = to_feature(inside.float(), recovered.shape[-1]).clamp(0, 1)
-    return share * recovered + (1 - share) * aligned

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..editing.masks import erode, to_feature
+from ..editing.masks import dilate, to_feature
 from ..inversion.minimise import minimise
 from ..networks.resample import shrink
 from ..progress import Steps
@@ -24,38 +24,43 @@ LEAST_OVERLAP = 0.1
 """Share of a region that the reference's must cover for masked LPIPS to say more than the colours' statistics."""
 
 
-def blend_structure(features: Sequence[Tensor], masks: Sequence[Tensor], smooth: int = 0) -> Tensor:
-    """F_blend.
+@dataclass(frozen=True)
+class Layer:
+    """A part of F_blend.
 
-    features: K of [1,C,32,32], the person's first.  masks: bool, K of [R,R], where each of them lies; together they are
-    the picture.  smooth: pixels, at 256 px, by which the areas of the others are shrunk in favour of the person's.
+    feature: [1,C,32,32].  area: bool [R,R], where it lies.  smooth: pixels, at 256 px, by which the area is shrunk, so
+    that nothing from outside of it gets in.
+    """
+
+    feature: Tensor
+    area: Tensor
+    smooth: float = 0
+
+
+def blend_structure(base: Tensor, layers: Sequence[Layer]) -> Tensor:
+    """F_blend: the layers over ``base`` [1,C,32,32], one after the other.
+
+    Areas become shares at 32x32 by bicubic interpolation, as published, and may leave 0..1 a little.
     Returns [1,C,32,32].
     """
-    blended, side = features[0], features[0].shape[-1]
-    for feature, mask in zip(features[1:], masks[1:], strict=True):
-        inside = erode(mask, round(smooth * mask.shape[-1] / 256))
-        blended = blended + to_feature(inside.float(), side) * (feature - blended)
-    return blended
+    for layer in layers:
+        # Dilating the complement instead of eroding: the area does not shrink from the image's border.
+        inside = ~dilate(~layer.area, round(layer.smooth * layer.area.shape[-1] / 256))
+        base = base + to_feature(inside.float(), base.shape[-1]) * (layer.feature - base)
+    return base
 
 
 @dataclass(frozen=True)
 class AppearanceTarget:
     """The appearance that a part of the result is to have.
 
-    style: index of the reference among the styles given to `blend_appearance`.
-    region: bool [R,R], the part in the result.  image: [1,3,R,R], the reference in the result's frame;
-    shown: bool [R,R], where the reference shows that part.
+    image: [1,3,R,R], a reference in the result's frame.  region, shown: bool, [R,R] or smaller, where the result is to
+    have the part and where the reference shows it.
     """
 
-    style: int
-    region: Tensor
     image: Tensor
+    region: Tensor
     shown: Tensor
-
-    @property
-    def overlap(self) -> Tensor:
-        """bool [R,R]: where both show the part."""
-        return self.region & self.shown
 
 
 def blend_appearance(
@@ -78,7 +83,7 @@ def blend_appearance(
     person = styles[0][:, first:]
     differences = torch.stack([style[:, first:] - person for style in styles[1:]])
     weights = torch.zeros_like(differences).requires_grad_(True)
-    side = targets[0].region.shape[-1]
+    side = targets[0].image.shape[-1]
     goals = [_Goal(pack, target, preset) for target in targets]
 
     def mixed() -> Tensor:

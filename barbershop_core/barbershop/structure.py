@@ -17,8 +17,8 @@ from ..editing.regions import colour_map
 from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
-from .align import align, align_feature
-from .blend import blend_structure
+from .align import align
+from .blend import Layer, blend_structure
 from .reference import AlignedReference, Generated, Reference, to_person
 from .target_mask import Claim, TargetMask, complete, lay_together, painted
 from .transfer_presets import TransferPreset
@@ -28,12 +28,22 @@ from .transfer_presets import TransferPreset
 class Assignment:
     """Which reference (number in the list; 0 is the person) is responsible for what.
 
-    structure: region -> reference whose shape it takes; appearance: region -> reference whose colours.
-    Regions not named are the person's.
+    structure: region -> reference whose F it takes, and whose shape, unless ``shape`` names another; appearance: region
+    -> reference whose colours.  Regions not named are the person's.
     """
 
     structure: Mapping[str, int] = field(default_factory=dict)
     appearance: Mapping[str, int] = field(default_factory=dict)
+    shape: Mapping[str, int] = field(default_factory=dict)
+
+    def shape_of(self, region: str) -> int:
+        """The reference whose shape a region takes."""
+        return self.shape.get(region, self.structure.get(region, 0))
+
+    def regions_of(self, k: int) -> set[str]:
+        """The regions of which a reference gives the shape or the structure."""
+        regions = {*self.structure, *self.shape}
+        return {region for region in regions if k in (self.structure.get(region, 0), self.shape_of(region))}
 
 
 def given(sources: Mapping[str, int]) -> dict[str, int]:
@@ -51,14 +61,15 @@ def make_target(
     mask: np.ndarray | None,
 ) -> Steps[tuple[TargetMask, list[AlignedReference]]]:
     """The target mask, and the references in the person's frame from which it was made."""
-    person, structure, aligned = references[0], given(assignment.structure), []
+    person, aligned = references[0], []
     for k, reference in enumerate(references):
-        regions = [region for region, source in structure.items() if source == k]
-        aligned.append((yield from to_person(pack, person, reference, regions, preset)))
+        aligned.append((yield from to_person(pack, person, reference, assignment.regions_of(k), preset)))
     claims = []
-    for region, k in structure.items():
-        beside = aligned[k].with_hair.labels if aligned[k].with_hair else aligned[k].labels
-        claims.append(Claim(region, k, aligned[k].labels, beside))
+    for region in dict.fromkeys((*assignment.structure, *assignment.shape)):
+        owner, outline = assignment.structure.get(region, 0), aligned[assignment.shape_of(region)]
+        if owner or assignment.shape_of(region):
+            beside = outline.with_hair.labels if outline.with_hair else outline.labels
+            claims.append(Claim(region, owner, outline.labels, beside))
     if mask is not None:
         target = painted(mask, person.labels, claims)
     else:
@@ -77,49 +88,58 @@ class Filling(Enum):
     HAIR_CODE = auto()  # the features of the person's code with the new hair, which nothing was optimized for
 
 
-def _filling(k: int, preset: TransferPreset, by_hand: bool, with_hair: Generated | None) -> Filling:
+def _filling(
+    k: int, assignment: Assignment, preset: TransferPreset, by_hand: bool, with_hair: Generated | None
+) -> Filling:
     """The plan for reference ``k``.  by_hand: M was painted, so that nothing agrees with it yet."""
     if preset.every_reference:
         return Filling.ALIGNED
-    if k:
-        return Filling.PERSON if by_hand else Filling.NONE
-    return Filling.ALIGNED if by_hand or with_hair is None else Filling.HAIR_CODE
+    if not k:
+        return Filling.ALIGNED if by_hand or with_hair is None else Filling.HAIR_CODE
+    if any(assignment.shape_of(region) != k for region, source in assignment.structure.items() if source == k):
+        return Filling.ALIGNED  # M was made from another's shape
+    return Filling.PERSON if by_hand else Filling.NONE
 
 
 def blend_aligned(
     pack: PackLike,
     aligned: Sequence[AlignedReference],
+    assignment: Assignment,
     target: TargetMask,
     preset: TransferPreset,
     mode: str,
     smooth: int,
     by_hand: bool,
 ) -> Steps[Tensor]:
-    """Align the references that need it, and blend their structure: F_blend [1,C,32,32]."""
+    """Align the references that need it, and blend their structure: F_blend [1,C,32,32].
+
+    The layers of the released code, of which FAST leaves out what needs no alignment: the person's w_align, the
+    person's F where it agrees with M, each reference's w_align on its part of M, and its F where it agrees.
+    """
     person, generator, first = aligned[0], pack.generator, pack.generator.feature_index
     if bool((target.labels == person.labels).all()) and not bool(target.owner.any()):
         return person.feature  # only colours change
-    with_hair = next((a.with_hair for a in reversed(aligned) if a.with_hair), None)
-    sources = sorted({0, *target.owner.unique().tolist()})
-    plan = {k: _filling(k, preset, by_hand, with_hair) for k in sources}
-    features: list[Tensor] = []
-    fillings = {Filling.HAIR_CODE: with_hair.feature if with_hair else None}
-    for k, filling in plan.items():
-        own = aligned[k]
+    with_hair = aligned[assignment.shape_of("hair")].with_hair if assignment.structure.get("hair") else None
+    layers: list[Layer] = []
+    for k in sorted({0, *target.owner.unique().tolist()}):
+        own, mine, filling = aligned[k], target.owner == k, _filling(k, assignment, preset, by_hand, with_hair)
+        if filling is Filling.NONE:
+            layers.append(Layer(own.feature, mine))
+            continue
         if filling is Filling.ALIGNED:
             start = with_hair if with_hair and k == 0 else own
             w_start = torch.cat([start.w_plus[:, :first], own.w_plus[:, first:]], 1)
             w_align = yield from align(pack, w_start, own.image, own.labels, k, target, mode, preset)
             with torch.no_grad():
-                fillings[Filling.ALIGNED] = generator.features(w_align)
-            if k == 0:
-                fillings[Filling.PERSON] = fillings[Filling.ALIGNED]
-        if filling is Filling.NONE:
-            features.append(own.feature)
-        else:
-            agree = (own.labels == target.labels) & (target.owner == k) & target.claimed
-            features.append(align_feature(own.feature, fillings[filling], agree, smooth))
-    blended = blend_structure(features, [target.owner == k for k in plan])
+                filled = generator.features(w_align)
+        elif filling is Filling.HAIR_CODE:
+            filled = with_hair.feature
+        if not k:
+            base = filled
+        elif filling is Filling.ALIGNED:
+            layers.append(Layer(filled, mine, smooth))
+        layers.append(Layer(own.feature, mine & target.claimed & (own.labels == target.labels), smooth))
+    blended = blend_structure(base, layers)
 
     def preview() -> np.ndarray:
         with torch.no_grad():

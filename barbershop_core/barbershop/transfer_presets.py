@@ -28,6 +28,7 @@ class TransferPreset:
     face_change: how much the person's face may change when its code takes on hair, see `hair_code`.
     colour: weight of the region's colour statistics beside masked LPIPS in the blending (ours), since hair
         of another shape has few pixels in common with the reference's.
+    own_shape: whether u is sought in a picture in which regions have the shape of the photo whose colours they take.
     every_reference: align all references, as published.  Otherwise only the person is aligned, and only if
         the person's code with the new hair does not show yet what lies under the old hair: a reference in
         the person's frame already agrees with the mask that was made from it.
@@ -54,6 +55,7 @@ class TransferPreset:
     distance: float = 2e-3
     face_change: float = 0.1
     colour: float = 0.0
+    own_shape: bool = False
     every_reference: bool = True
     carry: bool = False
     side: int = 256
@@ -67,12 +69,16 @@ class TransferPreset:
         return {"ramp": self.ramp, "patience": self.patience, "tolerance": self.tolerance}
 
 
-# Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.
+# Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.  Section 3.6 compares colours in the picture of
+# F_blend where M and the reference both have the region; the code does it in another picture, see RELEASED.
 PAPER = TransferPreset("paper", inversion_presets.PAPER, align_steps=0, align_style_steps=100, blend_steps=600)
 
 # main.py of ZPdesu/Barbershop: target mask 80 + 80, align_steps1 140, align_steps2 100, blend_steps
-# 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.
-RELEASED = TransferPreset("released", inversion_presets.RELEASED)
+# 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.  models/Blending.py finds u in a picture of the person with
+# the hair shape of the colour's photo, aligned like any other, and then takes F of the shape's photo.  Ours differs in
+# that its S is of the last u, not of the one before; that hair at the frame is not shrunk from there; and that u of
+# several references is divided by its sum where that exceeds 1 (the code has one reference).
+RELEASED = TransferPreset("released", inversion_presets.RELEASED, own_shape=True)
 
 FAST = TransferPreset(
     "fast",

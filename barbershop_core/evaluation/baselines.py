@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..barbershop.blend import AppearanceTarget, blend_appearance, blend_structure
+from ..barbershop.blend import AppearanceTarget, Layer, blend_appearance, blend_structure
 from ..barbershop.target_mask import Claim, lay_together
 from ..barbershop.transfer_presets import TransferPreset
 from ..editing.regions import region_index
@@ -33,13 +33,13 @@ def w_plus(
     labels = [torch.from_numpy(studio.parse(portrait)).long().to(pack.device) for portrait in portraits]
     target = lay_together(labels[0], [Claim("hair", 1, labels[1])], smooth, "realistic")
     with torch.no_grad():
-        features = [pack.generator.features(code.w_plus) for code in codes[:2]]
-        feature = blend_structure(features, [target.owner == 0, target.owner == 1])
+        own, other = (pack.generator.features(code.w_plus) for code in codes[:2])
+        feature = blend_structure(own, [Layer(other, target.owner == 1)])
     hair = region_index("hair")
-    own = (target.owner == 0) & (labels[0] == target.labels) & (target.labels != hair) & (target.labels != 0)
+    kept = (target.owner == 0) & (labels[0] == target.labels) & (target.labels != hair) & (target.labels != 0)
     looks = [
-        AppearanceTarget(0, own, images[0], own),
-        AppearanceTarget(1, target.labels == hair, images[2], labels[2] == hair),
+        AppearanceTarget(images[0], kept, kept),
+        AppearanceTarget(images[2], target.labels == hair, labels[2] == hair),
     ]
     rows = yield from blend_appearance(pack, feature, [codes[0].w_plus, codes[2].w_plus], looks, preset)
     with torch.no_grad():

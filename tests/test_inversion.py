@@ -156,7 +156,7 @@ def test_ramp_and_plateau():
     assert [plateau(x) for x in (1.0, 0.95, 0.8, 0.79, 0.78)] == [False, False, False, False, True]
 
 
-def test_minimise_warms_up_and_keeps_the_last_value_of_each_loss():
+def test_minimise_follows_a_rate_and_keeps_the_last_value_of_each_loss():
     """A gradient of 1 shows the learning rate; a loss of every second step is shown in all that follow."""
     x = torch.zeros(2, requires_grad=True)
     places, steps = [], []
@@ -165,7 +165,9 @@ def test_minimise_warms_up_and_keeps_the_last_value_of_each_loss():
         places.append(x[0].item())
         return None, {"slope": 1 * x} | ({"rare": 0 * x.sum() + index} if index % 2 == 0 else {})
 
-    last = run(minimise("fall", 6, [(x, 1.0)], objective, optimizer=torch.optim.SGD, warm_up=2 / 3), steps.append)
-    assert [a - b for a, b in zip(places, places[1:])] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    rates = [0.25, 0.5, 0.75, 1.0, 1.0, 0.5]
+    given = {"optimizer": torch.optim.SGD, "rate": rates.__getitem__}
+    last = run(minimise("fall", 6, [(x, 1.0)], objective, **given), steps.append)
+    assert [a - b for a, b in zip(places, places[1:])] == rates[:5]
     assert [step.losses["rare"] for step in steps] == [0, 0, 2, 2, 4, 4]
     assert last == steps[-1].losses and last["slope"] == places[-1] and steps[0].preview is None

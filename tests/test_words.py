@@ -13,7 +13,6 @@ from small_studio import SIDE, fast_is_tiny, picture, portrait
 
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.inversion.codes import Code
-from barbershop_core.styleclip import latent_optimization as optimize
 from barbershop_core.styleclip import resources
 from barbershop_core.styleclip.stylespace import StyleSynthesis, block_of, carried
 
@@ -195,9 +194,3 @@ def test_a_pack_without_words_says_so(studio, monkeypatch):
     monkeypatch.setattr(studio.pack, "manifest", replace(studio.pack.manifest, networks=without))
     with pytest.raises(errors.BadRequest, match="cannot be edited by words"):
         run(studio.edit_text(portrait(1), "blond hair"))
-
-
-def test_optimizations_numbers_are_the_published_ones():
-    paper = optimize.PAPER
-    assert (paper.steps, paper.lr, paper.l2, paper.identity) == (300, 0.1, 0.008, 0.005)
-    assert (paper.warm_up, paper.ramp, paper.direction, paper.shared) == (0.05, 0.25, 0.0, False)

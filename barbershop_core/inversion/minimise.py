@@ -21,7 +21,7 @@ def minimise(
     *,
     optimizer: Callable[[list[dict]], torch.optim.Optimizer] = torch.optim.Adam,
     ramp: float = 0.0,
-    warm_up: float = 0.0,
+    rate: Callable[[int], float] | None = None,
     patience: int = 0,
     tolerance: float = 0.01,
 ) -> Steps[dict[str, float]]:
@@ -33,8 +33,8 @@ def minimise(
         [-1,1] (``None`` where there is none to show), and weighted losses by name, each a scalar or [B].
         They are summed for the gradient, and averaged over the batch for display.
     optimizer: makes the optimizer from parameter groups.
-    ramp, warm_up: shares of the iterations in which the learning rate falls along a cosine at the end
-        (`ramp_down`) and rises linearly at the beginning.
+    ramp: share of the iterations in which the learning rate falls along a cosine at the end (`ramp_down`).
+    rate: instead, the factor of the learning rate at each iteration.
     patience, tolerance: early stop, see `Plateau`.
 
     Yields a step per iteration, with the image as its preview.  Returns the last known value of each loss;
@@ -43,9 +43,9 @@ def minimise(
     descent = optimizer([{"params": [tensor], "lr": rate} for tensor, rate in variables])
     plateau, values = Plateau(patience, tolerance), dict[str, float]()
     for index in range(total):
-        rise = min(1.0, (index + 1) / max(total * warm_up, 1))
-        for group, (_, rate) in zip(descent.param_groups, variables):
-            group["lr"] = rate * rise * ramp_down(index, total, ramp)
+        factor = ramp_down(index, total, ramp) if rate is None else rate(index)
+        for group, (_, peak) in zip(descent.param_groups, variables):
+            group["lr"] = peak * factor
         descent.zero_grad(set_to_none=True)
         with torch.enable_grad():
             image, losses = objective(index)

@@ -6,10 +6,11 @@ is 1 - cosine of CLIP's embeddings of image and text.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..editing.chain import Start
@@ -19,6 +20,7 @@ from ..networks.arcface import identity_embedding, identity_loss
 from ..networks.clip import Clip
 from ..progress import Steps
 from ..protocols import PackLike
+from .clip_loss import directional_loss, released_embedding
 from .options import IDENTITY_OF_PRESET
 from .stylespace import carried
 
@@ -28,9 +30,10 @@ class OptimizePreset:
     """Budget and weights.
 
     name: of the preset.  steps, lr, warm_up, ramp: iterations, Adam's peak learning rate, and the shares of
-        the iterations in which it rises and falls.
+        the iterations in which it rises and falls, see `learning_rate`.
     l2, identity: weights of |w - w_s|^2 (summed over the code; F by its mean) and of the identity loss.
-    clip: weight of D_CLIP.  direction: weight of 1 - cos(CLIP(G(w)) - CLIP(G(w_s)), Delta t), which asks
+    clip: weight of D_CLIP.  as_released: show images to CLIP as the released code does, see `released_embedding`.
+    direction: weight of 1 - cos(CLIP(G(w)) - CLIP(G(w_s)), Delta t), which asks
         the image to change as the text changes from the neutral one, and in no other way (ours).
     even: one step size for the whole code instead of Adam's for each element, which moves unimportant axes
         as far as important ones (ours).
@@ -49,6 +52,7 @@ class OptimizePreset:
     l2: float = 0.008
     identity: float = IDENTITY_OF_PRESET["paper"]
     clip: float = 1.0
+    as_released: bool = False
     direction: float = 0.0
     even: bool = False
     warm: float = 0.0
@@ -59,15 +63,17 @@ class OptimizePreset:
     tolerance: float = 0.005
 
 
-# Section 4 and the appendix: 200-300 iterations, lambda_L2 .008, lambda_ID .005.
+# Section 4: 200-300 iterations, lambda_L2 .008, lambda_ID .005 (0 where another identity is wanted, table 1).
+# Images are shown to CLIP as it was trained on them; the article does not say.
 PAPER = OptimizePreset("paper")
-# optimization/run_optimization.py of orpatashnik/StyleCLIP: step 300, lr .1, the same lambdas.
-RELEASED = OptimizePreset("released", identity=IDENTITY_OF_PRESET["released"])
+# Defaults of optimization/run_optimization.py (orpatashnik/StyleCLIP): as the article, but lambda_ID is 0, and CLIP
+# gets pixels in [-1,1], without its mean and deviation (criteria/clip_loss.py).
+RELEASED = OptimizePreset("released", identity=IDENTITY_OF_PRESET["released"], as_released=True)
 # Ours: starts where the global direction leads, as an inversion starts from the encoder's guess, and fits
 # that to this portrait with one row of W for all layers and a large weight on identity.
 FAST = OptimizePreset(
     "fast",
-    steps=30,
+    steps=31,
     lr=0.012,
     ramp=0.5,
     l2=0.02,
@@ -105,13 +111,14 @@ def optimize(
     if identity is not None:
         preset = replace(preset, identity=identity)
     search = (_SearchW if route == "W+" else _SearchF)(pack, first or start.code, preset)
+    embed = partial(released_embedding, clip) if preset.as_released else clip.image
     with torch.no_grad():
-        before = clip.image(start.generated)
+        before = embed(start.generated)
         person = identity_embedding(pack.identity, start.generated)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         image = search.code().synthesis(pack.generator, pack.working_size)
-        embedding = clip.image(image)
+        embedding = embed(image)
         losses = {"clip": preset.clip * (1 - embedding @ text).mean(), "l2": preset.l2 * search.distance()}
         if preset.direction:
             losses["direction"] = preset.direction * directional_loss(embedding - before, direction)
@@ -127,8 +134,7 @@ def optimize(
         search.variables,
         objective,
         optimizer=EvenAdam if preset.even else torch.optim.Adam,
-        ramp=preset.ramp,
-        warm_up=preset.warm_up,
+        rate=partial(learning_rate, total=preset.steps, warm_up=preset.warm_up, ramp=preset.ramp),
         patience=preset.patience,
         tolerance=preset.tolerance,
     )
@@ -136,12 +142,15 @@ def optimize(
         return search.code()
 
 
-def directional_loss(change: Tensor, direction: Tensor) -> Tensor:
-    """1 - cosine of the changes of image embeddings [B,E] and Delta t [E], a scalar.
+def learning_rate(index: int, total: int, warm_up: float, ramp: float) -> float:
+    """Factor of the learning rate at iteration ``index`` (from 0) of ``total``, which is 0 in the first.
 
-    Changes shorter than 0.01 are divided by 0.01 instead of their length, which keeps gradients bounded.
+    It rises linearly in the first ``warm_up`` and falls along a cosine in the last ``ramp`` of the iterations
+    (``get_lr`` of optimization/run_optimization.py).
     """
-    return 1 - (F.normalize(change, dim=-1, eps=1e-2) @ direction).mean()
+    t = index / total
+    fall = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - t) / ramp))
+    return fall * min(1.0, t / warm_up)
 
 
 def w_spread(pack: PackLike) -> float:

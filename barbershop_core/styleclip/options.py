@@ -25,7 +25,7 @@ IDENTITY = Option(
     high=1,
     optional=True,
 )
-IDENTITY_OF_PRESET = {"fast": 1.0, "released": 0.005, "paper": 0.005}
+IDENTITY_OF_PRESET = {"fast": 1.0, "released": 0.0, "paper": 0.005}
 ROUTE = Option("route", "W+", "W+ may change shapes; F keeps the detail map and changes colours only", str, ("W+", "F"))
 EDITS = Option("edits", None, "directions to stack: target, neutral, alpha and beta of each", optional=True)
 

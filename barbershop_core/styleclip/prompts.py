@@ -49,7 +49,7 @@ def fit(clip: Clip, text: str, what: str = "prompt") -> tuple[str, str]:
 
 @torch.no_grad()
 def features(clip: Clip, text: str) -> Tensor:
-    """CLIP's vectors of a text in all templates, unit vectors [80,E]."""
+    """CLIP's vectors of a text in all templates, unit vectors [79,E]."""
     return clip.text([template.format(text) for template in templates()])
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..inversion.codes import Code
+from ..networks.resample import resize
 from ..networks.stylegan2 import BlockState
 
 
@@ -41,7 +42,7 @@ class StyleSynthesis:
         self._above: dict[int, BlockState] = {self.boundary: BlockState(self.boundary, code.feature)}
         state = self._above[self.boundary]
         for r in generator.resolutions:
-            if self.boundary < r <= resolution:
+            if r > self.boundary:
                 state = generator.state(self.styles, r, state)
                 self._above[r] = state
 
@@ -57,13 +58,14 @@ class StyleSynthesis:
     def picture(self, shift: Tensor) -> Tensor:
         """The image [1,3,R,R] under a change of S [1,M]."""
         first = self._first(shift)
-        if first > self.resolution:
-            return self._above[self.resolution].skip
+        if first > self.g.size:
+            return resize(self._above[self.g.size].skip, self.resolution)
         styles = self._shifted(shift)
         if first > self.boundary:
-            return self.g.state(styles, self.resolution, self._above[first // 2]).skip
-        start = BlockState(self.boundary, self._feature(styles, first))
-        return self.g.state(styles, self.resolution, start).skip
+            start = self._above[first // 2]
+        else:
+            start = BlockState(self.boundary, self._feature(styles, first))
+        return self.g.synthesis_from_styles(styles, resolution=self.resolution, start=start)
 
     @torch.no_grad()
     def shifted(self, shift: Tensor) -> Code:
@@ -79,7 +81,7 @@ class StyleSynthesis:
         for k, part in enumerate(shift.split(self.widths, 1)):
             if bool(part.any()):
                 return block_of(k)
-        return 2 * self.resolution
+        return 2 * self.g.size
 
     def _shifted(self, shift: Tensor) -> list[Tensor]:
         return [s + d for s, d in zip(self.styles, shift.split(self.widths, 1))]

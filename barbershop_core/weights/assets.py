@@ -13,5 +13,6 @@ ASSETS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "assets"
 
 @cache
 def templates() -> tuple[str, ...]:
-    """The 80 prompt templates of CLIP's ImageNet notebook (openai/CLIP)."""
+    """The 79 prompt templates of StyleCLIP's global_directions/MapTS.py: the 80 of CLIP's ImageNet notebook, of which
+    the article speaks, without "a photo of many {}."."""
     return tuple((ASSETS / "text" / "imagenet_templates.txt").read_text(encoding="utf-8").splitlines())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 
@@ -13,9 +12,9 @@ from PIL import Image, ImageDraw
 
 from barbershop_core.errors import BadRequest
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY_OF_PRESET
+from barbershop_core.weights.assets import suggestions
 
 from . import gpu, markup, panel, photos, sessions
-from .files import ASSETS
 from .times import times
 from .ui import Updates, Values, ui
 from .visits import Visit
@@ -23,7 +22,7 @@ from .visits import Visit
 SLOTS = 5
 """Directions that can be stacked."""
 METHODS = (("Sliders (directions)", "directions"), ("Optimize", "optimize"), ("Mapper", "mapper"))
-SUGGESTIONS: list[dict] = json.loads((ASSETS / "text" / "prompts.json").read_text(encoding="utf-8"))
+SUGGESTIONS = suggestions()
 """[{"prompt", "neutral"}] offered to click."""
 NO_PROMPT = ("The description is empty.", "Write a few words, such as 'blond hair', or click a suggestion.")
 NO_MAPPER = ("No mapper was chosen.", "Choose one from the list.")

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from conformance import weights
+from fixture import Fixture
+from PIL import Image
 from safetensors.torch import load_file
 from small_studio import SIDE, fast_is_tiny
 
-from barbershop_core import errors, networks, run
+from barbershop_core import errors, networks, run, stages
 from barbershop_core.evaluation import words
 from barbershop_core.networks.regressor import Regressor
 from barbershop_core.styleclip import prompts, resources
-from barbershop_core.styleclip.directions import convolutions, from_state, image_directions
+from barbershop_core.styleclip.clip_loss import picture_embedding
+from barbershop_core.styleclip.directions import Table, channel_weights, convolutions, from_state, image_directions
+from barbershop_core.styleclip.options import BETA
 from barbershop_core.training import directions_table, train_mapper
 from barbershop_core.world import captions, params
 from barbershop_core.world.claims import claims
@@ -33,14 +39,12 @@ def test_derivative_is_the_limit_of_small_shifts(small_pack, clip):
     g = small_pack.generator
     styles = [s.detach() for s in g.styles(g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator())))]
     parts = {}
-    rows = run(directions_table._by_derivative(small_pack, clip, styles, parts, parts.__setitem__))
+    rows = run(directions_table._by_derivative(small_pack, clip, styles, parts, parts.update))
     first = 0
     for layer in (0, 6, 12):  # of 4, 16 and 64 px
         start = directions_table._state_before(g, styles, layer)
-        ends = [
-            directions_table._embeddings(g, clip, styles, layer, 3, torch.tensor(shift), start, SIDE)
-            for shift in (-0.005, 0.005)
-        ]
+        moved = (directions_table.shifted(styles, layer, 3, torch.tensor(shift)) for shift in (-0.005, 0.005))
+        ends = [directions_table._embeddings(small_pack, clip, there, start, False) for there in moved]
         first = sum(s.shape[1] for k, s in enumerate(styles[:layer]) if k % 3 != 1)
         wanted = image_directions(ends[0][None], ends[1][None])[0]
         assert float(rows[first + 3] @ wanted) > 0.95, layer
@@ -61,40 +65,113 @@ def test_decorrelation_finds_the_channels_of_a_direction():
     assert leak(directions_table.decorrelated(rows)) < leak(rows) - 0.05
 
 
-@pytest.mark.parametrize("by", ["derivative", "shift"])
-def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, by, monkeypatch):
-    monkeypatch.setattr(directions_table, "GRADIENTS", 1)
-    if by == "shift":  # two images for each channel: the first layers show it
+TABLES = {name: replace(preset, images=2, codes=500) for name, preset in directions_table.PRESETS.items()}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_resumed_and_used(small_pack, clip, tmp_path, name, monkeypatch):
+    monkeypatch.setattr(directions_table, "MOST_AT_ONCE", 1)
+    if name != "fast":  # two images for each channel: the first layers show it
         monkeypatch.setattr(directions_table, "convolutions", lambda count: convolutions(count)[:3])
     out = tmp_path / "directions.safetensors"
-    steps = directions_table.precompute(small_pack, clip, out, images=2, by=by)
+    steps = directions_table.precompute(small_pack, clip, out, TABLES[name])
     for step in steps:
         if step.index == 2:
             break
     steps.close()
     part = out.with_suffix(".part.pt")
     assert part.exists() and not out.exists()
-    again = directions_table.precompute(small_pack, clip, out, images=2, by=by)
+    again = directions_table.precompute(small_pack, clip, out, TABLES[name])
     assert not next(again).losses  # the first part was kept
     table = run(again)
     assert not part.exists()
-    fresh = run(directions_table.precompute(small_pack, clip, tmp_path / "b.safetensors", images=2, by=by))
+    fresh = run(directions_table.precompute(small_pack, clip, tmp_path / "b.safetensors", TABLES[name]))
     assert torch.allclose(table.change, fresh.change, atol=1e-6)
     stored, g = from_state(load_file(out)), small_pack.generator
     assert stored.widths == tuple(s.shape[1] for s in g.styles(g.w_mean[None]))
-    assert torch.allclose(stored.change, table.change, atol=1e-3)
+    assert torch.allclose(stored.change, table.change, atol=1e-3) and stored.scale == pytest.approx(table.scale)
     torch.testing.assert_close(table.change.norm(dim=1), torch.ones(len(table.change)))
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"by": "shift"}, "generator", "clip"])
+def test_published_tables_shift_channels_as_the_code_does(monkeypatch):
+    """Each channel from its mean, where it then stays; the article's from each image's own value."""
+    fixture = Fixture("single_channel")
+    dims = fixture.spec["conventions"]["dims"]
+
+    def drawn(name, *shape, **options):
+        return [
+            torch.from_numpy(weights.array(f"input:{name}:{k}", (*shape, d), 1, **options)) for k, d in enumerate(dims)
+        ]
+
+    styles, means = drawn("S", 3, mean=0.3), torch.cat(drawn("S_mean"))
+    deviations = torch.cat(drawn("S_std", mean=0.5, std=0.2)).abs()
+    seen = []
+
+    def embeddings(pack, clip, there, start, pictures):
+        seen.append(torch.cat(there, 1))
+        return torch.eye(3) * (1 + len(seen))
+
+    monkeypatch.setattr(directions_table, "_embeddings", embeddings)
+    monkeypatch.setattr(directions_table, "_state_before", lambda *_: None)
+    pack = SimpleNamespace(device=torch.device("cpu"), generator=None)
+    for preset in (directions_table.RELEASED, directions_table.PAPER):
+        seen.clear()
+        parts = {}
+        run(directions_table._by_shift(pack, None, styles, (means, deviations), preset, parts, parts.update))
+        found = torch.stack(seen).unflatten(0, (-1, 2)).transpose(1, 2)
+        if preset.at_mean:
+            fixture.check("codes", found)
+        else:
+            assert ((found != torch.cat(styles, 1)[:, None]).sum(-1) == 1).all()
+
+
+def test_truncated_codes_have_truncated_statistics(small_pack):
+    g = small_pack.generator
+    _, whole = directions_table.style_statistics(g, 500)
+    mean, part = directions_table.style_statistics(g, 500, truncation=0.7)
+    torch.testing.assert_close(part, 0.7 * whole, atol=1e-5, rtol=1e-3)
+    assert (mean - torch.cat(g.styles(g.w_mean[None]), 1)[0]).abs().max() < 0.2
+
+
+def test_a_derivative_table_keeps_its_share_at_the_default_threshold():
+    """Whatever the spread of its relevances."""
+    rows = torch.nn.functional.normalize(torch.randn(3000, 64, generator=torch.Generator().manual_seed(0)), dim=1)
+    texts = torch.nn.functional.normalize(torch.randn(5, 64, generator=torch.Generator().manual_seed(1)), dim=1)
+    scale = directions_table.threshold_scale(rows, texts)
+    table = Table(rows, torch.ones(3000), (3000,), scale)
+    kept = sorted(int((channel_weights(table, text, BETA.default) != 0).sum()) for text in texts)
+    assert abs(kept[2] / 3000 - directions_table.KEPT_SHARE) < 0.01
+    wide = directions_table.threshold_scale(rows * 2, texts)
+    assert wide == pytest.approx(2 * scale, rel=1e-4)
+
+
+def test_pictures_are_shown_as_by_clips_own_preprocessing(small_pack, clip):
+    """Against Pillow: 8 bits, bicubic."""
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pixels = ((image[0].permute(1, 2, 0) + 1) * 127.5).floor().numpy().astype(np.uint8)
+    small = Image.fromarray(pixels).resize((clip.size,) * 2, Image.Resampling.BICUBIC)
+    shown = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None] / 127.5 - 1
+    with torch.no_grad():
+        assert float((picture_embedding(clip, image) * clip.image(shown)).sum()) > 0.9999
+
+
+def test_batches_fit_the_free_memory(monkeypatch):
+    monkeypatch.setattr(stages, "free_memory", lambda device: 10_000)
+    found = [stages.batch_for(size, "cpu", 8) for size in (10, 1000, 3000, 1e6)]
+    assert found == [8, 6, 2, 1]
+    monkeypatch.undo()
+    assert stages.free_memory("cpu") > 2**20
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"preset": TABLES["paper"]}, "generator", "clip"])
 def test_another_table_is_not_resumed(small_pack, clip, tmp_path, other, monkeypatch):
-    monkeypatch.setattr(directions_table, "GRADIENTS", 1)
+    monkeypatch.setattr(directions_table, "MOST_AT_ONCE", 1)
     out = tmp_path / "directions.safetensors"
-    for step in directions_table.precompute(small_pack, clip, out, images=2):
+    for step in directions_table.precompute(small_pack, clip, out, TABLES["fast"]):
         if step.index == 2:
             break
     changed = changed_network(small_pack, clip, other, monkeypatch)
-    options = {"images": 2} | (other if isinstance(other, dict) else {})
+    options = {"preset": TABLES["fast"]} | (other if isinstance(other, dict) else {})
     steps = directions_table.precompute(small_pack, changed, out, **options)
     assert next(steps).losses  # begins with the first part
     steps.close()
@@ -115,9 +192,9 @@ def changed_network(pack, clip, which, monkeypatch):
 
 def test_senseless_tables_are_refused(small_pack, clip, tmp_path):
     with pytest.raises(errors.BadRequest, match="No table"):
-        run(directions_table.precompute(small_pack, clip, tmp_path / "x.safetensors", images=1))
-    with pytest.raises(errors.BadRequest, match="derivative, shift"):
-        run(directions_table.precompute(small_pack, clip, tmp_path / "x.safetensors", by="magic"))
+        run(
+            directions_table.precompute(small_pack, clip, tmp_path / "x.safetensors", replace(TABLES["fast"], images=1))
+        )
 
 
 def test_a_mapper_is_trained_resumed_and_read(small_pack, clip, tmp_path, monkeypatch):

@@ -38,16 +38,9 @@ def add(commands) -> None:
     tables = commands.add_parser("directions", help="tables of global text directions")
     kinds = tables.add_subparsers(dest="kind", required=True, metavar="kind")
     table = kinds.add_parser("precompute", help="compute the table of a pack's generator; resumable")
-    table.add_argument("--images", type=int, default=100, help="pictures that are varied (default 100)")
-    table.add_argument(
-        "--by",
-        choices=("derivative", "shift"),
-        default="derivative",
-        help="small changes of a channel (default), or large ones, as published: slow",
-    )
-    table.add_argument("--sigmas", type=float, default=5.0, help="of --by shift: standard deviations (5)")
+    table.add_argument("--images", type=int, help="pictures that are varied (default 100)")
     output = "table to write (default: directions.safetensors beside the manifest)"
-    add_common(table, precompute_table, output, preset=False)
+    add_common(table, precompute_table, output)
 
     mappers = commands.add_parser("mapper", help="latent mappers of one prompt")
     kinds = mappers.add_subparsers(dest="kind", required=True, metavar="kind")
@@ -104,16 +97,20 @@ def text(options, console) -> None:
 
 def precompute_table(options, console) -> None:
     """``directions precompute``: the table of global text directions of a pack."""
+    from dataclasses import replace
+
     from ..styleclip import resources
-    from ..training.directions_table import precompute
+    from ..training.directions_table import PRESETS, precompute
 
     studio, progress = open_studio(options, console)
     pack = studio.pack
     out = in_a_folder(options.output or pack.manifest.folder / "directions.safetensors")
     clip = progress.run(resources.clip(pack))
     seed = SEED.default if options.seed is None else options.seed
-    steps = precompute(pack, clip, out, options.images, options.by, options.sigmas, seed)
-    table = progress.run(steps)
+    preset = PRESETS[options.preset or PRESET.default]
+    if options.images is not None:
+        preset = replace(preset, images=options.images)
+    table = progress.run(precompute(pack, clip, out, preset, seed))
     print(f"{out}: {len(table.change)} channels in {progress.seconds:.0f} s", flush=True)
 
 

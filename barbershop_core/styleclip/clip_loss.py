@@ -37,6 +37,14 @@ def released_embedding(clip: Clip, image: Tensor) -> Tensor:
     return F.normalize(clip.encode_image(box_resize(image, clip.size)).float(), dim=-1)
 
 
+def picture_embedding(clip: Clip, image: Tensor) -> Tensor:
+    """CLIP's unit vectors [B,E] of portraits [B,3,R,R] in [-1,1], as pictures of 8 bits in its own preprocessing
+    (bicubic, rounded again), as StyleCLIP's tables are computed."""
+    pixels = ((image + 1) * 127.5).clamp(0, 255).floor()
+    small = F.interpolate(pixels, (clip.size, clip.size), mode="bicubic", antialias=True)
+    return clip.image(small.round().clamp(0, 255) / 127.5 - 1)
+
+
 def directional_loss(change: Tensor, direction: Tensor) -> Tensor:
     """1 - cosine of the changes of image embeddings [B,E] and Delta t [E], a scalar.
 

@@ -7,7 +7,7 @@ those of the convolutions, in order; to-RGB layers are left out, as published.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,15 +33,17 @@ class Table:
         grows.  It may cover only the first layers (N below the number of channels).
     std: float32 [M], standard deviation of every style channel, to-RGB layers included.
     widths: channels of each style vector.
+    scale: factor of thresholds, for tables whose relevances have another spread than published ones.
     """
 
     change: Tensor
     std: Tensor
     widths: tuple[int, ...]
+    scale: float = 1.0
 
     def to(self, device: torch.device | str) -> Table:
         """The same table on another device."""
-        return Table(self.change.to(device), self.std.to(device), self.widths)
+        return replace(self, change=self.change.to(device), std=self.std.to(device))
 
 
 def text_direction(target: Tensor, neutral: Tensor) -> Tensor:
@@ -58,10 +60,10 @@ def image_directions(down: Tensor, up: Tensor) -> Tensor:
 
 
 def channel_weights(table: Table, direction: Tensor, beta: float) -> Tensor:
-    """How far each channel moves, [N] in -1..1: its relevance, or 0 where that is below ``beta``, divided by
-    the largest.  All zero if no channel reaches ``beta``."""
+    """How far each channel moves, [N] in -1..1: its relevance, or 0 where that is below ``beta`` (times the table's
+    scale), divided by the largest.  All zero if no channel reaches it."""
     relevance = table.change @ direction
-    kept = torch.where(relevance.abs() < beta, torch.zeros_like(relevance), relevance)
+    kept = torch.where(relevance.abs() < beta * table.scale, torch.zeros_like(relevance), relevance)
     return kept / kept.abs().max().clamp_min(1e-12)
 
 
@@ -103,10 +105,11 @@ def from_arrays(change: Any, statistics: Any, widths: Sequence[int] | None = Non
 
 
 def from_state(state: Mapping[str, Tensor]) -> Table:
-    """A table as ``directions precompute`` stores it: "change", "std", "widths".
+    """A table as ``directions precompute`` stores it: "change", "std", "widths" and perhaps "scale".
 
     Raises errors.WeightCorrupt for anything else.
     """
     if not {"change", "std", "widths"} <= set(state):
         raise WeightCorrupt("This file holds no table of directions.")
-    return from_arrays(state["change"], state["std"], state["widths"].tolist())
+    table = from_arrays(state["change"], state["std"], state["widths"].tolist())
+    return replace(table, scale=float(state.get("scale", 1.0)))

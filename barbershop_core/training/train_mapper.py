@@ -25,7 +25,7 @@ from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..styleclip import prompts
-from ..styleclip.clip_loss import directional_loss, released_embedding
+from ..styleclip.clip_loss import directional_loss
 from ..styleclip.edit_text import STEP
 from ..styleclip.latent_optimization import w_spread
 from . import checkpoints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -16,3 +17,9 @@ def templates() -> tuple[str, ...]:
     """The 79 prompt templates of StyleCLIP's global_directions/MapTS.py: the 80 of CLIP's ImageNet notebook, of which
     the article speaks, without "a photo of many {}."."""
     return tuple((ASSETS / "text" / "imagenet_templates.txt").read_text(encoding="utf-8").splitlines())
+
+
+@cache
+def suggestions() -> tuple[dict[str, str], ...]:
+    """The edits by words that the page suggests, each {"prompt", "neutral"}."""
+    return tuple(json.loads((ASSETS / "text" / "prompts.json").read_text(encoding="utf-8")))

@@ -57,6 +57,8 @@ def wire_person() -> None:
     ui.face.faces.select(photos.choose_person, ui.face.image, seen, **PHOTO)
 
 
+gpu.prepare()
+
 with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
     gr.Markdown(TEXT["intro"], elem_id="intro")
     with gr.Row(elem_id="bench"):

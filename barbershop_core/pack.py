@@ -165,6 +165,19 @@ class Pack(PackFiles):
         """16 hex digits that identify the manifest and the generator's file; part of cache keys."""
         return self._required("fingerprint", self._make_fingerprint)
 
+    def open_all(self) -> None:
+        """Open every network that is needed or whose file is here, instead of on first use.
+
+        Raises WeightMissing or WeightCorrupt for those that are required.
+        """
+        own = {"parser": self._open_parser, "perceptual": self._open_perceptual}
+        for role, network in self.manifest.networks.items():
+            if network.kind in networks.KINDS and self.find(role) is not None:
+                self._once(role, own.get(role, self._network))
+        self._once("pnorm", self._open_pnorm)
+        self._once("hair_projection", self._open_hair_projection)
+        self._once("fingerprint", self._make_fingerprint)
+
     # ------------------------------------------------------------------------- opening
 
     def _once(self, role: str, make: Callable[[str], T | None]) -> T | None:

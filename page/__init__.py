@@ -1,8 +1,8 @@
 """What the page's controls do: their values in, pictures and words out.
 
 - ``ui``: the components by name.  ``files``: texts and temporary files.
-- ``gpu``: the open pack and the decorator behind which everything computes.  ``visits``: the chain of edits
-  of a visit, on disk.  ``edits``, ``sessions``: what is computed.
+- ``gpu``: the open pack and the decorator behind which everything computes; ``zero_gpu``: the rules of Spaces whose
+  GPU is lent.  ``visits``: the chain of edits of a visit, on disk.  ``edits``, ``sessions``: what is computed.
 - ``panel``: the result panel that all tabs share.  ``photos``, ``hair``, ``words``, ``rig``, ``examples``:
   the handlers.  ``layout``: where things stand and what calls what.
 

@@ -1,4 +1,9 @@
-"""The core as the page calls it: one open pack, and everything that computes behind the GPU decorator."""
+"""The core as the page calls it: one open pack, and everything that computes behind the GPU decorator.
+
+On ZeroGPU the decorated function runs in a forked child, which alone has a GPU; arguments and events are pickled.
+A child is kept for the next call of the same function, so there is one function for long work and for moves of
+sliders: what one call opened, the next one finds.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +16,30 @@ import functools
 import importlib
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from barbershop_core.errors import BarbershopError
-from barbershop_core.options import PRESET
+from barbershop_core.errors import BarbershopError, NoFaceFound
 from barbershop_core.progress import PreviewThrottle, Step, Steps
 
+from . import zero_gpu
+
 if TYPE_CHECKING:
+    from barbershop_core.photo import Portrait
     from barbershop_core.studio import Studio
 
 UNKNOWN = "Something went wrong inside the program. Your photos and settings are kept: please try again."
+WORDS = ("clip", "directions", "style_statistics")
+"""Optional networks that every edit by words needs."""
 log = logging.getLogger("barbershop")
 
 _opening = threading.Lock()
@@ -45,6 +58,27 @@ def studio() -> Studio:
         return _open_studio()
 
 
+def prepare() -> None:
+    """On ZeroGPU, fetch the weights and open every network on "cuda"; elsewhere nothing is opened before it is needed.
+
+    To be called when the page is imported: `spaces` emulates CUDA in the main thread only, and hands what is open
+    when the page starts to the children.  Pickled weights are converted to safetensors by another process, whose
+    PyTorch is not patched.  A pack that cannot be opened is explained to whoever uses it.
+    """
+    if not zero_gpu.here():
+        return
+    from barbershop_core.pack import choose_pack
+
+    try:
+        name, _ = choose_pack()
+        command = ["download", "--pack", name, "--device", "cpu", "--convert", "--also", *WORDS]
+        call, folder = [sys.executable, "-m", "barbershop_core", *command], Path(__file__).parents[1]
+        subprocess.run(call, cwd=folder, stdout=subprocess.DEVNULL, check=False)
+        studio().pack.open_all()
+    except BarbershopError as error:
+        log.error("the pack cannot be opened: %s", error)
+
+
 @functools.cache
 def warm_up() -> None:
     """Import the heavy libraries in the background, once somebody has opened the page.
@@ -59,7 +93,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, BarbershopError):
         return str(error)
     if isinstance(error, gr.Error):
-        return str(error.message)
+        return zero_gpu.explained(error) or str(error.message)
     log.error("unexpected error", exc_info=error)
     return UNKNOWN
 
@@ -86,14 +120,28 @@ class Task:
 
 Work = Callable[..., Steps[dict[str, Any]]]
 """``work(studio, task, **arguments)``: steps that return plain numpy arrays, bytes and numbers."""
-QUICK = ("target_mask", "direction_sliders")
 
 
-def _seconds(work: Work, task: Task, **arguments) -> int:
-    """Length of the GPU slice to ask for; short ones wait less in the queue."""
-    photos = sum(path is not None for path, _ in task.photos.values())
-    per_photo = 20 if task.options.get("preset", PRESET.default) == "fast" else 150
-    return 20 if task.operation in QUICK else 20 + per_photo * photos
+def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
+    """Do some work; yields ("step", (Step without preview, image or None)) and at last ("result", dict).
+
+    work: a function of :mod:`.edits` or :mod:`.sessions`.  Raises gr.Error with a sentence; on ZeroGPU BadRequest
+    for what takes longer than it allows.
+    """
+    zero_gpu.check(task.options)
+    kind = (work.__name__, task.operation, sum(path is not None for path, _ in task.photos.values()))
+    with closing(_compute(work, task, kind, arguments)) as events, zero_gpu.aborted(kind):
+        for what, event in events:
+            if what == "seconds":
+                zero_gpu.note(kind, event)
+            else:
+                yield what, event
+
+
+def at_once(work: Work, task: Task, **arguments) -> dict[str, Any]:
+    """The result of work that takes a moment, such as a slider's move."""
+    *_, (_, result) = run(work, task, **arguments)
+    return result
 
 
 def gpu(seconds):
@@ -101,30 +149,51 @@ def gpu(seconds):
     return spaces.GPU(duration=seconds) if spaces else lambda function: function
 
 
-@gpu(_seconds)
-def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
-    """Do some work; yields ("step", (Step without preview, image or None)) and at last ("result", dict).
+@gpu(lambda work, task, kind, arguments: zero_gpu.seconds(kind))
+def _compute(work: Work, task: Task, kind: tuple, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """:func:`run` behind the decorator; also yields ("seconds", float), the time that it took.
 
-    work: a function of :mod:`.edits` or :mod:`.sessions`.  On ZeroGPU it runs in a forked child whose events
-    are pickled, so they hold no tensors, and what has to outlive the child is on disk.
+    Events hold no tensors, and what has to outlive a child is on disk.
     """
-    throttle, last = PreviewThrottle(1.0), float("-inf")
-    steps = work(studio(), task, **arguments)
+    zero_gpu.in_child()
+    throttle, last, started = PreviewThrottle(1.0), float("-inf"), time.monotonic()
     try:
-        while True:
-            step = next(steps)
-            preview = throttle(step)
-            if preview is not None or step.notice or step.index == 1 or time.monotonic() - last > 0.4:
-                last = time.monotonic()
-                plain = Step(step.stage, step.index, step.total, dict(step.losses), None, step.notice)
-                yield "step", (plain, preview)
-    except StopIteration as stop:
-        yield "result", stop.value
-    finally:
-        steps.close()
+        with closing(work(studio(), task, **arguments)) as steps:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    yield "seconds", time.monotonic() - started
+                    yield "result", stop.value
+                    return
+                preview = throttle(step)
+                if preview is not None or step.notice or step.index == 1 or time.monotonic() - last > 0.4:
+                    last = time.monotonic()
+                    plain = Step(step.stage, step.index, step.total, dict(step.losses), None, step.notice)
+                    yield "step", (plain, preview)
+    except Exception as error:
+        # ZeroGPU passes on the text of gr.Error only.
+        raise gr.Error(sentence(error), print_exception=False) from error
 
 
-@gpu(15)
-def at_once(work: Callable[..., dict[str, Any]], task: Task, **arguments) -> dict[str, Any]:
-    """Do what takes a moment, such as a slider's move."""
-    return work(studio(), task, **arguments)
+def read(path: str, face: int | None = None) -> Portrait:
+    """The portrait in a photo, see :meth:`barbershop_core.studio.Studio.read`.  Raises PhotoError.
+
+    On ZeroGPU this process reads it without the pack's parser, which is asked where MediaPipe finds no face: that
+    takes a moment of GPU time.
+    """
+    if not zero_gpu.here():
+        return studio().read(path, face=face)
+    from barbershop_core import photo
+
+    pack = studio().pack
+    try:
+        return photo.read(path, pack.working_size, pack.landmarker, face)
+    except NoFaceFound:
+        return at_once(_read, Task("read", {"face": (path, face)}))["portrait"]
+
+
+def _read(studio: Studio, task: Task) -> Steps[dict[str, Portrait]]:
+    yield from ()
+    path, face = task.photos["face"]
+    return {"portrait": studio.read(path, face=face)}

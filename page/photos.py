@@ -72,7 +72,7 @@ class PhotoSlot:
         if not path:
             return empty, None
         try:
-            portrait = gpu.studio().read(path, face=index)
+            portrait = gpu.read(path, index)
         except Exception as error:
             return empty | {self.note: markup.problem(gpu.sentence(error))}, None
         faces = face_crops(portrait)

@@ -1,7 +1,7 @@
 """Portraits that stay open between slider moves: style vectors for directions, embeddings for the rig.
 
-This process keeps a few of them for half an hour.  Where a move meets another process (ZeroGPU forks) or a
-portrait that is no longer open, it is opened again from the cached codes, which is quick.
+The process that computes keeps a few of them for half an hour.  Where a move meets another process (a fresh child
+on ZeroGPU) or a portrait that is no longer open, it is opened again from the cached codes, which is quick.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from barbershop_core.jobs import Done
-from barbershop_core.progress import Step, Steps, run
+from barbershop_core.progress import Step, Steps
 
 from .edits import outcome, start
 from .gpu import Task
@@ -159,9 +159,9 @@ def compare_sliders(
     return {"pictures": rows, **_drawn(entry, edits)}
 
 
-def move_sliders(studio: Studio, task: Task, edits: Edits) -> dict[str, Any]:
+def move_sliders(studio: Studio, task: Task, edits: Edits) -> Steps[dict[str, Any]]:
     """The portrait as the sliders stand: "image" and "moved"."""
-    return _drawn(run(_sliders(studio, task, edits)), edits)
+    return _drawn((yield from _sliders(studio, task, edits)), edits)
 
 
 # --- rig --------------------------------------------------------------------------------------
@@ -216,8 +216,8 @@ def animate_rig(
     return {**(yield from animation.encode(pictures, file)), "image": image}
 
 
-def move_rig(studio: Studio, task: Task, pose: Mapping[str, Any]) -> dict[str, Any]:
+def move_rig(studio: Studio, task: Task, pose: Mapping[str, Any]) -> Steps[dict[str, Any]]:
     """The portrait as the controls stand: "image"."""
-    entry = run(_open(studio, task))
+    entry = yield from _open(studio, task)
     with entry.lock:
         return {"image": np.asarray(entry.session.image(**pose))}

@@ -25,7 +25,7 @@ from PIL import Image
 
 from barbershop_core.errors import BadRequest
 
-from .gpu import Task, studio
+from .gpu import Task, read
 
 if TYPE_CHECKING:
     from barbershop_core.editing.result import Result
@@ -126,7 +126,7 @@ class Visit:
                 if state["digest"] == digest and index in (None, state["face"]):
                     return
         if portrait is None:
-            portrait = studio().read(path, face=index)
+            portrait = read(path, index)
         with _lock:
             self.forget()
             original = self.folder / "original"

@@ -1,17 +1,19 @@
 """The report of ``doctor``: what a pack needs, what of it is here, and in which state.
 
-It uses no network, except to ask whether the Hub answers when a pack is chosen on a machine with a GPU.
+It uses the network only to ask which sources answer, and, when a pack is chosen on a machine with a GPU, whether
+the Hub does.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from ..weights import local
-from ..weights.manifest import Manifest, Network, read_manifest
+from ..weights import hub, local
+from ..weights.manifest import Manifest, Network, Source, read_manifest
 
 LIBRARIES = (
     "torch torchvision gradio huggingface_hub safetensors mediapipe lpips open_clip_torch numpy pillow scipy "
@@ -19,19 +21,21 @@ LIBRARIES = (
 ).split()
 
 
-def report(pack_name: str | None = None, device: str = "auto") -> dict[str, Any]:
-    """The report as JSON-ready data.  Raises PackError for an unknown pack.
+def report(pack_name: str | None = None, device: str = "auto", ask: bool = False) -> dict[str, Any]:
+    """The report as JSON-ready data.  ask: whether to ask the Hub's sources.  Raises PackError for an unknown pack.
 
     Keys: pack (name, title, why, size, working_size), device, python, system, versions, hub, networks (one
     dict a network: role, need, state "here" | "wrong" | "missing", where, checked, file, source, size,
-    licence, ...), ready, missing.
+    licence, sources with "problem": None unasked, "" where it answers, ...), ready, missing.
     """
     from ..pack import Pack, choose_pack, pick_device  # imports torch
 
     name, why = choose_pack(pack_name, device)
     manifest = read_manifest(name)
     pack = Pack(manifest, pick_device(device))
-    networks = [_network(manifest, n) for n in manifest.networks.values()]
+    listed = [s for n in manifest.networks.values() for s in n.sources]
+    problems = hub.ask(listed) if ask and not local.offline() else {}
+    networks = [_network(manifest, n, problems) for n in manifest.networks.values()]
     missing = [n["role"] for n in networks if n["need"] == "required" and n["state"] != "here"]
     return {
         "pack": {
@@ -62,7 +66,7 @@ def report(pack_name: str | None = None, device: str = "auto") -> dict[str, Any]
     }
 
 
-def _network(manifest: Manifest, network: Network) -> dict[str, Any]:
+def _network(manifest: Manifest, network: Network, problems: Mapping[Source, str]) -> dict[str, Any]:
     reasons: list = []
     found = local.search(network, manifest.folder, (), False, reasons)
     own = os.environ.get("BARBERSHOP_LANDMARKER") if network.kind == "landmarker" else None
@@ -84,6 +88,9 @@ def _network(manifest: Manifest, network: Network) -> dict[str, Any]:
         "revision": source.revision,
         "sha256": source.sha256 or None,
         "fallbacks": len(network.sources) - 1,
+        "sources": [
+            {"source": s.where, "file": s.file, "problem": problems.get(s)} for s in network.sources if not s.embedded
+        ],
         "layout": source.layout or network.layout,
         "table": source.table or network.table or None,
         "licence": source.licence or network.licence,
@@ -135,6 +142,7 @@ def render(data: dict[str, Any]) -> str:
         lines.append(f"{n['role']:<18}{n['need']:<10}{n['size']:>10}  {state}")
         lines.append(f"{'':<18}{n['purpose']}")
         lines.append(f"{'':<18}{n['source']}: {n['file']}")
+        lines += [f"{'':<18}{line}" for line in _sources(n["sources"])]
         lines.append(f"{'':<18}licence: {n['licence']}")
         if n["problem"]:
             lines.append(f"{'':<18}{n['problem']}")
@@ -147,6 +155,15 @@ def render(data: dict[str, Any]) -> str:
             f"'python -m barbershop_core download --pack {pack['name']}' fetches what can be fetched.",
         ]
     return "\n".join(lines + data["notices"])
+
+
+def _sources(sources: list[dict[str, Any]]) -> list[str]:
+    """Which of a network's sources on the Hub answer, in lines."""
+    asked = [s for s in sources if s["problem"] is not None]
+    silent = [s for s in asked if s["problem"]]
+    lines = [f"{len(asked) - len(silent)} of {len(asked)} sources answer"] if asked else []
+    lines += [f"  {s['source']}: {s['problem']}" for s in silent]
+    return lines + ["no second source is known"] * (len(sources) == 1)
 
 
 def _size(exact: int | None, about: str) -> str:

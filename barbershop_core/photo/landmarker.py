@@ -81,6 +81,17 @@ class Landmarker:
 
 _open: dict[tuple, Landmarker] = {}
 _open_lock = threading.Lock()
+
+
+def _open_again() -> None:
+    """In a forked child: MediaPipe's threads stayed behind, and a picture given to the parent's object would never
+    come back."""
+    global _open, _open_lock
+    _open, _open_lock = {}, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_again)
 _imported: tuple | LandmarkerUnavailable | None = None
 
 

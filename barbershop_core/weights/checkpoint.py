@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import pickle
 import zipfile
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import torch
 
 from ..errors import UnsafePickle, WeightCorrupt, WeightMissing
-from . import unpickle
+from . import copies, local, unpickle
 
 REMEDY = "Download it again, or use the file that the pack's manifest names."
-KINDS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".npz", ".npy")
+PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+KINDS = (".safetensors", *PICKLED, ".npz", ".npy")
 
 
 def read(path: str | Path) -> Any:
@@ -23,7 +25,7 @@ def read(path: str | Path) -> Any:
 
     .safetensors -> dict of tensors; .pt, .pth, .bin, .ckpt -> ``torch.load(weights_only=True)``;
     .pkl -> ``unpickle.load`` (persistent objects become ``unpickle.Record``); .npz -> dict of arrays;
-    .npy -> array.  Everything lies on the CPU.
+    .npy -> array.  Everything lies on the CPU.  A copy that :func:`convert` made is read in a pickle's place.
 
     Raises errors.WeightMissing if there is no such file, errors.UnsafePickle if a pickle needs any code
     to be run, errors.WeightCorrupt if the file is truncated or of another kind.
@@ -36,6 +38,8 @@ def read(path: str | Path) -> Any:
     if kind not in KINDS:
         raise WeightCorrupt(f"'{path.name}' is not a supported kind of weight file.", f"Use one of {', '.join(KINDS)}.")
     try:
+        if kind in PICKLED and (copy := copy_of(path)).is_file():
+            return copies.load(copy)
         return readers.get(kind, _torch)(path)
     except (UnsafePickle, MemoryError):
         raise
@@ -43,6 +47,26 @@ def read(path: str | Path) -> Any:
         raise WeightCorrupt(f"The weight file '{path.name}' is nested too deeply.", REMEDY) from error
     except Exception as error:  # a damaged file may fail anywhere in the decoder
         raise WeightCorrupt(f"The weight file '{path.name}' is truncated or damaged.", REMEDY) from error
+
+
+def convert(path: str | Path) -> bool:
+    """Keep a copy of a pickled weight file as .safetensors beside the Hub's cache, once; returns whether it was made
+    now.  Files of other kinds, and those that hold more than weights and plain values, are left alone.
+
+    Under ZeroGPU's patched PyTorch pickles are reported not to load.  Raises as :func:`read` does.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in PICKLED or (copy := copy_of(path)).is_file():
+        return False
+    return copies.save(read(path), copy)
+
+
+def copy_of(path: Path) -> Path:
+    """Where the copy of a weight file is kept, by path, size and date of the file."""
+    file = path.resolve()
+    stat = file.stat()
+    name = hashlib.sha256(f"{file}\n{stat.st_size}\n{stat.st_mtime_ns}".encode()).hexdigest()[:32]
+    return local.cache_dir().parent / "barbershop-safetensors" / f"{name}.safetensors"
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:

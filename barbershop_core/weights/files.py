@@ -103,13 +103,15 @@ class PackFiles:
                 self._found[role] = yield from hub.fetch(self.manifest.networks[role], self.manifest.folder)
                 self._missed.discard(role)
 
-    def download(self, level: str = "wanted") -> Steps[None]:
-        """Fetch every file that the pack needs at least as much as ``level`` (one of manifest.NEEDS).
+    def download(self, level: str = "wanted", also: Sequence[str] = ()) -> Steps[None]:
+        """Fetch every file that the pack needs at least as much as ``level`` (one of manifest.NEEDS), and those of
+        the roles in ``also``.
 
         Yields nothing if all are here.  A required file that cannot be fetched raises WeightMissing or
         WeightCorrupt; any other gives a step with a notice.
         """
-        for network in self.manifest.needed(level):
+        more = [self.manifest.networks[role] for role in also if role in self.manifest.networks]
+        for network in dict.fromkeys((*self.manifest.needed(level), *more)):
             role = network.role
             given = role == "landmarker" and os.environ.get("BARBERSHOP_LANDMARKER")
             if given or role in self._found or role in self._missed:

@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from huggingface_hub import HfFileMetadata, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
@@ -23,10 +24,11 @@ from huggingface_hub.utils import tqdm as hub_bar
 
 from ..errors import WeightCorrupt, WeightMissing
 from ..progress import Step, Steps
-from .local import Found, Reason, cache_dir, discard_cached, endpoint, offline, remembered, revisions, search
+from .local import Found, Reason, cache_dir, discard_cached, endpoint, offline, reachable, remembered, revisions, search
 from .manifest import Network, Source
 from .verify import check
 
+_AT_ONCE = 16  # sources that are asked at the same time
 _POLL = 0.1  # seconds between looks at a running download
 _ATTEMPTS = 4  # at a download whose connection breaks, beyond huggingface_hub's own retries
 # huggingface_hub reads 10 MB at a time: on a slow line half a minute without progress, and as long until
@@ -60,12 +62,15 @@ def fetch(network: Network, folder: Path, skip: Iterable[Source] = ()) -> Steps[
     if offline():
         reasons += [(s, "not cached, and HF_HUB_OFFLINE is set", False) for s in remote[:1]]
         remote = []
-    for source in remote:
+    for number, source in enumerate(remote, 1):
         try:
             return (yield from _download(network.role, source))
         except _Refused as refusal:
             reasons.append((source, str(refusal), refusal.corrupt))
-            yield Step(f"download {network.role}", 0, source.size or 0, notice=f"{source.where}: {refusal}.")
+            notice = f"{source.where}: {refusal}."
+            if number < len(remote) and not refusal.hopeless:
+                notice += f" The {network.role} is tried from {remote[number].where}, {number + 1} of {len(remote)}."
+            yield Step(f"download {network.role}", 0, source.size or 0, notice=notice)
             if refusal.hopeless:
                 break
     raise explain(network, folder, reasons)
@@ -96,17 +101,8 @@ def explain(network: Network, folder: Path, reasons: list[Reason]) -> WeightMiss
 
 def _download(role: str, source: Source) -> Steps[Found]:
     """Download one source, resume it if the connection breaks, and verify it.  Raises _Refused."""
-    for last, revision in enumerate(revisions(source), start=1 - len(revisions(source))):
-        try:
-            metadata = _ask(source, revision)
-            break
-        except (RevisionNotFoundError, EntryNotFoundError) as error:
-            if last == 0:
-                raise _Refused(_reason(error)) from error
-        except Exception as error:  # each source may fail in its own way; the next one is tried
-            raise _Refused(_reason(error)) from error
+    revision, metadata = _offer(source)
     etag = (metadata.etag or "").lower()
-    _refuse_another_file(source, metadata.size, etag)
     total = metadata.size or source.size or 0
     for attempt in range(1, _ATTEMPTS + 1):
         transfer = _Transfer(source, revision, etag)
@@ -127,12 +123,49 @@ def _download(role: str, source: Source) -> Steps[Found]:
     return Found(transfer.path, source, "cache", verdict)
 
 
-def _ask(source: Source, revision: str) -> HfFileMetadata:
+def ask(sources: Iterable[Source], timeout: float = 5.0) -> dict[Source, str]:
+    """Which sources on the Hub answer, asked all at once; nothing is downloaded.
+
+    timeout: seconds for each.  Returns why a source cannot be used, empty where it offers the manifest's file.
+    """
+    wanted = [source for source in dict.fromkeys(sources) if not source.embedded]
+    if not wanted:
+        return {}
+    if not reachable(timeout):
+        return dict.fromkeys(wanted, f"{endpoint()} does not answer")
+
+    def why(source: Source) -> str:
+        try:
+            _offer(source, timeout)
+        except _Refused as refusal:
+            return str(refusal)
+        return ""
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(wanted, pool.map(why, wanted)))
+
+
+def _offer(source: Source, timeout: float | None = None) -> tuple[str, HfFileMetadata]:
+    """The revision in which the Hub has a file, and what it says of it.  Raises _Refused."""
+    for last, revision in enumerate(revisions(source), start=1 - len(revisions(source))):
+        try:
+            metadata = _metadata(source, revision, timeout)
+            break
+        except (RevisionNotFoundError, EntryNotFoundError) as error:
+            if last == 0:
+                raise _Refused(_reason(error)) from error
+        except Exception as error:  # each source may fail in its own way; the next one is tried
+            raise _Refused(_reason(error)) from error
+    _refuse_another_file(source, metadata.size, (metadata.etag or "").lower())
+    return revision, metadata
+
+
+def _metadata(source: Source, revision: str, timeout: float | None) -> HfFileMetadata:
     """The Hub's metadata of a file; one retry after a server error."""
     url = hf_hub_url(source.repo, source.file, repo_type=source.repo_type, revision=revision, endpoint=endpoint())
     for retry in (True, False):
         try:
-            return get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT, endpoint=endpoint())
+            return get_hf_file_metadata(url, timeout=timeout or constants.HF_HUB_ETAG_TIMEOUT, endpoint=endpoint())
         except Exception as error:
             if not retry or _status(error) not in (500, 502, 503, 504):
                 raise

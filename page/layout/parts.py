@@ -6,7 +6,7 @@ import gradio as gr
 
 from barbershop_core.options import PRESET
 
-from .. import panel
+from .. import panel, zero_gpu
 from ..photos import PhotoSlot, upload
 from ..times import times
 
@@ -65,8 +65,9 @@ def presets(elem_id: str, timed: str = "", names=tuple(PRESETS)) -> tuple[gr.Rad
 
     timed: start of the names in ``times``.
     """
-    choices = [(PRESETS[name], name) for name in names]
-    preset = gr.Radio(choices, value=PRESET.default, label="Preset", elem_id=elem_id)
+    choices = [(PRESETS[name], name) for name in zero_gpu.presets(names)]
+    info = None if len(choices) == len(names) else f"The papers' own are not offered here, {zero_gpu.TOO_LONG}."
+    preset = gr.Radio(choices, value=PRESET.default, label="Preset", elem_id=elem_id, info=info)
     note = gr.Markdown(times.words(f"{timed}{PRESET.default}"), elem_classes="hint")
     preset.change(lambda name: times.words(f"{timed}{name}"), preset, note, **QUICK)
     return preset, note

@@ -7,7 +7,7 @@ import gradio as gr
 from barbershop_core.options import PRESET, SEED
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, IDENTITY_OF_PRESET, METHOD, ROUTE, STRENGTH
 
-from .. import panel, words
+from .. import panel, words, zero_gpu
 from ..files import TEXT
 from ..ui import ui
 from .parts import GPU, LIVE, PHOTO, PRESETS, PRIVATE, QUICK, SHOW_RESULT, actions, wire_stop
@@ -53,7 +53,7 @@ def build() -> None:
             elem_id="identity",
             info="0 lets the face become another person's (older, famous); higher values prevent that.",
         )
-        choices = [(label, name) for name, label in PRESETS.items()]
+        choices = [(PRESETS[name], name) for name in zero_gpu.presets()]
         ui.text_preset = gr.Radio(choices, value=PRESET.default, label="Steps")
     with gr.Column(visible=False, elem_classes="method") as ui.mapper_form:
         gr.Markdown(TEXT["mapper"], elem_classes="hint")

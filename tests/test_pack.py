@@ -284,7 +284,7 @@ def test_published_layouts_end_to_end_from_a_served_hub(served_ffhq_pack, monkey
     with torch.no_grad():
         w_plus = g.mapping(torch.randn(1, 512))[:, None].repeat(1, 18, 1)
         image = g.synthesis(w_plus)
-        small = g.synthesis(w_plus, resolution=pack.working_size)
+        small = g.synthesis(w_plus, side=pack.working_size)
         assert image.shape == (1, 3, 1024, 1024) and small.shape == (1, 3, 256, 256)
         assert image.isfinite().all() and float(image.std()) > 0.01
         labels = parse(pack.parser, small.clamp(-1, 1))

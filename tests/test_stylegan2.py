@@ -123,7 +123,7 @@ def test_second_derivatives_without_fusing():
 
 
 @pytest.mark.parametrize("resolution", [4, 8, 32, 64])
-def test_state_has_the_partial_sum(resolution):
+def test_stop_at_a_resolution_is_the_partial_sum(resolution):
     net = make(64).requires_grad_(False)
     w_plus = codes(net, 2)
     images, _ = PlainGenerator(net.state_dict()).partial_images(w_plus)
@@ -131,7 +131,7 @@ def test_state_has_the_partial_sum(resolution):
     hooks = [
         layer.register_forward_hook(lambda *a: calls.append(a[2][0].shape[-1])) for layer in [net.conv1, *net.convs]
     ]
-    image = net.state(net.styles(w_plus), resolution).skip
+    image = net.synthesis(w_plus, resolution=resolution)
     [hook.remove() for hook in hooks]
     torch.testing.assert_close(image, images[[4, 8, 16, 32, 64].index(resolution)], atol=2e-5, rtol=1e-4)
     assert max(calls) == resolution  # nothing above was computed
@@ -142,10 +142,9 @@ def test_small_pictures_are_reduced_whole_ones():
     net = make(64).requires_grad_(False)
     w_plus = codes(net, 2)
     whole = net.synthesis(w_plus)
-    torch.testing.assert_close(net.synthesis(w_plus, resolution=16), bicubic_downsample(whole, 4))
-    torch.testing.assert_close(net.synthesis(w_plus, resolution=64), whole)
-    partial = net.state(net.styles(w_plus), 16).skip
-    assert not torch.allclose(net.synthesis(w_plus, resolution=16), partial, atol=0.1)
+    torch.testing.assert_close(net.synthesis(w_plus, side=16), bicubic_downsample(whole, 4))
+    torch.testing.assert_close(net.synthesis(w_plus, side=64), whole)
+    assert not torch.allclose(net.synthesis(w_plus, side=16), net.synthesis(w_plus, resolution=16), atol=0.1)
     with pytest.raises(ValueError, match="resolution"):
         net.synthesis(w_plus, resolution=48)
 
@@ -172,6 +171,8 @@ def test_feature_semantics():
     changed[:, net.feature_index] += 1
     assert not torch.allclose(net.synthesis(changed, feature=feature), image, atol=1e-3)
     assert net.synthesis(w_plus, feature=feature, resolution=64).shape[-1] == 64
+    with pytest.raises(ValueError, match="resolution"):
+        net.synthesis(w_plus, feature=feature, resolution=32)
 
 
 @pytest.mark.parametrize("at", [4, 16, 64])

@@ -81,7 +81,7 @@ def test_barbershop_feature_space(opened):
         feature = net.features(codes)
         fixture.check("F", feature[:, ::4])
         fixture.check("F_stats", stats(feature))
-        fixture.check("F_skip", net.state(net.styles(codes), 32).skip)
+        fixture.check("F_skip", net.synthesis(codes, resolution=32))
         for name, image in (("image_full", net.synthesis(codes)), ("image_fs", net.synthesis(codes, feature=feature))):
             fixture.check(name, image[..., ::4, ::4])
             fixture.check(f"{name}_stats", stats(image))

@@ -52,7 +52,7 @@ def align(
         known = pack.perceptual.reference(seen, (kept_small > 0.5).float())
 
     def losses(style: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        picture = generator.synthesis(torch.cat([coarse, rest], 1), resolution=side)
+        picture = generator.synthesis(torch.cat([coarse, rest], 1), side=side)
         found = {"cross entropy": preset.cross_entropy * fit(picture)}
         small = shrink(picture, preset.side)
         if known is not None:

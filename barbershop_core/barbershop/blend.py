@@ -90,7 +90,7 @@ def blend_appearance(
         return torch.cat([styles[0][:, :first], person + (weights * differences).sum(0)], 1)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        image = generator.synthesis(mixed(), feature=feature, resolution=side)
+        image = generator.synthesis(mixed(), feature=feature, side=side)
         small = shrink(image, preset.side)
         found: dict[str, Tensor] = {}
         for goal in goals:

@@ -137,7 +137,7 @@ def _on_own_regions(pack: PackLike, where: _Structure, wanted: Mapping[str, int]
     person, side = where.aligned[0], min(where.target.labels.shape[-1], 256)
     border = round(BORDER * side / 256)
     with torch.no_grad():
-        picture = pack.generator.synthesis(person.w_plus, feature=where.feature, resolution=person.image.shape[-1])
+        picture = pack.generator.synthesis(person.w_plus, feature=where.feature, side=person.image.shape[-1])
     drawn = _at(parse(pack.parser, picture)[0], side)
     kept, targets = torch.ones_like(drawn, dtype=torch.bool), []
     for region, k in wanted.items():

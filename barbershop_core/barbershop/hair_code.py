@@ -65,7 +65,7 @@ def _jacobian(pack: PackLike, axes: AxesInW | AxesInZ, rest: Tensor, face: Tenso
         with torch.no_grad():
             rows = axes.moved(torch.cat([offsets, -offsets]))
             w_plus = torch.cat([rows, rest.expand(len(rows), -1, -1)], 1)
-            image = pack.generator.synthesis(w_plus, resolution=side)
+            image = pack.generator.synthesis(w_plus, side=side)
             p = parse_logits(pack.parser, image, side).exp()
             covered = torch.maximum(*p[:, region_index("hair")].chunk(2))
             ahead, behind = torch.cat([p, image], 1).chunk(2)

@@ -104,5 +104,5 @@ def to_person(
 @torch.no_grad()
 def _generate(pack: PackLike, w_plus: Tensor, side: int) -> Generated:
     feature = pack.generator.features(w_plus)
-    image = pack.generator.synthesis(w_plus, feature=feature, resolution=side)
+    image = pack.generator.synthesis(w_plus, feature=feature, side=side)
     return Generated(w_plus, feature, image, parse(pack.parser, image)[0])

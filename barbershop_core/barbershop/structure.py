@@ -143,7 +143,7 @@ def blend_aligned(
 
     def preview() -> np.ndarray:
         with torch.no_grad():
-            image = generator.synthesis(person.w_plus, feature=blended, resolution=target.labels.shape[-1])
+            image = generator.synthesis(person.w_plus, feature=blended, side=target.labels.shape[-1])
             return to_uint8(image)[0].numpy()
 
     yield Step("blend structure", 1, 1, preview=preview)

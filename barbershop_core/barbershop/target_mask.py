@@ -150,12 +150,12 @@ def complete(
     fit = ParseLoss(pack, target, preset.side, mode, fill=False)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
+        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), side=side)
         return image, {"cross entropy": preset.cross_entropy * fit(image)}
 
     yield from minimise("target mask", preset.mask_steps, [(coarse, preset.mask_lr)], objective, **preset.schedule)
     with torch.no_grad():
-        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), resolution=side)
+        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), side=side)
         log_p = parse_logits(pack.parser, image)[0]
         for name in (*target.removed, "hair", "hat"):
             if name != "skin":

@@ -40,7 +40,7 @@ def turn(pack: PackLike, w_plus: Tensor, image: Tensor, preset: TransferPreset) 
         return torch.cat([axes.moved(offset[None]), w_plus[:, first:]], 1)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        turned = generator.synthesis(moved(), resolution=side)
+        turned = generator.synthesis(moved(), side=side)
         found, there = moments(parse_logits(pack.parser, turned, side))
         both = visible * there.detach()
         distance = ((found - wanted).square() * both[:, None]).sum() / both.sum().clamp_min(1)

@@ -43,7 +43,7 @@ def w_plus(
     ]
     rows = yield from blend_appearance(pack, feature, [codes[0].w_plus, codes[2].w_plus], looks, preset)
     with torch.no_grad():
-        image = pack.generator.synthesis(rows, feature=feature, resolution=pack.working_size)
+        image = pack.generator.synthesis(rows, feature=feature, side=pack.working_size)
     return to_uint8(image)[0].numpy()
 
 

@@ -70,11 +70,11 @@ class Code:
         parts = self.shift.split([s.shape[1] for s in styles], 1)
         return [style + part for style, part in zip(styles, parts)]
 
-    def synthesis(self, generator, resolution: int | None = None) -> torch.Tensor:
-        """The image of this code, float [1,3,R,R], about [-1,1]."""
+    def synthesis(self, generator, side: int | None = None) -> torch.Tensor:
+        """The image of this code, float [1,3,R,R], about [-1,1]; R is ``side``, by default the generator's size."""
         if self.shift is None:
-            return generator.synthesis(self.w_plus, feature=self.feature, resolution=resolution)
-        return generator.synthesis_from_styles(self.styles(generator), self.feature, resolution)
+            return generator.synthesis(self.w_plus, feature=self.feature, side=side)
+        return generator.synthesis_from_styles(self.styles(generator), self.feature, side=side)
 
     def dumps(self) -> bytes:
         """The code as the bytes of a safetensors file."""

@@ -74,7 +74,7 @@ def _embed_w(pack: PackLike, target: _Target, w: Tensor, preset: InversionPreset
     w = w.detach().clone().requires_grad_(True)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        images = pack.generator.synthesis(pack.generator.spread(w), resolution=target.side)
+        images = pack.generator.synthesis(pack.generator.spread(w), side=target.side)
         return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w)}
 
     yield from minimise("embed W", total, [(w, preset.lr)], objective, **preset.schedule)
@@ -86,7 +86,7 @@ def _embed_w_plus(pack: PackLike, target: _Target, start: Tensor, preset: Invers
     w_plus = start.detach().clone().requires_grad_(True)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        images = pack.generator.synthesis(w_plus, resolution=target.side)
+        images = pack.generator.synthesis(w_plus, side=target.side)
         return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w_plus)}
 
     yield from minimise("embed W+", preset.w_plus_steps, [(w_plus, preset.lr)], objective, **preset.schedule)
@@ -107,7 +107,7 @@ def _embed_fs(pack: PackLike, target: _Target, w_plus: Tensor, preset: Inversion
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         rows = torch.cat([kept, style], 1)
-        images = generator.synthesis(rows, feature=feature, resolution=target.side)
+        images = generator.synthesis(rows, feature=feature, side=target.side)
         drift = preset.feature * feature_drift(feature, initial)
         return images, {**target.losses(images), "feature": drift}
 

@@ -30,7 +30,7 @@ def unexplained(pack: PackLike, image: Tensor, w_plus: Tensor | None = None) -> 
         if pack.encoder is None:
             return float("inf")
         w_plus = project(pack, image)
-    made = pack.generator.synthesis(w_plus, resolution=image.shape[-1]).clamp(-1, 1)
+    made = pack.generator.synthesis(w_plus, side=image.shape[-1]).clamp(-1, 1)
     return float(pack.perceptual.lpips(shrink(image, PERCEPTUAL_SIDE), shrink(made, PERCEPTUAL_SIDE)))
 
 

@@ -307,18 +307,25 @@ class Generator(nn.Module):
         return self._run(self.styles(w_plus), None, self.feature_size, noise, rgb=False).x
 
     def synthesis(
-        self, w_plus: Tensor, feature: Tensor | None = None, resolution: int | None = None, noise: NoiseInput = None
+        self,
+        w_plus: Tensor,
+        feature: Tensor | None = None,
+        resolution: int | None = None,
+        noise: NoiseInput = None,
+        *,
+        side: int | None = None,
     ) -> Tensor:
         """W+ ``[B, L, D]`` -> RGB ``[B, 3, R, R]``, about [-1, 1], not clamped.
 
         Args:
             feature: F ``[B, C, 32, 32]``: synthesis starts there; W+ rows below ``feature_index`` are not
                 used, and the RGB skip starts at zero (Barbershop's published behaviour).
-            resolution: R; the finished picture is reduced to it (`resample.resize`).  The RGB sum below the full
-                size is no picture (`state` gives it): the last blocks add much of its contrast and colour.
+            resolution: stop there and return R = ``resolution``: the RGB sum so far, which is no picture yet where
+                the blocks above add to its contrast and colour; they are not computed.
             noise: None for the registered noise, "none", "random", or one tensor per styled convolution.
+            side: R; the finished picture, brought to this size (`resample.resize`).
         """
-        return self.synthesis_from_styles(self.styles(w_plus), feature, resolution, noise)
+        return self.synthesis_from_styles(self.styles(w_plus), feature, resolution, noise, side=side)
 
     def synthesis_from_styles(
         self,
@@ -327,15 +334,16 @@ class Generator(nn.Module):
         resolution: int | None = None,
         noise: NoiseInput = None,
         start: BlockState | None = None,
+        *,
+        side: int | None = None,
     ) -> Tensor:
         """As ``synthesis``, from S codes (see ``styles``); ``start`` is a ``BlockState`` to continue from."""
         if feature is not None:
             start = BlockState(self.feature_size, feature)
-        self._check(self.size, start)
-        if resolution is not None and resolution not in self.channels:
-            raise ValueError(f"resolution {resolution} is not one of {list(self.channels)}")
-        image = self._run(styles, start, self.size, noise, rgb=True).skip
-        return image if resolution is None else resize(image, resolution)
+        stop = resolution or self.size
+        self._check(stop, start)
+        image = self._run(styles, start, stop, noise, rgb=True).skip
+        return image if side is None else resize(image, side)
 
     def _check(self, stop: int, start: BlockState | None) -> None:
         lowest = 4 if start is None else start.resolution * (2 if start.skip is None else 1)

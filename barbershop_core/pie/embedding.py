@@ -68,7 +68,7 @@ def embed(
     if preset.w_plus_steps:
         w_plus = yield from objective.minimise("embed W+", w_plus, preset.w_plus_steps, preset.lr_plus)
     with torch.no_grad():
-        made = pack.generator.synthesis(w_plus, resolution=pack.working_size).clamp(-1, 1)
+        made = pack.generator.synthesis(w_plus, side=pack.working_size).clamp(-1, 1)
     return Embedded(w_plus.detach(), made, target)
 
 
@@ -117,7 +117,7 @@ class _Objective:
         """
         p, pack = self.preset, self.pack
         rows = pack.generator.spread(code)
-        image = pack.generator.synthesis(rows, resolution=pack.working_size)
+        image = pack.generator.synthesis(rows, side=pack.working_size)
         terms = {"synth": energy.synth(pack, self.target, image, p)}
         if p.recognition:
             terms["recognition"] = p.recognition * energy.recognition(pack, self.target, image)
@@ -138,7 +138,7 @@ class _Objective:
         name = names[index // p.edit_every % len(names)]
         v = bank.rows(torch.randint(len(bank), (1,), generator=self.rng))
         moved = rig(rows, name, v.reading.theta.tau(name))
-        image = self.pack.generator.synthesis(moved, resolution=self.pack.working_size)
+        image = self.pack.generator.synthesis(moved, side=self.pack.working_size)
         if p.edit or p.invariance:
             reading = self.reader(image)
         if p.edit:

@@ -81,7 +81,7 @@ def draw_samples(
     readings, pictures = [], []
     for part in w_plus.split(batch):
         with torch.no_grad():
-            image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
+            image = pack.generator.synthesis(part, side=pack.working_size).clamp(-1, 1)
             readings.append(reader(image))
             pictures.append(resize(image, side) if image.shape[-1] > side else image)
         yield Step("draw samples", min(len(readings) * batch, count), count)

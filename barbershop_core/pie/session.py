@@ -117,7 +117,7 @@ class RigSession:
 
     def synthesis(self, w_plus: Tensor) -> Tensor:
         """The picture of W+ [1,L,D], [1,3,R,R] in [-1,1]."""
-        return self.pack.generator.synthesis(w_plus, resolution=self.pack.working_size).clamp(-1, 1)
+        return self.pack.generator.synthesis(w_plus, side=self.pack.working_size).clamp(-1, 1)
 
     @torch.no_grad()
     def moved(self, request: RigRequest) -> Tensor:

@@ -40,7 +40,7 @@ def edit(session: RigSession, wanted: Theta, taus: tuple[str, ...]) -> Steps[Ten
     scale = {name: distance(wanted, own, name).clamp_min(1e-6) for name in parts}
 
     def objective(index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        image = pack.generator.synthesis(code, resolution=pack.working_size)
+        image = pack.generator.synthesis(code, side=pack.working_size)
         reading = reader(image)
         terms = {
             "asked": sum(distance(reading.theta, wanted, name) / scale[name] for name in parts),

@@ -125,7 +125,7 @@ def _shape_rgb(net: Generator) -> None:
 @torch.no_grad()
 def pictures(net: Generator, count: int, side: int = 256) -> Tensor:
     """Generated pictures [count,3,S,S] in [-1,1], S = ``side`` at most."""
-    made = [net.synthesis(net.mapping(torch.randn(1, net.z_dim)), resolution=min(side, net.size)) for _ in range(count)]
+    made = [net.synthesis(net.mapping(torch.randn(1, net.z_dim)), side=min(side, net.size)) for _ in range(count)]
     return torch.cat(made).clamp(-1, 1)
 
 

@@ -65,7 +65,7 @@ class StyleSynthesis:
             start = self._above[first // 2]
         else:
             start = BlockState(self.boundary, self._feature(styles, first))
-        return self.g.synthesis_from_styles(styles, resolution=self.resolution, start=start)
+        return self.g.synthesis_from_styles(styles, side=self.resolution, start=start)
 
     @torch.no_grad()
     def shifted(self, shift: Tensor) -> Code:

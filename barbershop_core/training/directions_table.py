@@ -185,7 +185,7 @@ def _by_derivative(
         here = [s[rows].clone().requires_grad_(k in places) for k, s in enumerate(styles)]
         leaves = [here[k] for k in places]
         with torch.enable_grad():
-            embedding = clip.image(g.synthesis_from_styles(here, resolution=side).clamp(-1, 1))
+            embedding = clip.image(g.synthesis_from_styles(here, side=side).clamp(-1, 1))
         columns = []
         for k in range(embedding.shape[1]):
             found = torch.autograd.grad(embedding[:, k].sum(), leaves, retain_graph=True)
@@ -257,6 +257,6 @@ def _embeddings(pack: PackLike, clip: Clip, styles: list[Tensor], start: BlockSt
         if start is not None:
             skip = None if start.skip is None else start.skip[part]
             state = BlockState(start.resolution, start.x[part], skip)
-        image = g.synthesis_from_styles([s[part] for s in styles], start=state, resolution=pack.working_size)
+        image = g.synthesis_from_styles([s[part] for s in styles], start=state, side=pack.working_size)
         rows.append(picture_embedding(clip, image) if pictures else clip.image(image.clamp(-1, 1)))
     return torch.cat(rows)

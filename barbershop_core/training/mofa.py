@@ -89,7 +89,7 @@ def _refine(pack: PackLike, reader: FaceReader, checkpoint: Path, s: Schedule) -
         elapsed = time.monotonic() - began
         rows = torch.randint(s.held_out, len(codes), (s.batch,), generator=rng)
         with torch.no_grad():
-            image = pack.generator.synthesis(codes[rows], resolution=pack.working_size).clamp(-1, 1)
+            image = pack.generator.synthesis(codes[rows], side=pack.working_size).clamp(-1, 1)
             old = first(image)
         terms = _terms(refined, image, s)
         new = net(image)
@@ -123,7 +123,7 @@ def _scores(pack: PackLike, reader: FaceReader, first: FaceReader, codes: Tensor
     in px of 128 ("landmarks"), and mean absolute change of the parameters since ``first`` ("moved")."""
     found: dict[str, list[float]] = {"photometric": [], "landmarks": [], "moved": []}
     for part in codes.split(12):
-        image = pack.generator.synthesis(part, resolution=pack.working_size).clamp(-1, 1)
+        image = pack.generator.synthesis(part, side=pack.working_size).clamp(-1, 1)
         reading = reader(image)
         found["photometric"].append(float(photometric(reader, image, reading.theta, s.side).mean()))
         found["landmarks"].append(float(landmark_distance(reader, reading.landmarks, reading.theta).mean()))

@@ -93,9 +93,9 @@ class MapperLoss:
         """Codes w and their change 0.1 M(w), both [B,L,D] -> (edited images [B,3,R,R], weighted losses)."""
         preset, generator, side = self.preset, self.pack.generator, self.pack.working_size
         with torch.no_grad():
-            before = generator.synthesis(w, resolution=side).clamp(-1, 1)
+            before = generator.synthesis(w, side=side).clamp(-1, 1)
             embedding_before = self.clip.image(before)
-        image = generator.synthesis(w + change, resolution=side)
+        image = generator.synthesis(w + change, side=side)
         embedding = self.clip.image(image)
         losses = {
             "clip": preset.clip * (1 - embedding @ self.text).mean(),
@@ -193,7 +193,7 @@ def held_out(
     rows, pictures = [], []
     for part in w.split(8):
         codes = part, part + STEP * net(part)
-        images = [g.synthesis(code, resolution=pack.working_size).clamp(-1, 1) for code in codes]
+        images = [g.synthesis(code, side=pack.working_size).clamp(-1, 1) for code in codes]
         before, after = (loss.clip.image(image) for image in images)
         people = [identity_embedding(pack.identity, image) for image in images]
         turn = F.normalize(after - before, dim=-1) @ loss.direction

@@ -219,7 +219,7 @@ class _Training:
             "prior": s.prior * offset.square().sum(2).mean(),
         }
         if pictures:
-            image = self.pack.generator.synthesis(moved, resolution=self.pack.working_size)
+            image = self.pack.generator.synthesis(moved, side=self.pack.working_size)
             reading = self.reader(image)
             found = describe(reading)
             terms["rendered"] = s.rendered * self._rendered(name, w, v, image, reading)
@@ -291,7 +291,7 @@ def held_out(
     with torch.no_grad():
         before = torch.cat(
             [
-                identity_embedding(pack.identity, pack.generator.synthesis(w, resolution=pack.working_size))
+                identity_embedding(pack.identity, pack.generator.synthesis(w, side=pack.working_size))
                 for w in held.w_plus.split(16)
             ]
         )
@@ -301,7 +301,7 @@ def held_out(
         parts, faces = [], []
         with torch.no_grad():
             for w, tau in zip(held.w_plus.split(16), wanted.split(16)):
-                image = pack.generator.synthesis(rig(w, name, tau), resolution=pack.working_size).clamp(-1, 1)
+                image = pack.generator.synthesis(rig(w, name, tau), side=pack.working_size).clamp(-1, 1)
                 parts.append(reader(image))
                 faces.append(identity_embedding(pack.identity, image))
         reading = concatenate(parts)

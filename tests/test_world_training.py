@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from barbershop_core.inversion.prior import PNorm
+from barbershop_core.networks.e4e import Encoder4Editing
+from barbershop_core.networks.perceptual import Perceptual
+from barbershop_core.networks.stylegan2 import StyledConv, ToRGB
+from barbershop_core.networks.vgg import VGG16Features
 from barbershop_core.progress import run
-from barbershop_core.training import pool, train_generator, train_identity, train_mapping
+from barbershop_core.training import pool, train_generator, train_identity, train_mapping, train_photographs
 from barbershop_core.training.batches import Batches
 from barbershop_core.training.muon import Muon, orthogonal
 from barbershop_core.world import params
@@ -95,13 +100,34 @@ def test_a_small_net_learns_and_resumes(folder, tmp_path):
     """The shared loop: held-out figures at the end, time boxes add up over runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Batches, "draw", _small_draw(Batches.draw))
-        first = [s for s in train_identity.train(folder, tmp_path / "i.pt", 0.1)]
-        again = [s for s in train_identity.train(folder, tmp_path / "i.pt", 0.2)]
+        first = [s for s in train_identity.train(folder, None, tmp_path / "i.pt", 0.1)]
+        again = [s for s in train_identity.train(folder, None, tmp_path / "i.pt", 0.2)]
     assert first[-1].stage == again[-1].stage == "identity held out"
     saved = torch.load(tmp_path / "i.pt", weights_only=True)["state"]
     assert saved["elapsed"] >= 12 and 0 < saved["index"]
-    assert again[-1].losses["cosine"] != first[-1].losses["cosine"]
-    assert all(-1 <= steps[-1].losses["cosine"] <= 1 for steps in (first, again))
+    assert again[-1].losses["renders"] != first[-1].losses["renders"]
+    assert all(-1 <= steps[-1].losses["renders"] <= 1 for steps in (first, again))
+
+
+@pytest.mark.slow
+def test_noise_and_colours_of_every_size(folder, tmp_path):
+    """Without photographs: W and S keep their meaning, and the generator has what published ones have."""
+    g = train_generator.fresh(64, 0)
+    g.load_state_dict({k: v for k, v in train_generator.export(g).items() if k != "latent_avg"})
+    encoder = Encoder4Editing(g.n_latent, g.style_dim, (16, 24, 32, 48), (1, 1, 1, 1), 32)
+    for parameter in encoder.styles[3].parameters():
+        parameter.detach().zero_()
+    prior = PNorm.fit(g.mapping(torch.randn(500, g.z_dim)).detach())
+    vgg = VGG16Features((4, 4, 8, 8, 8))
+    made = train_photographs.Networks(g, encoder, Perceptual(vgg), prior)
+    w = g.mapping(torch.randn(2, g.z_dim)).detach()
+    styles = [s.detach() for s in g.styles(w)]
+    figures = run(train_photographs.train(folder, None, tmp_path / "p.pt", 0.1, made))
+    assert {"renders", "renders encoded", "r2"} <= set(figures)
+    assert all(torch.equal(a, b) for a, b in zip(styles, g.styles(w)))
+    assert all(m.noise.weight > 0 for m in g.modules() if isinstance(m, StyledConv))
+    assert all(m.conv.weight.any() for m in g.modules() if isinstance(m, ToRGB))
+    assert any(parameter.any() for parameter in encoder.styles[3].convs.parameters())
 
 
 def _small_draw(draw):

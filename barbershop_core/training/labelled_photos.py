@@ -115,6 +115,18 @@ def doubted(labels: np.ndarray) -> np.ndarray:
     return np.where(edge | (face & (y > 0.5) & (hair > 0)), IGNORE, labels).astype(np.uint8)
 
 
+def face_arrays(folder: Path, size: int, is_held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Aligned portraits uint8 [N,S,S,3] and whom they show, int [N]; people are either trained on or held out."""
+    folder = Path(folder)
+    people = {f["file"]: str(f["person"]) for f in json.loads((folder / "faces192.json").read_text())}
+    images, shown = [], []
+    for name, data in sorted(_files(folder / "faces192.tar").items()):
+        if name in people and held_out(people[name]) == is_held_out:
+            images.append(_square(Image.open(io.BytesIO(data)).convert("RGB"), size))
+            shown.append(int(people[name]))
+    return np.stack(images), np.array(shown)
+
+
 def part_arrays(folder: Path, size: int, is_held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Aligned portraits uint8 [N,S,S,3] and their cleaned weak labels uint8 [N,S,S]; people are
     either trained on or held out.  Left is the image's left, as in the renders."""

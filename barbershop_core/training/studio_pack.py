@@ -2,7 +2,7 @@
 
 Renders the pool, then trains the networks of ``STAGES`` one after the other, each for a fixed time.  An
 interrupted training is resumed by the same command.  Writes the pack's files in half precision, and REPORT.md
-with the held-out figures.  The photographs for the parser are optional (``--photos``).
+with the held-out figures.  The photographs are optional (``--photos``).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ MINUTES = {
     "perceptual": 12.0,
     "identity": 20.0,
     "encoder": 20.0,
+    "photographs": 60.0,
     "parser": 80.0,
     "regressor": 15.0,
     "clip": 20.0,
@@ -53,7 +54,8 @@ def pnorm(g: Generator) -> PNorm:
 class Place:
     """Where a training reads and writes.
 
-    out: the pack's folder, with pack.toml.  work: pool and checkpoints.  photos: for the parser, or None.
+    out: the pack's folder, with pack.toml.  work: pool and checkpoints.  photos: a folder with the tar files of
+    ``labelled_photos``, or None.
     minutes: training times by stage.
     """
 
@@ -94,7 +96,7 @@ def _perceptual(place: Place) -> Steps[Figures]:
 
 
 def _identity(place: Place) -> Steps[Figures]:
-    arguments = place.pool, place.checkpoint("identity"), place.minutes["identity"]
+    arguments = place.pool, place.photos, place.checkpoint("identity"), place.minutes["identity"]
     net, figures = yield from train_identity.train(*arguments)
     save_half(dict(net.state_dict()), place.out / "identity.safetensors")
     return figures
@@ -106,6 +108,21 @@ def _encoder(place: Place) -> Steps[Figures]:
     net, figures = yield from train_encoder.train(*arguments, g)
     save_half(dict(net.state_dict()), place.out / "encoder.safetensors")
     return figures
+
+
+def _photographs(place: Place) -> Steps[Figures]:
+    """Goes on from the generator and the encoder in the pack."""
+    from . import train_photographs
+
+    pack = _pack(place)
+    nets = train_photographs.Networks(pack.generator, pack.encoder, pack.perceptual, pack.pnorm)
+    minutes = place.minutes["photographs"]
+    figures = yield from train_photographs.train(
+        place.pool, place.photos, place.checkpoint("photographs"), minutes, nets
+    )
+    save_half(nets.generator.state_dict() | {"latent_avg": nets.generator.w_mean}, place.out / "generator.safetensors")
+    save_half(dict(nets.encoder.state_dict()), place.out / "encoder.safetensors")
+    return report.generator_scores(nets.generator, place.pool) | figures
 
 
 def _parser(place: Place) -> Steps[Figures]:
@@ -188,6 +205,7 @@ STAGES: dict[str, Stage] = {
     "perceptual": _perceptual,
     "identity": _identity,
     "encoder": _encoder,
+    "photographs": _photographs,
     "parser": _parser,
     "regressor": _regressor,
     "clip": _clip,

@@ -18,10 +18,10 @@ SAVED_EVERY = 120.0
 
 
 def _matrices(net: nn.Module) -> Iterator[Tensor]:
-    """Weights of linear layers and convolutions of any class, but not embedding tables."""
+    """Weights of linear layers and convolutions of any class, modulated ones too, but not embedding tables."""
     for module in net.modules():
         weight = getattr(module, "weight", None)
-        if isinstance(weight, Tensor) and weight.ndim in (2, 4) and not isinstance(module, nn.Embedding):
+        if isinstance(weight, Tensor) and weight.ndim in (2, 4, 5) and not isinstance(module, nn.Embedding):
             yield weight
 
 

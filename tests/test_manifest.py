@@ -57,6 +57,15 @@ def test_ffhq_manifest_embeds_nothing_and_has_fallbacks():
     assert tables[0] == "celebamask19" and tables[-1] == "barbershop16"
 
 
+def test_a_space_preloads_what_ffhq_needs_from_its_first_sources():
+    front_matter = (PACKS.parents[1] / "README.md").read_text(encoding="utf-8").split("---")[1]
+    listed = re.findall(r"^  - (\S+) (\S+)(?: (\w+))?$", front_matter, re.M)
+    preloaded = {(repo, file, revision or "main") for repo, files, revision in listed for file in files.split(",")}
+    needed = [network.sources[0] for network in read_manifest("ffhq").needed("wanted")]
+    assert preloaded == {(source.repo, source.file, source.revision) for source in needed}
+    assert any("e4e" in source.file for source in needed)
+
+
 def test_torchvision_hash_agrees_with_its_file_name():
     """Torchvision names files after the first 8 digits of their sha256: an independent check."""
     for source in read_manifest("ffhq").networks["perceptual"].sources:

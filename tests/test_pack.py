@@ -195,7 +195,8 @@ def test_contents_that_prove_wrong_give_the_next_source(tmp_path, monkeypatch):
 
 def test_optional_encoder_is_done_without(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    encoder = replace(read_manifest("ffhq").networks["encoder"], sources=(Source("e.pt", "them/e4e"),))
+    sources = (Source("e.pt", "them/e4e"),)
+    encoder = replace(read_manifest("ffhq").networks["encoder"], need="optional", sources=sources)
     with HubServer() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         server.add("them/e4e", "e.pt", b"big")

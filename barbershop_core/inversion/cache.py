@@ -40,7 +40,7 @@ def cache_key(portrait_digest: str, fingerprint: str, space: str, settings: obje
     preset never finds old codes.
     """
     numbers = asdict(settings) if is_dataclass(settings) else settings
-    text = json.dumps([portrait_digest, fingerprint, space, numbers, "codes 1"], sort_keys=True, default=str)
+    text = json.dumps([portrait_digest, fingerprint, space, numbers, "codes 2"], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 

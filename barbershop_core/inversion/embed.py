@@ -3,7 +3,8 @@
 Barbershop, section 3.3 (C_rec): a W+ code is found under LPIPS, the pixel distance and the P-norm
 (Zhu et al. 2020, II2S); then F starts as the generator's own feature map of that code and is
 optimized together with S under the same distances and lambda_F |F - F_init|^2.  F keeps what W+
-loses: moles, strands, background.
+loses: moles, strands, background.  The picture of F and S lacks the RGB of the blocks below F, as published, so
+that it is not that of W+ when the optimization begins.
 
 Several portraits may be embedded as one batch, which is faster; their losses are independent.
 """
@@ -11,7 +12,7 @@ Several portraits may be embedded as one batch, which is faster; their losses ar
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..networks.resample import shrink
 from ..progress import Steps
@@ -32,12 +33,9 @@ def embed(pack: PackLike, images: Tensor, space: str, preset: InversionPreset) -
         generator's.  space: "W", "W+" or "FS".
     Yields a step per iteration (stages "embed W", "embed W+", "embed F/S"); returns a code per image.
     """
-    space = space_name(space)
+    space, preset = space_name(space), preset.on(pack)
     target = _Target(pack, images, preset)
-    if preset.start == "encoder" and pack.encoder is not None:
-        start = project(pack, images)
-    else:
-        start = mean_code(pack.generator).repeat(len(images), 1, 1)
+    start = _start(pack, images, preset)
     if space == "W" or preset.w_steps:
         w = yield from _embed_w(pack, target, start.mean(1), preset, preset.w_steps or preset.w_plus_steps)
         start = w[:, None].repeat(1, start.shape[1], 1)
@@ -50,15 +48,33 @@ def embed(pack: PackLike, images: Tensor, space: str, preset: InversionPreset) -
     return [Code("FS", row[None], f[None]) for row, f in zip(w_plus, feature)]
 
 
+def _start(pack: PackLike, images: Tensor, preset: InversionPreset) -> Tensor:
+    """The code [B,L,D] from which the optimization of each image starts."""
+    generator = pack.generator
+    if preset.start == "encoder":
+        return project(pack, images)
+    if preset.start == "prior":
+        w = pack.pnorm.unproject(torch.zeros(len(images), generator.style_dim, device=images.device))
+        return generator.spread(w)
+    return mean_code(generator).expand(len(images), -1, -1)
+
+
 class _Target:
-    """The images to be matched, and LPIPS's features of them."""
+    """The images to be matched, LPIPS's features of them, and the noise of the pictures compared with them."""
 
     def __init__(self, pack: PackLike, images: Tensor, preset: InversionPreset):
         self.images, self.side, self.preset = images, images.shape[-1], preset
+        self._generator, self._rng = pack.generator, torch.Generator(images.device).manual_seed(0)
         self.perceptual = pack.perceptual
         self.reference = None
         if preset.perceptual:
             self.reference = self.perceptual.reference(shrink(images, PERCEPTUAL_SIDE))
+
+    def noise(self) -> list[Tensor] | None:
+        """The noise of the next picture, for `Generator.synthesis`."""
+        if self.preset.noise == "registered":
+            return None
+        return draw_noise(self._generator, len(self.images), self._rng)
 
     def losses(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted pixel and perceptual distances, each [B]."""
@@ -69,16 +85,31 @@ class _Target:
         return found
 
 
+def draw_noise(generator: nn.Module, batch: int, rng: torch.Generator) -> list[Tensor]:
+    """Standard normal noise for every styled convolution, [B,1,r,r] each, on the device of ``rng``."""
+    sides = [pattern.shape[-1] for pattern in generator.noises.buffers()]
+    return [torch.randn(batch, 1, side, side, generator=rng, device=rng.device) for side in sides]
+
+
 def _embed_w(pack: PackLike, target: _Target, w: Tensor, preset: InversionPreset, total: int) -> Steps[Tensor]:
-    """One row for all layers, [B,D] -> [B,D]."""
-    w = w.detach().clone().requires_grad_(True)
+    """One row for all layers, [B,D] -> [B,D].
+
+    From the start "prior" the variable is the whitened code.  Adam moves every element equally far, which there
+    is equally likely along every axis.
+    """
+    whitened = preset.start == "prior"
+    code = (pack.pnorm.project(w) if whitened else w).detach().clone().requires_grad_(True)
+
+    def rows() -> Tensor:
+        return pack.pnorm.unproject(code) if whitened else code
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        images = pack.generator.synthesis(pack.generator.spread(w), side=target.side)
+        w = rows()
+        images = pack.generator.synthesis(pack.generator.spread(w), side=target.side, noise=target.noise())
         return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w)}
 
-    yield from minimise("embed W", total, [(w, preset.lr)], objective, **preset.schedule)
-    return w.detach()
+    yield from minimise("embed W", total, [(code, preset.w_lr)], objective, **preset.schedule)
+    return rows().detach()
 
 
 def _embed_w_plus(pack: PackLike, target: _Target, start: Tensor, preset: InversionPreset) -> Steps[Tensor]:
@@ -86,7 +117,7 @@ def _embed_w_plus(pack: PackLike, target: _Target, start: Tensor, preset: Invers
     w_plus = start.detach().clone().requires_grad_(True)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        images = pack.generator.synthesis(w_plus, side=target.side)
+        images = pack.generator.synthesis(w_plus, side=target.side, noise=target.noise())
         return images, {**target.losses(images), "p_norm": preset.p_norm * pack.pnorm(w_plus)}
 
     yield from minimise("embed W+", preset.w_plus_steps, [(w_plus, preset.lr)], objective, **preset.schedule)
@@ -100,16 +131,20 @@ def _embed_fs(pack: PackLike, target: _Target, w_plus: Tensor, preset: Inversion
     """
     generator, first = pack.generator, pack.generator.feature_index
     with torch.no_grad():
-        initial = generator.features(w_plus)
+        initial = generator.features(w_plus, noise=target.noise())
     feature = initial.clone().requires_grad_(True)
     kept = w_plus[:, :first].detach()
     style = w_plus[:, first:].detach().clone().requires_grad_(True)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
         rows = torch.cat([kept, style], 1)
-        images = generator.synthesis(rows, feature=feature, side=target.side)
-        drift = preset.feature * feature_drift(feature, initial)
-        return images, {**target.losses(images), "feature": drift}
+        images = generator.synthesis(rows, feature=feature, side=target.side, noise=target.noise())
+        losses = target.losses(images)
+        if preset.feature:
+            losses["feature"] = preset.feature * feature_drift(feature, initial)
+        if preset.fs_p_norm:
+            losses["p_norm"] = preset.fs_p_norm * pack.pnorm(rows)
+        return images, losses
 
     variables = [(feature, preset.feature_lr), (style, preset.style_lr)]
     yield from minimise("embed F/S", preset.fs_steps, variables, objective, **preset.schedule)

@@ -38,9 +38,11 @@ def codes_of(
 ) -> Steps[list[Code]]:
     """The code of each portrait; what the cache does not hold is embedded.
 
+    Codes that were found with an encoder and without one are different entries of the cache.
     space: "W", "W+" or "FS".  cache: None keeps nothing.
     """
     found: dict[str, Code] = {}
+    preset = preset.on(pack)
     stage = {"W": "embed W", "W+": "embed W+", "FS": "embed F/S"}[space]
     for portrait in portraits:
         if portrait.digest in found:

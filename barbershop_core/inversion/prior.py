@@ -85,6 +85,6 @@ def from_arrays(arrays: Mapping[str, Any]) -> PNorm:
 
 
 def feature_drift(feature: Tensor, start: Tensor) -> Tensor:
-    """Mean squared distance [B] of F [B,C,h,w] from its initial value; Barbershop, section 3.3, weight 0.1.
-    (The released code contains it, but never calls it with F.)"""
+    """Mean squared distance [B] of F [B,C,h,w] from its initial value (Barbershop, section 3.3; cal_l_F in the
+    authors' models/Net.py, which their embedding does not call)."""
     return (feature - start).square().flatten(1).mean(1)

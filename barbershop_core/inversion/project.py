@@ -14,7 +14,8 @@ from ..protocols import PackLike
 def project(pack: PackLike, images: torch.Tensor) -> torch.Tensor:
     """W+ codes of aligned portraits.
 
-    images: [B,3,H,W] RGB in [-1,1].  Returns [B,L,D]; the mean W in every row if the pack has no encoder.
+    images: [B,3,H,W] RGB in [-1,1].  Returns [B,L,D]; the mean W in every row if the pack has no encoder, from
+    which W+ is far (`inversion_presets.InversionPreset.without_encoder`).
     """
     generator = pack.generator
     rows = mean_code(generator).expand(len(images), -1, -1)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..inversion import embed as inversion
+from ..inversion import inversion_presets
 from ..inversion.minimise import minimise
 from ..inversion.project import mean_code, project
 from ..networks.rignet import RigNet
@@ -58,8 +60,7 @@ def embed(
     if rig is not None and (preset.edit or preset.invariance or preset.recognition_edited):
         bank = yield from samples(pack, reader, preset)
     if start is None:
-        encoder = preset.start == "encoder" and pack.encoder is not None
-        start = project(pack, image) if encoder else mean_code(pack.generator)
+        start = yield from _start(pack, image, preset)
     objective = _Objective(pack, reader, rig, target, bank, preset, torch.Generator().manual_seed(seed))
     w_plus = start.detach()
     if preset.w_steps:
@@ -70,6 +71,19 @@ def embed(
     with torch.no_grad():
         made = pack.generator.synthesis(w_plus, side=pack.working_size).clamp(-1, 1)
     return Embedded(w_plus.detach(), made, target)
+
+
+def _start(pack: PackLike, image: Tensor, preset: PiePreset) -> Steps[Tensor]:
+    """The code [1,L,D] from which W is optimized.
+
+    The steps of the start "encoder" do not suffice from the mean face: without an encoder, W is searched as in an
+    inversion first.
+    """
+    if preset.start == "mean":
+        return mean_code(pack.generator)
+    if pack.encoder is not None:
+        return project(pack, image)
+    return (yield from inversion.embed(pack, image, "W", inversion_presets.FAST))[0].w_plus
 
 
 _banks: dict[tuple, SampleBank] = {}

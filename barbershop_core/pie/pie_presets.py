@@ -24,7 +24,7 @@ class PiePreset:
     l2, perceptual: of E_synth.  identity, edit, invariance: of E_identity, E_edit, E_invariance.
     recognition, recognition_edited: of E_recognition, for the code's picture and for the edited one.
     photometric, landmark: within l(I', theta).  p_norm: II2S prior, ours; 0 in the article.
-    start: "encoder" (if the pack has one) or "mean".
+    start: "encoder" (where the pack has none, W is searched as in an inversion) or "mean", the generator's mean W.
     optimize_steps: iterations of an edit without RigNet.
     for_photos: share of the iterations for a photograph whose own pixels are moved: its code only comes along.
     """

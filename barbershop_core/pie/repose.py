@@ -110,7 +110,8 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
         image = chain.picture(previous, pack)
         digest = hashlib.sha256(np.asarray(previous.image).tobytes()).hexdigest()
         begin = previous.code.to(pack.device).w_plus
-    key = cache_key(digest, pack.fingerprint, "PIE", (asdict(preset), pack.working_size, seed, net is not None))
+    networks = net is not None, pack.encoder is not None
+    key = cache_key(digest, pack.fingerprint, "PIE", (asdict(preset), pack.working_size, seed, *networks))
     code = None if cache is None else cache.get(key, pack.device)
     if code is None:
         embedded = yield from timer(embed(pack, reader, net, image, preset, seed, begin))

@@ -1,11 +1,10 @@
-"""Times and losses of stages, and how much memory there is for them."""
+"""Times and losses of stages, and errors of memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -76,21 +75,3 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return any(words in text for words in ("not enough memory", "out of memory", "can't allocate memory"))
-
-
-def free_memory(device: torch.device | str) -> int:
-    """Bytes that can still be allocated on a device; of a CPU as the system tells, or 4 GB where it does not."""
-    device = torch.device(device)
-    if device.type == "cuda":
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + cached
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 4 * 2**30
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), 4 * 2**30)
-
-
-def batch_for(bytes_per_item: float, device: torch.device | str, most: int, share: float = 0.6) -> int:
-    """How many items fit into ``share`` of the free memory of a device: at least 1, at most ``most``."""
-    return max(1, min(most, int(share * free_memory(device) / bytes_per_item)))

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from small_studio import SIDE, fast_is_tiny
 
-from barbershop_core import errors, networks, run, stages
+from barbershop_core import errors, networks, run
 from barbershop_core.evaluation import words
 from barbershop_core.networks.regressor import Regressor
 from barbershop_core.styleclip import prompts, resources
@@ -153,14 +153,6 @@ def test_pictures_are_shown_as_by_clips_own_preprocessing(small_pack, clip):
     shown = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
         assert float((picture_embedding(clip, image) * clip.image(shown)).sum()) > 0.9999
-
-
-def test_batches_fit_the_free_memory(monkeypatch):
-    monkeypatch.setattr(stages, "free_memory", lambda device: 10_000)
-    found = [stages.batch_for(size, "cpu", 8) for size in (10, 1000, 3000, 1e6)]
-    assert found == [8, 6, 2, 1]
-    monkeypatch.undo()
-    assert stages.free_memory("cpu") > 2**20
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"preset": TABLES["paper"]}, "generator", "clip"])

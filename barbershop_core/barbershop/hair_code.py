@@ -13,13 +13,14 @@ from torch import Tensor
 
 from ..editing.masks import erode
 from ..editing.regions import parse_logits, region_index, region_mask
+from ..memory import pictures_at_once
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from .latent_axes import AxesInW, AxesInZ, axes_between
 from .transfer_presets import TransferPreset
 
 SIDE = 64  # px at which the face is compared
-BATCH = 16  # images in one synthesis
+BATCH = 16  # images in one synthesis, where there is memory for them
 DIFFERENCE = 0.7  # standard deviations to each side for the central differences: well above the noise
 
 
@@ -59,7 +60,8 @@ def _jacobian(pack: PackLike, axes: AxesInW | AxesInZ, rest: Tensor, face: Tenso
 
     face: float [S,S], where it is compared; pixels that hair covers on either side do not count.
     """
-    parts, slopes = (DIFFERENCE * torch.eye(axes.count, device=rest.device)).split(BATCH // 2), []
+    pairs = max(1, pictures_at_once(pack.generator, BATCH) // 2)
+    parts, slopes = (DIFFERENCE * torch.eye(axes.count, device=rest.device)).split(pairs), []
     side = face.shape[-1]
     for number, offsets in enumerate(parts, 1):
         with torch.no_grad():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..photo.pixels import to_uint8
+from ..precision import early, half_precision
 from ..progress import Step, Steps
 
 
@@ -37,6 +38,7 @@ def minimise(
     rate: instead, the factor of the learning rate at each iteration.
     patience, tolerance: early stop, see `Plateau`.
 
+    Large generators run in half precision in the first iterations, see `precision`.
     Yields a step per iteration, with the image as its preview.  Returns the last known value of each loss;
     an objective need not compute every loss in every iteration.
     """
@@ -47,7 +49,7 @@ def minimise(
         for group, (_, peak) in zip(descent.param_groups, variables):
             group["lr"] = peak * factor
         descent.zero_grad(set_to_none=True)
-        with torch.enable_grad():
+        with torch.enable_grad(), half_precision(early(index, total)):
             image, losses = objective(index)
             loss = sum(value.sum() for value in losses.values())
             loss.backward()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..precision import synthesis_precision
 from . import stylegan2_ops as ops
 from .resample import resize
 from .stylegan2_fused import StyledLayer
@@ -277,6 +278,13 @@ class Generator(nn.Module):
         self, styles: list[Tensor], start: BlockState | None, stop: int, noise: NoiseInput, rgb: bool
     ) -> BlockState:
         """From ``start`` (or the constant input) up to and including the block of resolution ``stop``."""
+        gradients = torch.is_grad_enabled() and any(style.requires_grad for style in styles)
+        with synthesis_precision(styles[0].device, self.size, gradients):
+            return self._blocks(styles, start, stop, noise, rgb)
+
+    def _blocks(
+        self, styles: list[Tensor], start: BlockState | None, stop: int, noise: NoiseInput, rgb: bool
+    ) -> BlockState:
         batch = styles[0].shape[0]
         if start is None:
             x = self.input.input.expand(batch, -1, -1, -1)
@@ -300,11 +308,13 @@ class Generator(nn.Module):
     ) -> BlockState:
         """Activations and the RGB sum up to the block of ``resolution``, to continue from with ``start``."""
         self._check(resolution, start)
-        return self._run(styles, start, resolution, noise, rgb=True)
+        found = self._run(styles, start, resolution, noise, rgb=True)
+        return replace(found, x=_as_asked(found.x, styles[0]))
 
     def features(self, w_plus: Tensor, noise: NoiseInput = None) -> Tensor:
         """F: output of the 32x32 block, ``[B, C, 32, 32]``; it depends on W+ rows 0..6 only."""
-        return self._run(self.styles(w_plus), None, self.feature_size, noise, rgb=False).x
+        styles = self.styles(w_plus)
+        return _as_asked(self._run(styles, None, self.feature_size, noise, rgb=False).x, styles[0])
 
     def synthesis(
         self,
@@ -354,3 +364,8 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, noise: NoiseInput = None) -> Tensor:
         """Image of a z ``[B, z_dim]``, without truncation."""
         return self.synthesis(self.mapping(z), noise=noise)
+
+
+def _as_asked(x: Tensor, style: Tensor) -> Tensor:
+    """Activations in the type of the styles, unless the caller has chosen half precision (autocast)."""
+    return x if torch.is_autocast_enabled(x.device.type) else x.to(style.dtype)

@@ -94,7 +94,7 @@ def samples(pack: PackLike, reader: FaceReader, preset: PiePreset) -> Steps[Samp
     key = (pack.fingerprint, str(pack.device), preset.side)
     if key not in _banks:
         _banks.clear()
-        drawn = draw_samples(pack, reader, SAMPLES, seed=4, mixed=0.0, side=preset.side, batch=8)
+        drawn = draw_samples(pack, reader, SAMPLES, seed=4, mixed=0.0, side=preset.side)
         _banks[key] = yield from drawn
     return _banks[key]
 

@@ -8,10 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from ..face3d.theta import Theta, from_flat
+from ..memory import pictures_at_once
 from ..networks.resample import resize
+from ..precision import half_precision
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from .face_reader import FaceReader, FaceReading
+
+BATCH = 16
+"""Portraits that are generated at once, where there is memory for them."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def draw_codes(generator: nn.Module, count: int, rng: torch.Generator, mixed: fl
 
 
 def draw_samples(
-    pack: PackLike, reader: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64, batch: int = 16
+    pack: PackLike, reader: FaceReader, count: int, seed: int = 0, mixed: float = 0.5, side: int = 64
 ) -> Steps[SampleBank]:
     """Generate ``count`` portraits and read them.
 
@@ -79,12 +84,12 @@ def draw_samples(
     rng = torch.Generator().manual_seed(seed)
     w_plus = draw_codes(pack.generator, count, rng, mixed)
     readings, pictures = [], []
-    for part in w_plus.split(batch):
-        with torch.no_grad():
+    for part in w_plus.split(pictures_at_once(pack.generator, BATCH)):
+        with torch.no_grad(), half_precision():
             image = pack.generator.synthesis(part, side=pack.working_size).clamp(-1, 1)
             readings.append(reader(image))
             pictures.append(resize(image, side) if image.shape[-1] > side else image)
-        yield Step("draw samples", min(len(readings) * batch, count), count)
+        yield Step("draw samples", sum(map(len, pictures)), count)
     return SampleBank(w_plus, concatenate(readings), torch.cat(pictures))
 
 

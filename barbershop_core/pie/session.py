@@ -25,6 +25,7 @@ from ..inversion.codes import Code
 from ..networks.rignet import RigNet
 from ..options import checked
 from ..photo.pixels import to_uint8
+from ..precision import half_precision
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from . import expressions, light, theta_optimization
@@ -108,7 +109,7 @@ class RigSession:
         request = RigRequest.of(**pose)
         if self.photo is not None:
             return self._photographed(request)
-        with torch.no_grad():
+        with torch.no_grad(), half_precision():
             return to_uint8(self.synthesis(self.moved(request)))[0].numpy()
 
     def _photographed(self, request: RigRequest) -> np.ndarray:

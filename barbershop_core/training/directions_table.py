@@ -19,11 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import BadRequest
+from ..memory import pictures_at_once
 from ..networks.clip import Clip
 from ..networks.stylegan2 import BlockState
 from ..progress import Step, Steps
 from ..protocols import PackLike
-from ..stages import batch_for
 from ..styleclip import prompts
 from ..styleclip.clip_loss import picture_embedding
 from ..styleclip.directions import Table, convolutions, image_directions
@@ -158,11 +158,6 @@ def threshold_scale(change: Tensor, directions: Tensor) -> float:
     return float(torch.quantile(relevance, 1 - KEPT_SHARE, dim=0).median()) / BETA.default
 
 
-def _image_bytes(g: nn.Module) -> int:
-    """Bytes of one activation of every block of one image, in float32."""
-    return 4 * sum(width * side**2 for side, width in g.channels.items())
-
-
 Keep = Callable[[dict[str, Tensor]], None]
 """Adds finished parts of the table to the parts and to the checkpoint."""
 
@@ -172,8 +167,7 @@ def _by_derivative(
 ) -> Steps[Tensor]:
     """Mean over the images of d embedding / d channel, each of unit length: [N,E] unit rows.
 
-    A batch keeps its graph for all elements of the embedding: two activations of each block, and as much again
-    and a half on the way back.
+    A batch keeps its graph for all elements of the embedding.
     """
     g, side, places = pack.generator, pack.working_size, convolutions(len(styles))
     images = len(styles[0])
@@ -181,7 +175,7 @@ def _by_derivative(
     if done:
         yield Step("directions", done, images)
     while done < images:
-        rows = slice(done, done + batch_for(5 * _image_bytes(g), pack.device, MOST_AT_ONCE))
+        rows = slice(done, done + pictures_at_once(g, MOST_AT_ONCE, gradients=True))
         here = [s[rows].clone().requires_grad_(k in places) for k, s in enumerate(styles)]
         leaves = [here[k] for k in places]
         with torch.enable_grad():
@@ -252,7 +246,7 @@ def _state_before(g: nn.Module, styles: list[Tensor], layer: int) -> BlockState 
 def _embeddings(pack: PackLike, clip: Clip, styles: list[Tensor], start: BlockState | None, pictures: bool) -> Tensor:
     """CLIP's vectors [N,E] of the images of these styles."""
     g, rows = pack.generator, []
-    for part in torch.arange(len(styles[0])).split(batch_for(3 * _image_bytes(g), pack.device, MOST_AT_ONCE)):
+    for part in torch.arange(len(styles[0])).split(pictures_at_once(g, MOST_AT_ONCE)):
         state = None
         if start is not None:
             skip = None if start.skip is None else start.skip[part]

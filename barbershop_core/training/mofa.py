@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadRequest
+from ..memory import pictures_at_once
 from ..networks.regressor import Regressor
 from ..pie.face_reader import FaceReader, face_reader, landmark_distance, photometric
 from ..pie.sample_bank import draw_codes
@@ -122,7 +123,7 @@ def _scores(pack: PackLike, reader: FaceReader, first: FaceReader, codes: Tensor
     """Root mean square error of the rendered face ("photometric", colours in 0..1), distance of the landmarks
     in px of 128 ("landmarks"), and mean absolute change of the parameters since ``first`` ("moved")."""
     found: dict[str, list[float]] = {"photometric": [], "landmarks": [], "moved": []}
-    for part in codes.split(12):
+    for part in codes.split(pictures_at_once(pack.generator, 12)):
         image = pack.generator.synthesis(part, side=pack.working_size).clamp(-1, 1)
         reading = reader(image)
         found["photometric"].append(float(photometric(reader, image, reading.theta, s.side).mean()))

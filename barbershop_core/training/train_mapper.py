@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import BadRequest
+from ..memory import pictures_at_once
 from ..networks.arcface import identity_embedding, identity_loss
 from ..networks.clip import Clip
 from ..networks.mapper import LEVELS, Mapper
@@ -191,7 +192,7 @@ def held_out(
     rng = torch.Generator().manual_seed(seed + 77_777)
     w = g.spread(g.mapping(torch.randn(count, g.z_dim, generator=rng).to(pack.device)))
     rows, pictures = [], []
-    for part in w.split(8):
+    for part in w.split(pictures_at_once(g, 8)):
         codes = part, part + STEP * net(part)
         images = [g.synthesis(code, side=pack.working_size).clamp(-1, 1) for code in codes]
         before, after = (loss.clip.image(image) for image in images)

@@ -174,7 +174,7 @@ class Studio:
 
         prompt: what the portrait should show ("curly hair"); for "mapper" the name of a mapper or its file.
         method: "directions" (at once), "optimize" (seconds to minutes) or "mapper" (at once).
-        options: neutral, alpha, beta, strength, identity, route, edits, preset, seed, see
+        options: neutral, alpha, beta, strength, levels, identity, route, edits, preset, seed, see
             :mod:`.styleclip.options`.
 
         Raises BadRequest for empty prompts, unknown methods and mappers, numbers out of range.

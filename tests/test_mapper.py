@@ -5,6 +5,8 @@ import torch
 from fixture import Fixture
 
 from barbershop_core import errors, networks
+from barbershop_core.networks.mapper import ROWS
+from barbershop_core.styleclip import options
 
 
 @pytest.mark.parametrize("name", ["mapper_levels", "mapper_levels_no_coarse", "mapper_single"])
@@ -37,3 +39,19 @@ def test_checkpoints_of_something_else_are_refused(tmp_path):
 def test_codes_of_another_size_are_refused():
     with pytest.raises(ValueError, match="512"):
         networks.load("mapper", Fixture("mapper_single").checkpoint())(torch.zeros(1, 12, 128))
+
+
+@pytest.mark.parametrize("name", ["mapper_levels", "mapper_levels_no_coarse", "mapper_single"])
+def test_levels_are_switched_off_as_by_the_published_options(name):
+    """Rows of levels that are off do not change, the others as before."""
+    fixture = Fixture(name)
+    net, w_plus = networks.load("mapper", fixture.checkpoint()), torch.from_numpy(fixture.io["w_plus"])
+    assert tuple(ROWS) == options.LEVEL_NAMES
+    with torch.no_grad():
+        whole = net(w_plus)
+        for off, rows in ROWS.items():
+            part = net(w_plus, [level for level in ROWS if level != off])
+            assert not part[:, rows].any()
+            kept = torch.ones(w_plus.shape[1], dtype=torch.bool)
+            kept[rows] = False
+            assert torch.equal(part[:, kept], whole[:, kept])

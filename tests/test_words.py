@@ -138,6 +138,7 @@ def test_optimization_in_f_leaves_the_rows_below_alone(studio):
         ({"beta": float("nan")}, "0 to 1"),
         ({"identity": 3}, "0 to 1"),
         ({"strength": "much"}, "-3 to 3"),
+        ({"method": "mapper", "levels": ["finest"]}, "coarse, medium, fine"),
         ({"preset": "best"}, "fast, paper, released"),
         ({"previous": "x.png"}, "not a result"),
         ({"edits": [{"goal": "x"}]}, "no 'goal'"),

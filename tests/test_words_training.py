@@ -232,6 +232,16 @@ def test_another_mapper_is_not_resumed(small_pack, clip, tmp_path, other, monkey
     steps.close()
 
 
+def test_a_mapper_is_trained_for_some_levels(small_pack, clip, tmp_path):
+    out = tmp_path / "fine.safetensors"
+    run(train_mapper.train(small_pack, clip, "beard", out, preset=replace(QUICK, levels=("fine",))))
+    g, net = small_pack.generator, networks.load("mapper", out)
+    delta = net(g.spread(g.w_mean[None]))
+    assert not delta[:, :8].any() and delta[:, 8:].any()
+    with pytest.raises(errors.BadRequest, match="no levels"):
+        run(train_mapper.train(small_pack, clip, "beard", out, preset=replace(QUICK, levels=())))
+
+
 @pytest.mark.parametrize("preset", ["fast", "paper", "released"])
 def test_a_mappers_l2_is_a_mean_square(small_pack, clip, preset):
     """As in the released code, over batch, rows and channels; FAST's weight is that of its 12 rows."""

@@ -31,6 +31,7 @@ def add(commands) -> None:
     )
     for option in (styleclip.STRENGTH, styleclip.IDENTITY, styleclip.ROUTE):
         add_option(words, option)
+    words.add_argument("--levels", nargs="+", choices=styleclip.LEVEL_NAMES, help=styleclip.LEVELS.help)
     words.add_argument("--grid", action="store_true", help="directions: also a picture of alphas by betas")
     add_face_index(words, "face")
     add_edit(words, text)
@@ -48,6 +49,7 @@ def add(commands) -> None:
     train.add_argument("--prompt", required=True, help='such as "curly hair"')
     train.add_argument("--neutral", default="face", help="what it is an alternative to (default: face)")
     train.add_argument("--name", help="name under which it appears (default: the prompt)")
+    train.add_argument("--levels", nargs="+", choices=styleclip.LEVEL_NAMES, help="groups of rows of W+ (default: all)")
     train.add_argument("--steps", type=int, help="iterations instead of the preset's")
     train.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
     add_common(train, train_mapper, "mapper to write (default: your own folder of mappers)")
@@ -131,6 +133,8 @@ def train_mapper(options, console) -> None:
     preset = PRESETS[options.preset or PRESET.default]
     if options.steps is not None:
         preset = replace(preset, steps=options.steps)
+    if options.levels:
+        preset = replace(preset, levels=tuple(options.levels))
     clip = progress.run(resources.clip(pack))
     seed = SEED.default if options.seed is None else options.seed
     figures = progress.run(train(pack, clip, options.prompt, out, options.neutral, preset, seed))

@@ -6,6 +6,7 @@ which is ignored here.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -15,8 +16,12 @@ from . import layout
 from .stylegan2 import EqualLinear
 
 WHAT = "latent mapper"
-LEVELS = {"course_mapping": slice(0, 4), "medium_mapping": slice(4, 8), "fine_mapping": slice(8, None)}
-"""The rows of W+ that each level maps, by its published name."""
+ROWS = {"coarse": slice(0, 4), "medium": slice(4, 8), "fine": slice(8, None)}
+"""The rows of W+ of each level."""
+MODULES = {"coarse": "course_mapping", "medium": "medium_mapping", "fine": "fine_mapping"}
+"""Each level's module, by its published name."""
+LEVELS = {MODULES[level]: rows for level, rows in ROWS.items()}
+"""The rows of W+ that each module maps."""
 SINGLE = ("mapping",)
 """Levels of a mapper that maps all rows alike."""
 LAYERS, LR = 4, 0.01
@@ -45,7 +50,7 @@ class Level(nn.Module):
 class Mapper(nn.Module):
     """W+ [B,L,D] -> its change M(w), same shape; the edit is w + 0.1 M(w) (section 5).
 
-    levels: names in ``LEVELS``, rows of other levels do not change; or ``SINGLE``.
+    levels: modules in ``LEVELS``, rows of other levels do not change; or ``SINGLE``.
     """
 
     def __init__(self, width: int, levels: tuple[str, ...] = tuple(LEVELS)):
@@ -54,16 +59,21 @@ class Mapper(nn.Module):
         for name in self.levels:
             self.add_module(name, Level(width))
 
-    def forward(self, w_plus: Tensor) -> Tensor:
-        """Raises ValueError for codes of another D."""
+    def forward(self, w_plus: Tensor, levels: Collection[str] = tuple(ROWS)) -> Tensor:
+        """levels: "coarse", "medium", "fine"; rows of those left out do not change.
+
+        Raises ValueError for codes of another D.
+        """
         if w_plus.shape[-1] != self.width:
             raise ValueError(f"the mapper is for codes of {self.width} numbers, not {w_plus.shape[-1]}")
-        if self.levels == SINGLE:
-            return self.mapping(w_plus)
+        whole = self.mapping(w_plus) if self.levels == SINGLE else None
         parts = []
-        for name, rows in LEVELS.items():
-            part = w_plus[:, rows]
-            parts.append(getattr(self, name)(part) if name in self.levels else torch.zeros_like(part))
+        for level, rows in ROWS.items():
+            part, module = w_plus[:, rows], MODULES[level]
+            if level not in levels or (whole is None and module not in self.levels):
+                parts.append(torch.zeros_like(part))
+            else:
+                parts.append(getattr(self, module)(part) if whole is None else whole[:, rows])
         return torch.cat(parts, 1)
 
 

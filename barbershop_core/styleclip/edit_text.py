@@ -17,14 +17,16 @@ from ..editing.result import Result
 from ..errors import BadRequest, WeightMissing
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
+from ..inversion.embed import embed
 from ..inversion.inversion_presets import inversion_preset
+from ..inversion.project import project
 from ..networks.clip import Clip
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from . import latent_optimization, prompts, resources
 from .directions import boundary, channel_weights
-from .options import ALPHA, BETA
+from .options import ALPHA, BETA, check_levels
 from .sliders import Sliders
 from .stylespace import StyleSynthesis, carried
 
@@ -40,7 +42,7 @@ def edit_text(pack: PackLike, cache: CodeCache | None, request: Request) -> Step
     portrait's F along; "F" changes only F and the layers after it.  Nothing is drawn at random.
 
     Scores: "identity", "clip" and "clip_before" (cosine with the prompt), "channels" of directions.
-    Raises BadRequest for empty prompts, unknown mappers and numbers out of range.
+    Raises BadRequest for empty prompts, unknown mappers and levels, and numbers out of range.
     """
     options = dict(request.options)
     inversion_preset(options["preset"])
@@ -50,6 +52,7 @@ def edit_text(pack: PackLike, cache: CodeCache | None, request: Request) -> Step
         return _by_directions(pack, cache, request, edits)
     options["prompt"] = prompts.clean(options["prompt"])
     options["neutral"] = prompts.clean(options["neutral"] or prompts.NEUTRAL, "neutral text")
+    check_levels(options["levels"])
     request = replace(request, options=options)
     return (_by_mapper if options["method"] == "mapper" else _by_optimization)(pack, cache, request)
 
@@ -123,13 +126,24 @@ def _by_mapper(pack: PackLike, cache: CodeCache | None, request: Request) -> Ste
     options, timer = request.options, StageTimer()
     net = yield from timer(resources.mapper(pack, options["prompt"]))
     start = yield from timer(_begin(pack, cache, request, timer))
+    rows = yield from timer(_rows(pack, start))
     with timer.stage("mapper"), torch.no_grad():
-        w_plus = start.code.w_plus
-        code = carried(pack.generator, start.code, w_plus + STEP * options["strength"] * net(w_plus))
+        change = STEP * options["strength"] * net(rows, check_levels(options["levels"]))
+        code = carried(pack.generator, start.code, start.code.w_plus + change)
     yield Step("mapper", 1, 1)
     result = yield from chain.finish(pack, start, code)
     clip = pack.optional("clip")
     return result if clip is None else _with_clip_scores(pack, clip, start, result, options["prompt"])
+
+
+def _rows(pack: PackLike, start: chain.Start) -> Steps[torch.Tensor]:
+    """The W+ code [1,L,D] that a mapper reads: the encoder's, as those the published mappers were trained with, or
+    an embedding in W+.  The rows of S of an F/S code were fitted without the RGB of the blocks below F, which makes
+    them other rows than those of W+."""
+    if pack.encoder is not None:
+        return project(pack, start.image)
+    preset = inversion_preset(start.request.options["preset"])
+    return (yield from embed(pack, start.image, "W+", preset))[0].w_plus
 
 
 def _begin(pack: PackLike, cache: CodeCache | None, request: Request, timer: StageTimer) -> Steps[chain.Start]:

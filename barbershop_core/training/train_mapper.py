@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,15 @@ from ..errors import BadRequest
 from ..memory import pictures_at_once
 from ..networks.arcface import identity_embedding, identity_loss
 from ..networks.clip import Clip
-from ..networks.mapper import LEVELS, Mapper
+from ..networks.mapper import MODULES, ROWS, Mapper
 from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..styleclip import prompts
-from ..styleclip.clip_loss import directional_loss
+from ..styleclip.clip_loss import directional_loss, released_embedding
 from ..styleclip.edit_text import STEP
 from ..styleclip.latent_optimization import w_spread
+from ..styleclip.options import check_levels
 from . import checkpoints
 
 CHECKPOINT_STEPS = 50
@@ -40,11 +42,13 @@ class MapperPreset:
     """Budget and weights.
 
     name: of the preset.  steps, batch, lr: iterations, codes in each, Adam's learning rate (large, because
-        the mapper's layers scale theirs by 0.01).  levels: groups of rows of W+ that are mapped.
+        the mapper's layers scale theirs by 0.01).
+    levels: of "coarse", "medium" and "fine", the rows of W+ that are mapped (the code's --no_coarse_mapper etc.).
     clip, l2, identity: weights of D_CLIP, of the mean square of 0.1 M(w), and of the identity loss.
         article: 0.8 |M(w)|_2; code: 0.8 times the mean square over batch, rows and channels.  Both presets
         use the mean square: a Euclidean norm of that weight is an order of magnitude larger than what any
         edit gains in D_CLIP, so that M(w) = 0 would be the minimum.
+    as_released: show images to CLIP as the released code does, see `styleclip.clip_loss`.
     direction: weight of 1 - cos(CLIP(after) - CLIP(before), Delta t), see `latent_optimization` (ours).
     spread: "l2" measures 0.1 M(w) in standard deviations of W (ours).
     """
@@ -53,15 +57,18 @@ class MapperPreset:
     steps: int = 50_000
     batch: int = 2
     lr: float = 0.5
-    levels: tuple[str, ...] = tuple(LEVELS)
+    levels: tuple[str, ...] = tuple(ROWS)
     clip: float = 1.0
+    as_released: bool = False
     l2: float = 0.8
     identity: float = 0.1
     direction: float = 0.0
     spread: bool = False
 
 
-RELEASED = MapperPreset("released")
+# mapper/options/train_options.py of orpatashnik/StyleCLIP; its optimizer, Ranger, is replaced by Adam.
+RELEASED = MapperPreset("released", as_released=True)
+# Section 5: the same weights.  The article trains only some of the levels where the others should stay as they are.
 PAPER = MapperPreset("paper")
 # Ours: minutes instead of ten hours, because the direction of the change is part of the loss.
 FAST = MapperPreset("fast", steps=400, batch=4, lr=0.4, clip=0.3, l2=0.144, identity=0.3, direction=3.0, spread=True)
@@ -85,6 +92,7 @@ class MapperLoss:
 
     def __init__(self, pack: PackLike, clip: Clip, prompt: str, neutral: str, preset: MapperPreset):
         self.pack, self.clip, self.preset = pack, clip, preset
+        self.embed = partial(released_embedding, clip) if preset.as_released else clip.image
         with torch.no_grad():
             self.text = clip.text([prompt])[0]
         self.direction = prompts.direction(clip, prompt, neutral)
@@ -95,9 +103,9 @@ class MapperLoss:
         preset, generator, side = self.preset, self.pack.generator, self.pack.working_size
         with torch.no_grad():
             before = generator.synthesis(w, side=side).clamp(-1, 1)
-            embedding_before = self.clip.image(before)
+            embedding_before = self.embed(before)
         image = generator.synthesis(w + change, side=side)
-        embedding = self.clip.image(image)
+        embedding = self.embed(image)
         losses = {
             "clip": preset.clip * (1 - embedding @ self.text).mean(),
             "l2": preset.l2 * (change / self.scale).square().mean(),
@@ -125,18 +133,21 @@ def train(
     seed and networks is resumed; ``<out stem>.png`` shows held-out portraits before and after.
     Yields the stage "train mapper".  Returns held-out means: "clip before", "clip", "turn" (cosine of the
     change of the image embedding with Delta t), "identity"; and "minutes".
-    Raises BadRequest for an empty prompt or fewer than one step, WeightCorrupt for a damaged checkpoint.
+    Raises BadRequest for an empty prompt, unknown levels or fewer than one step, WeightCorrupt for a damaged
+    checkpoint.
     """
     if preset.steps < 1 or preset.batch < 1:
         raise BadRequest("A mapper needs at least one step.", "Give --steps 500 or so.")
+    check_levels(preset.levels)
     prompt, _ = prompts.fit(clip, prompts.clean(prompt))
     neutral, _ = prompts.fit(clip, prompts.clean(neutral, "neutral text"))
     loss = MapperLoss(pack, clip, prompt, neutral, preset)
     torch.manual_seed(seed)
-    net = Mapper(pack.generator.style_dim, preset.levels).to(pack.device)
+    modules = tuple(MODULES[level] for level in ROWS if level in preset.levels)
+    net = Mapper(pack.generator.style_dim, modules).to(pack.device)
     with torch.no_grad():  # starts close to M(w) = 0
-        for level in preset.levels:
-            getattr(net, level).mapping[-1].weight.mul_(0.02)
+        for module in modules:
+            getattr(net, module).mapping[-1].weight.mul_(0.02)
     optimizer = torch.optim.Adam(net.parameters(), lr=preset.lr, betas=(0.9, 0.99))
     checkpoint = out.with_suffix(".part.pt")
     belongs_to = {

@@ -61,6 +61,7 @@ def transfer_hair(
     smooth: float = SMOOTH.default,
     seed: float = SEED.default,
     face_index: float = -1,
+    hair_structure: str | None = None,
 ) -> Answer:
     """Give the person in a photo the hair shape, the hair colour or single features of other photos.
 
@@ -76,13 +77,14 @@ def transfer_hair(
         smooth: how far borders of the mask are softened, in pixels at 256 px.
         seed: random seed.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
+        hair_structure: photo whose strands and curl to take; leave out to take those of `hair_shape`.
 
     Returns:
         The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
         back, and scores, recipe and notices as JSON.
     """
-    given = {"face": _photo(face, face_index), "hair_shape": _photo(hair_shape)}
-    given |= {"hair_color": _photo(hair_color), "extra_a": _photo(features_from)}
+    given = {"face": _photo(face, face_index), "hair_shape": _photo(hair_shape), "hair_color": _photo(hair_color)}
+    given |= {"extra_a": _photo(features_from), "hair_structure": _photo(hair_structure)}
     options = {"mode": mode, "preset": preset, "smooth": smooth, "seed": seed, "mask": mask}
     options["regions"] = dict.fromkeys(_names(features), "extra_a")
     return _answer(work.edit, gpu.Task("transfer", given, options))
@@ -273,6 +275,7 @@ def wire() -> None:
         transfer_hair: [
             *(file(name) for name in ("face", "hair_shape", "hair_color", "features_from")),
             *(text("features"), file("mask"), mode, preset, *numbers(SMOOTH), seed, index),
+            file("hair_structure"),
         ],
         swap_face: [file("face"), file("into"), preset, seed, index, number("into_index", -1)],
         edit_text: [

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PHOTOS = {
     "face": "person",
     "hair_shape": "hair shape",
+    "hair_structure": "hair structure",
     "hair_color": "hair colour",
     "into": "receiving",
     "extra_a": "A",

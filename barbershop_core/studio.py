@@ -114,10 +114,12 @@ class Studio:
         seed: int = SEED.default,
         paste: bool = True,
         previous: Result | None = None,
+        hair_structure: Portrait | None = None,
     ) -> Steps[Result]:
         """The person of ``face`` with hair or other regions of other photos (Barbershop).
 
         hair_shape, hair_color: either may be absent; then the hair keeps the person's own.
+        hair_structure: whose strands and curl the hair has (section 3.7); absent: those of the shape's photo.
         regions: region -> portrait, any number of sources; shape and colour both (of skin-coloured parts the
             shape only).  "face" stands for all parts of a face.
         mask: a painted target mask, uint8 [H,W] region indices or [H,W,3] region colours, used instead of the
@@ -129,7 +131,7 @@ class Studio:
         Raises BadRequest where an argument makes no sense.
         """
         photos, roles = _region_photos(regions)
-        photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color}
+        photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color, "hair_structure": hair_structure}
         options = {"regions": roles, "mask": mask, "mode": mode, "smooth": smooth}
         return self.start("transfer", photos, options | {"preset": preset, "seed": seed}, previous, paste)
 
@@ -149,6 +151,7 @@ class Studio:
         hair_color: Portrait | None = None,
         regions: Mapping[str, Portrait] | None = None,
         previous: Result | None = None,
+        hair_structure: Portrait | None = None,
         **options: Any,
     ) -> Steps[np.ndarray]:
         """Only a transfer's automatic target mask, uint8 [R,R] region indices, to repaint.
@@ -156,7 +159,7 @@ class Studio:
         options: mode, smooth, preset, seed as of :meth:`transfer`.
         """
         photos, roles = _region_photos(regions)
-        photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color}
+        photos |= {"face": face, "hair_shape": hair_shape, "hair_color": hair_color, "hair_structure": hair_structure}
         return self.start("target_mask", photos, {**options, "regions": roles}, previous)
 
     # ------------------------------------------------------------------------------ words

@@ -19,10 +19,14 @@ FEATURES = ("brows", "eyes", "nose", "mouth", "skin", "ears", "glasses", "neck")
 KEEP = "keep"
 SOURCES = {
     "hair shape photo": "hair_shape",
+    "hair structure photo": "hair_structure",
     "hair colour photo": "hair_color",
     "photo A": "extra_a",
     "photo B": "extra_b",
 }
+
+HAIR = {"hair_shape": "shape", "hair_structure": "structure", "hair_color": "colour"}
+"""The photos that give something of their hair, and what."""
 
 
 def references() -> dict[str, photos.PhotoSlot]:
@@ -56,7 +60,7 @@ def wanted(values: Values) -> tuple[dict[str, Any], dict[str, tuple[str | None, 
                 f"The {feature} should come from the {values[choice]}, which is missing.", "Upload it or choose 'keep'."
             )
         regions[feature] = role
-    if not (given["hair_shape"][0] or given["hair_color"][0] or regions):
+    if not regions and not any(given[role][0] for role in HAIR):
         raise BadRequest(
             "There is nothing to change yet.", "Upload a photo for the hair's shape or colour, or choose parts below."
         )
@@ -66,8 +70,8 @@ def wanted(values: Values) -> tuple[dict[str, Any], dict[str, tuple[str | None, 
 
 def title_of(values: Values) -> str:
     """What a transfer does, in a word or two."""
-    hair = {(True, True): "Hair", (True, False): "Hair shape", (False, True): "Hair colour"}
-    words = [hair.get((bool(values[ui.hair_shape.image]), bool(values[ui.hair_color.image])), "")]
+    given = [part for role, part in HAIR.items() if values[getattr(ui, role).image]]
+    words = [f"hair {given[0]}" if len(given) == 1 else "hair" if given else ""]
     words += [feature for feature, choice in ui.sources.items() if values[choice] != KEEP]
     return ", ".join(filter(None, words)).capitalize()
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..compositing.photograph import Photograph
 from ..editing import chain, photographs, recipe
 from ..editing.masks import to_feature
-from ..editing.regions import REGIONS, parse, region_index
+from ..editing.regions import REGIONS, overlaps, parse, region_index
 from ..editing.request import Request
 from ..editing.result import Result
 from ..inversion.cache import CodeCache
@@ -33,6 +33,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from .carry import Carried, carry_feature, carry_hair
 from .features import carry_features, remarks
+from .structure import Assignment
 from .transfer_presets import TransferPreset
 
 MASKED = 256
@@ -43,30 +44,20 @@ MARGIN = 0.35
 
 @dataclass(frozen=True)
 class Opened:
-    """The photos of a transfer, by number; the person is number 0.
-
-    structure, appearance: region -> number of the photo that its shape and its colours come from; those not named
-    are the person's.
-    """
+    """The photos of a transfer, by number; the person is number 0."""
 
     portraits: Mapping[int, Portrait]
     photographs: Mapping[int, Photograph]
-    structure: Mapping[str, int]
-    appearance: Mapping[str, int]
+    assignment: Assignment
 
 
 def open_photographs(
-    pack: PackLike,
-    request: Request,
-    portraits: Mapping[int, Portrait],
-    images: list[Tensor],
-    structure: Mapping[str, int],
-    appearance: Mapping[str, int],
+    pack: PackLike, request: Request, portraits: Mapping[int, Portrait], images: list[Tensor], assignment: Assignment
 ) -> Steps[Opened | None]:
     """The portraits as photographs; None if the pack's code explains all of them, or one shows no face.
 
     portraits, images: by number, the person first; the person's image as the previous edit left it.
-    structure, appearance: see `Opened`.  Yields the stage "parse".
+    Yields the stage "parse".
     """
     if pack.landmarker is None or all(explains(pack, image) for image in images):
         return None
@@ -76,7 +67,7 @@ def open_photographs(
         yield Step("parse", k + 1, len(portraits))
         if found[k].mesh is None:
             return None
-    return Opened(portraits, found, structure, appearance)
+    return Opened(portraits, found, assignment)
 
 
 def transfer_photographs(
@@ -96,20 +87,19 @@ def transfer_photographs(
     codes = yield from timer(_codes(pack, cache, request, opened, preset))
     now, changed, hair = person, np.zeros(person.image.shape[:2], np.float32), None
     with timer.stage("blend structure"):
-        for k, regions in _features(opened.structure).items():
+        for k, regions in _features(opened.assignment.structure).items():
             image, where = carry_features(now, opened.photographs[k], regions)
             notices += remarks(now, opened.photographs[k])
             now, changed = replace(now, image=image), np.maximum(changed, where)
     yield Step("blend structure", 1, 1, preview=lambda: _pixels(now))
-    shape, colour = (sources.get("hair", 0) for sources in (opened.structure, opened.appearance))
-    mask = request.options.get("mask")
-    if shape or colour or mask is not None:
+    mask, assignment = request.options.get("mask"), opened.assignment
+    if assignment.gives("hair") or mask is not None:
         with timer.stage("blend appearance"):
             hair = _hair(now, opened, mask)
             now = replace(now, image=hair.image, parts=hair.parts)
             changed = np.maximum(changed, hair.changed)
     yield Step("blend appearance", 1, 1, preview=lambda: _pixels(now))
-    code = _code(codes, shape, hair, opened)
+    code = _code(codes, hair, opened)
     return (yield from _finish(pack, request, person, now, changed, code, notices, timer))
 
 
@@ -120,10 +110,15 @@ def target_labels(opened: Opened) -> np.ndarray:
 
 def _hair(person: Photograph, opened: Opened, mask: np.ndarray | None = None) -> Carried:
     """The person with the hair that the photos give; mask: a painted target mask, region indices [h,w]."""
-    shape, colour = (sources.get("hair", 0) for sources in (opened.structure, opened.appearance))
-    own = None if colour == shape else opened.photographs[colour]
+    assignment, photographs = opened.assignment, opened.photographs
+    shape, strands = assignment.shape_of("hair"), assignment.structure.get("hair", 0)
+    colour = assignment.appearance.get("hair", 0)
+    own = None if colour == strands else photographs[colour]
     wanted = None if mask is None else mask == region_index("hair")
-    return carry_hair(person, opened.photographs[shape] if shape else None, own, wanted)
+    if wanted is None and shape != strands:  # the outline of one photo's hair, filled with another's strands
+        outline = carry_hair(person, photographs[shape], None).parts if shape else person.parts
+        wanted = outline["hair"] > 0.5 if "hair" in outline else np.zeros((MASKED, MASKED), bool)
+    return carry_hair(person, photographs[strands] if strands else None, own, wanted)
 
 
 def _features(structure: Mapping[str, int]) -> dict[int, list[str]]:
@@ -138,8 +133,8 @@ def _features(structure: Mapping[str, int]) -> dict[int, list[str]]:
 def _codes(
     pack: PackLike, cache: CodeCache | None, request: Request, opened: Opened, preset: TransferPreset
 ) -> Steps[dict[int, Code]]:
-    """F/S codes of the person and of the photo whose hair's shape is carried."""
-    chosen, codes = {0, opened.structure.get("hair", 0)}, {}
+    """F/S codes of the person and of the photo whose strands are carried."""
+    chosen, codes = {0, opened.assignment.structure.get("hair", 0)}, {}
     if request.previous is not None:
         codes[0] = yield from chain.plain_code(pack, request.previous, preset.inversion)
         chosen.discard(0)
@@ -148,14 +143,14 @@ def _codes(
     return codes | dict(zip(numbers, (yield from codes_of(pack, cache, portraits, "FS", preset.inversion))))
 
 
-def _code(codes: Mapping[int, Code], shape: int, hair: Carried | None, opened: Opened) -> Code:
+def _code(codes: Mapping[int, Code], hair: Carried | None, opened: Opened) -> Code:
     """The person's code with the carried hair's F where that hair is."""
-    code = codes[0]
+    code, strands = codes[0], opened.assignment.structure.get("hair", 0)
     if hair is None or hair.field is None:
         return code
-    size = opened.photographs[shape].size
+    size = opened.photographs[strands].size
     margin = round((size - size / (1 + 2 * MARGIN)) / 2)
-    feature = carry_feature(codes[shape].feature, hair.field, size, len(hair.image), margin)
+    feature = carry_feature(codes[strands].feature, hair.field, size, len(hair.image), margin)
     alpha = torch.from_numpy(hair.parts["hair"]).to(feature)
     share = to_feature(alpha, feature.shape[-1]).clamp(0, 1)
     return replace(code, feature=code.feature + share * (feature - code.feature))
@@ -178,7 +173,7 @@ def _finish(
         before, after = (from_uint8(_pixels(photo), pack.device) for photo in (person, made))
         labels = _labels(made, small)
         found = parse(pack.parser, after, small)[0].cpu().numpy()
-        scores = {"identity": chain.similarity(pack, before, after), "iou": _overlaps(found, labels)}
+        scores = {"identity": chain.similarity(pack, before, after), "iou": overlaps(found, labels, ("skin", "hair"))}
     present = {name: labels == region_index(name) for name in REGIONS}
     return Result(
         Image.fromarray(pixels),
@@ -200,14 +195,3 @@ def _labels(photograph: Photograph, size: int) -> np.ndarray:
     """The likeliest region of each pixel, uint8 [size,size]."""
     shares = [photograph.part(name, size=size) for name in REGIONS]
     return np.argmax(shares, 0).astype(np.uint8)
-
-
-def _overlaps(found: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
-    """IoU of the result's parse with the regions that were laid together."""
-    iou = {}
-    for name in ("skin", "hair"):
-        ours, theirs = found == region_index(name), wanted == region_index(name)
-        union = int((ours | theirs).sum())
-        if union:
-            iou[name] = round(float((ours & theirs).sum()) / union, 4)
-    return iou

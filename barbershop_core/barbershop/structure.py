@@ -40,6 +40,10 @@ class Assignment:
         """The reference whose shape a region takes."""
         return self.shape.get(region, self.structure.get(region, 0))
 
+    def gives(self, region: str) -> bool:
+        """Whether any of it is another reference's than the person's."""
+        return any((self.shape_of(region), self.structure.get(region), self.appearance.get(region)))
+
     def regions_of(self, k: int) -> set[str]:
         """The regions of which a reference gives the shape or the structure."""
         regions = {*self.structure, *self.shape}

@@ -6,14 +6,14 @@ Each checks its request when called and returns a generator of steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from PIL import Image
 
 from ..editing import chain, recipe
-from ..editing.regions import FACE, REGIONS, parse, region_index
+from ..editing.regions import FACE, REGIONS, overlaps, parse, region_index
 from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest
@@ -25,7 +25,7 @@ from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from .compose import SKIN_TONED, Composite, composite
+from .compose import SKIN_TONED, composite
 from .photo_transfer import Opened, open_photographs, target_labels, transfer_photographs
 from .reference import Reference, is_turned
 from .structure import Assignment, make_target
@@ -35,20 +35,32 @@ from .transfer_presets import TransferPreset, transfer_preset
 
 @dataclass(frozen=True)
 class Sources:
-    """Photos by role, the edited person's first; the role that each region's shape and colours come from."""
+    """Photos by role, the edited person's first; and the roles that regions come from, as in `structure.Assignment`."""
 
     roles: dict[str, Portrait]
-    structure: dict[str, str]
-    appearance: dict[str, str]
+    structure: dict[str, str] = field(default_factory=dict)
+    appearance: dict[str, str] = field(default_factory=dict)
+    shape: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """The different photos by number, the person's first; their crops [1,3,R,R] at the generator's size, the person's
+    as the previous edit left it; and who gives what."""
+
+    portraits: dict[int, Portrait]
+    images: list[torch.Tensor]
+    assignment: Assignment
 
 
 def transfer(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Result]:
     """The person of the photo "face" with regions of other photos.
 
-    Photos: "hair_shape", "hair_color", and those that the option ``regions`` names.  Options: see
-    :data:`.options.TRANSFER`; ``regions`` maps a region to the role of its photo, which gives shape and
-    colour (of skin-coloured parts the shape only), and "face" stands for all parts of a face; ``mask`` is a
-    painted target mask, uint8 [H,W] region indices or [H,W,3] region colours.
+    Photos: "hair_shape", "hair_structure" (strands and curl; without it those of the shape's photo), "hair_color"
+    (section 3.7), and those that the option ``regions`` names.  Options: see :data:`.options.TRANSFER`;
+    ``regions`` maps a region to the role of its photo, which gives shape and colour (of skin-coloured parts the
+    shape only), and "face" stands for all parts of a face; ``mask`` is a painted target mask, uint8 [H,W] region
+    indices or [H,W,3] region colours.
     The seed is kept in the recipe; nothing here is drawn at random.
 
     Raises BadRequest where an option makes no sense.
@@ -58,7 +70,7 @@ def transfer(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps
     if len(sources.roles) == 1 and mask is None:
         raise BadRequest(
             "There is nothing to transfer.",
-            "Give a photo for the hair's shape or colour, for a region, or a painted mask.",
+            "Give a photo for the hair's shape, structure or colour, for a region, or a painted mask.",
         )
     if mask is not None:
         mask = read_painted(mask).numpy().astype(np.uint8)
@@ -88,13 +100,13 @@ def target_mask(pack: PackLike, cache: CodeCache | None, request: Request) -> St
     sources = _sources(request)
     roles = {role: portrait for role, portrait in sources.roles.items() if role != "hair_color"}
     transfer_preset(request.options["preset"])
-    return _target_mask(pack, cache, request, Sources(roles, sources.structure, {}))
+    return _target_mask(pack, cache, request, Sources(roles, sources.structure, {}, sources.shape))
 
 
 def _sources(request: Request) -> Sources:
     """Which photo gives what.  Raises BadRequest for unknown regions and roles."""
     transfer_preset(request.options["preset"])
-    sources = Sources({"face": request.portrait}, {}, {})
+    sources = Sources({"face": request.portrait})
     for region, role in _expanded(request.options["regions"] or {}).items():
         if role not in request.photos:
             raise BadRequest(f"The photo for '{region}' is missing.", "Give it, or leave the region out.")
@@ -105,6 +117,10 @@ def _sources(request: Request) -> Sources:
     for role, regions in (("hair_shape", sources.structure), ("hair_color", sources.appearance)):
         if role in request.photos:
             sources.roles[role], regions["hair"] = request.photos[role], role
+    if "hair_structure" in request.photos:
+        sources.roles["hair_structure"] = request.photos["hair_structure"]
+        sources.shape["hair"] = sources.structure.get("hair", "face")
+        sources.structure["hair"] = "hair_structure"
     return sources
 
 
@@ -126,22 +142,27 @@ def _expanded(regions: Mapping[str, str]) -> dict[str, str]:
 def _target_mask(pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources) -> Steps[np.ndarray]:
     preset, options = transfer_preset(request.options["preset"]), request.options
     yield from pack.download()
-    opened = yield from _as_photographs(pack, request, sources, preset)
+    numbered = _numbered(pack, request, sources)
+    opened = yield from _as_photographs(pack, request, numbered, preset)
     if opened is not None:
         return target_labels(opened)
-    references, assignment = yield from read(pack, cache, request, sources, preset, space="W+")
-    target, _ = yield from make_target(pack, references, assignment, preset, options["mode"], options["smooth"], None)
+    references = yield from read(pack, cache, request, numbered, preset, space="W+")
+    target, _ = yield from make_target(
+        pack, references, numbered.assignment, preset, options["mode"], options["smooth"], None
+    )
     return target.labels.to("cpu", torch.uint8).numpy()
 
 
 def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources: Sources) -> Steps[Result]:
     preset, options, timer = transfer_preset(request.options["preset"]), request.options, StageTimer()
     yield from pack.download()  # with progress, instead of silently at first use
-    opened = yield from timer(_as_photographs(pack, request, sources, preset))
+    numbered = _numbered(pack, request, sources)
+    assignment = numbered.assignment
+    opened = yield from timer(_as_photographs(pack, request, numbered, preset))
     if opened is not None:
-        notices = _missing(sources, opened, lambda k, region: bool((opened.photographs[k].part(region) > 0.5).any()))
+        notices = _missing(sources, assignment, lambda k, name: bool((opened.photographs[k].part(name) > 0.5).any()))
         return (yield from transfer_photographs(pack, cache, request, opened, preset, notices, timer))
-    references, assignment = yield from timer(read(pack, cache, request, sources, preset))
+    references = yield from timer(read(pack, cache, request, numbered, preset))
     fidelity = _reconstruction(pack, references[0])
     notices = _notices(pack, sources, references, assignment, fidelity)
     for notice in notices:
@@ -155,9 +176,10 @@ def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources
     labels = made.target.labels.to("cpu", torch.uint8).numpy()
     with timer.stage("scores"):
         face = references[_place(sources.roles, "face", request.previous)]
+        found = parse(pack.parser, made.image)[0].cpu().numpy()
         scores = {
             "identity": chain.similarity(pack, face.image, made.image),
-            "iou": _overlaps(pack, made, assignment),
+            "iou": overlaps(found, labels, (*assignment.structure, *assignment.appearance, "skin", "hair")),
             "reconstruction": round(fidelity, 2),
         }
     present = {name: labels == region_index(name) for name in REGIONS}
@@ -168,7 +190,8 @@ def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources
         {"target": labels, "changed": changed, **{name: mask for name, mask in present.items() if mask.any()}},
         {**scores, "losses": timer.losses, "seconds": timer.seconds},
         recipe.make(request, pack),
-        (*request.portrait.notices, *notices),
+        (*request.portrait.notices, *notices, *made.notices),
+        Image.fromarray(to_uint8(made.generated)[0].numpy()),
     )
 
 
@@ -176,44 +199,40 @@ def read(
     pack: PackLike,
     cache: CodeCache | None,
     request: Request,
-    sources: Sources,
+    numbered: Numbered,
     preset: TransferPreset,
     space: str = "FS",
-) -> Steps[tuple[list[Reference], Assignment]]:
-    """Parse and embed each different photo once; the person is number 0, as the previous edit left it."""
-    previous = request.previous
-    yield from pack.download()  # with progress, instead of silently at first use
-    portraits, images, assignment = _numbered(pack, request, sources)
-    labels = []
-    for k, image in enumerate(images):
+) -> Steps[list[Reference]]:
+    """Parse and embed each different photo once; the person as the previous edit left it."""
+    previous, assignment, labels = request.previous, numbered.assignment, []
+    for k, image in enumerate(numbered.images):
         labels.append(parse(pack.parser, image)[0])
-        yield Step("parse", k + 1, len(images))
-    # F is needed for the person and for shapes taken as they are; W+ is quicker and enough for the rest.
-    detailed = {0} | {k for k in assignment.structure.values() if not is_turned(labels[k], labels[0], preset)}
+        yield Step("parse", k + 1, len(numbered.images))
+    # F is needed for the person and for structures taken as they are, and S is part of F/S; W+ is quicker and enough
+    # for the rest.
+    detailed = {0} | set(assignment.appearance.values())
+    detailed |= {k for k in assignment.structure.values() if not is_turned(labels[k], labels[0], preset)}
     codes: dict[int, Code] = {}
     if previous is not None:
         codes[0] = yield from chain.plain_code(pack, previous, preset.inversion)
         detailed.discard(0)
-    plain = sorted({*portraits} - detailed - {*codes})
+    plain = sorted({*numbered.portraits} - detailed - {*codes})
     for group, its_space in ((sorted(detailed), space), (plain, "W+")):
-        chosen = [portraits[k] for k in group]
+        chosen = [numbered.portraits[k] for k in group]
         codes |= dict(zip(group, (yield from codes_of(pack, cache, chosen, its_space, preset.inversion))))
-    return [Reference(images[k], labels[k], codes[k]) for k in range(len(images))], assignment
+    return [Reference(image, labels[k], codes[k]) for k, image in enumerate(numbered.images)]
 
 
-def _as_photographs(pack: PackLike, request: Request, sources: Sources, preset: TransferPreset) -> Steps[Opened | None]:
+def _as_photographs(
+    pack: PackLike, request: Request, numbered: Numbered, preset: TransferPreset
+) -> Steps[Opened | None]:
     """The photos of a transfer as photographs, where they are to be carried."""
     if not preset.carry:
         return None
-    portraits, images, assignment = _numbered(pack, request, sources)
-    return (yield from open_photographs(pack, request, portraits, images, assignment.structure, assignment.appearance))
+    return (yield from open_photographs(pack, request, numbered.portraits, numbered.images, numbered.assignment))
 
 
-def _numbered(
-    pack: PackLike, request: Request, sources: Sources
-) -> tuple[dict[int, Portrait], list[torch.Tensor], Assignment]:
-    """The different photos by number, the person's first; their crops at the generator's size, the person's as the
-    previous edit left it; and who gives what."""
+def _numbered(pack: PackLike, request: Request, sources: Sources) -> Numbered:
     places = {role: _place(sources.roles, role, request.previous) for role in sources.roles}
     portraits: dict[int, Portrait] = {}
     for role, place in places.items():
@@ -221,11 +240,10 @@ def _numbered(
     images = [portraits[k].tensor(pack.working_size, pack.device) for k in range(len(portraits))]
     if request.previous is not None:
         images[0] = chain.picture(request.previous, pack)
-    assignment = Assignment(
-        {region: places[role] for region, role in sources.structure.items()},
-        {region: places[role] for region, role in sources.appearance.items()},
+    given = (sources.structure, sources.appearance, sources.shape)
+    return Numbered(
+        portraits, images, Assignment(*({name: places[role] for name, role in roles.items()} for roles in given))
     )
-    return portraits, images, assignment
 
 
 def _place(roles: Mapping[str, Portrait], role: str, previous: Result | None) -> int:
@@ -255,30 +273,18 @@ def _notices(pack, sources: Sources, references, assignment: Assignment, fidelit
             f"This photo is unlike what the pack '{pack.name}' was trained on: changed parts will look less "
             "like it; the rest keeps the photo's own pixels."
         )
-    shown = _missing(sources, assignment, lambda k, region: bool((references[k].labels == region_index(region)).any()))
+    shown = _missing(sources, assignment, lambda k, name: bool((references[k].labels == region_index(name)).any()))
     return notices + shown
 
 
-def _missing(sources: Sources, assignment: Assignment | Opened, shows: Callable[[int, str], bool]) -> list[str]:
+def _missing(sources: Sources, assignment: Assignment, shows: Callable[[int, str], bool]) -> list[str]:
     """Sentences about regions that are wanted from a photo that does not show them."""
     notices = []
-    for region, k in {**assignment.structure, **assignment.appearance}.items():
-        if region == "glasses" and "skin" in sources.structure:  # of a whole face: few wear any
-            continue
-        if k and not shows(k, region):
-            role = sources.structure.get(region) or sources.appearance.get(region)
-            notices.append(f"The photo given for {role.replace('_', ' ')} shows no {region}.")
-    return notices
-
-
-@torch.no_grad()
-def _overlaps(pack: PackLike, made: Composite, assignment: Assignment) -> dict[str, float]:
-    """IoU of the result's parse with the target mask, by region."""
-    found, wanted = parse(pack.parser, made.image)[0], made.target.labels
-    iou = {}
-    for name in dict.fromkeys([*assignment.structure, *assignment.appearance, "skin", "hair"]):
-        ours, theirs = found == region_index(name), wanted == region_index(name)
-        union = float((ours | theirs).sum())
-        if union:
-            iou[name] = round(float((ours & theirs).sum()) / union, 4)
-    return iou
+    for part in ("shape", "structure", "appearance"):
+        for region, k in getattr(assignment, part).items():
+            if region == "glasses" and "skin" in sources.structure:  # of a whole face: few wear any
+                continue
+            if k and not shows(k, region):
+                role = getattr(sources, part)[region]
+                notices.append(f"The photo given for {role.replace('_', ' ')} shows no {region}.")
+    return list(dict.fromkeys(notices))

@@ -19,6 +19,11 @@ def add(commands) -> None:
     hair = commands.add_parser("hair", help="hair shape, hair colour or features of other photos")
     hair.add_argument("face", help="photo of the person")
     hair.add_argument("--shape", metavar="PHOTO", help="take the hair's shape from this photo")
+    hair.add_argument(
+        "--structure",
+        metavar="PHOTO",
+        help="take the hair's strands and curl from this photo, in the shape of the other",
+    )
     hair.add_argument("--color", metavar="PHOTO", help="take the hair's colour from this photo")
     hair.add_argument(
         "--region",
@@ -31,7 +36,7 @@ def add(commands) -> None:
     hair.add_argument("--mask", metavar="PNG", help="target mask instead of the automatic one (see parse)")
     add_option(hair, MODE)
     add_option(hair, SMOOTH)
-    add_face_index(hair, "face", "shape", "color")
+    add_face_index(hair, "face", "shape", "structure", "color")
     hair.add_argument("--recipe", metavar="PNG", help=RECIPE)
     add_edit(hair, transfer)
 
@@ -57,11 +62,13 @@ def _region(text: str) -> tuple[str, str]:
 
 def transfer(options, console) -> None:
     """``hair``: hair shape, hair colour or single features of other photos."""
-    if not (options.shape or options.color or options.region or options.mask or options.recipe):
-        raise BadRequest("There is nothing to change.", "Give one of --shape, --color, --region and --mask.")
+    if not any((options.shape, options.structure, options.color, options.region, options.mask, options.recipe)):
+        remedy = "Give one of --shape, --structure, --color, --region and --mask."
+        raise BadRequest("There is nothing to change.", remedy)
     photos: dict[str, Any] = {
         "face": (options.face, options.face_index),
         "hair_shape": (options.shape, options.shape_index),
+        "hair_structure": (options.structure, options.structure_index),
         "hair_color": (options.color, options.color_index),
     }
     own = given(options, TRANSFER)

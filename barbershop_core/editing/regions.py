@@ -203,6 +203,16 @@ def parse(parser: Parser, image: Tensor, size: int | None = None) -> Tensor:
         return parse_logits(parser, image, size).argmax(1)
 
 
+def overlaps(found: np.ndarray, wanted: np.ndarray, names: Iterable[str]) -> dict[str, float]:
+    """IoU of two maps of region indices [R,R], by region; those that neither shows are left out."""
+    iou = {}
+    for name in dict.fromkeys(names):
+        one, other = found == region_index(name), wanted == region_index(name)
+        if union := int((one | other).sum()):
+            iou[name] = round(int((one & other).sum()) / union, 4)
+    return iou
+
+
 def colour_map(labels: Tensor | np.ndarray) -> np.ndarray:
     """Region indices [..., H, W] -> uint8 [..., H, W, 3] RGB for display."""
     if isinstance(labels, Tensor):

@@ -17,8 +17,8 @@ from . import recipe as recipes
 class Result:
     """An edited portrait.
 
-    image: PIL, RGB [R,R], the edited crop.  pasted: PIL, RGB, the whole photo with the edit in it;
-    ``None`` where it was not asked for.
+    image: PIL, RGB [R,R], the edited crop, with the original's pixels where nothing changed.  pasted: PIL, RGB,
+    the whole photo with the edit in it; ``None`` where it was not asked for.
     code: F and S of the generator's part of the image.
     masks: "target" uint8 [R,R] region indices; "changed" float32 [R,R] in 0..1, where the image is not
     the original's; and for each region of the target its bool [R,R].
@@ -26,6 +26,8 @@ class Result:
     against the target mask, by region), "losses" (the last ones by stage), "seconds" (by stage, with
     "total"), "reconstruction" (PSNR in dB of the person's code).
     recipe: see :mod:`barbershop_core.editing.recipe`.  notices: sentences for the person.
+    generated: PIL, RGB [R,R], the generator's own picture of ``code``; ``None`` where pixels of photographs were moved
+    instead, and where the result was stored and read again.
     """
 
     image: Image.Image
@@ -35,6 +37,7 @@ class Result:
     scores: dict[str, Any]
     recipe: dict[str, Any]
     notices: tuple[str, ...] = field(default=())
+    generated: Image.Image | None = None
 
     def save(self, path: str | Path, pasted: bool = True) -> Path:
         """Write a PNG with the recipe in it: the whole photo, or the crop where ``pasted`` is false or

@@ -24,6 +24,9 @@ def build() -> None:
     ui.preset, ui.time = presets("preset")
     ui.run, ui.stop = actions("", "Run")
     with gr.Accordion("Advanced: more parts from more photos", open=False):
+        with gr.Row(elem_classes="photos"):
+            ui.hair_structure = photo_slot("hair_structure", "Hair structure", 160)
+            gr.Markdown(TEXT["structure"])
         gr.Markdown(TEXT["references"])
         with gr.Row(elem_classes="photos"):
             ui.extra_a = photo_slot("extra_a", "Photo A", 160)

@@ -81,6 +81,7 @@ def test_endpoints_and_their_parameters_stay(modules):
         "smooth",
         "seed",
         "face_index",
+        "hair_structure",
     ]
     swap = [p["parameter_name"] for p in named["/swap_face"]["parameters"]]
     assert swap == ["face", "into", "preset", "seed", "face_index", "into_index"]
@@ -184,6 +185,7 @@ def test_what_is_missing_is_said_before_any_work(modules):
         wanted(face="x.png")
     with pytest.raises(BadRequest, match="nose should come from the photo A"):
         wanted(face="x.png", nose="photo A")
+    assert wanted(face="x.png", hair_structure="y.png")[1]["hair_structure"] == ("y.png", None)
     options, photos = wanted(face="x.png", extra_b="y.png", nose="photo B")
     assert options["regions"] == {"nose": "extra_b"} and photos["extra_b"] == ("y.png", None)
 
@@ -270,8 +272,10 @@ def test_api_round_trip(server, small, photo, tmp_path):
         features_from=handle_file(photo(2)),
         features="nose, eyes",
         seed=5,
+        hair_structure=handle_file(photo(3)),
         api_name="/transfer_hair",
     )
+    assert set(info["recipe"]["photos"]) == {"face", "hair_shape", "hair_structure", "extra_a"}
     assert Image.open(portrait).size == (64, 64) and Image.open(whole).size == (120, 160)
     assert read_png(portrait) == info["recipe"] and info["recipe"]["options"]["seed"] == 5
     assert info["recipe"]["options"]["regions"] == {"nose": "extra_a", "eyes": "extra_a"}

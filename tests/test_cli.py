@@ -52,6 +52,8 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
         "me.png",
         "--shape",
         "friend.png",
+        "--structure",
+        "other.png",
         "--region",
         "nose=other.png",
         "--smooth",
@@ -72,6 +74,7 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
     assert Image.open(desk / "new-photo.png").size == (96, 128)
     recipe = read_png(desk / "new-photo.png")
     assert (recipe["options"]["seed"], recipe["options"]["smooth"]) == (7, 3)
+    assert set(recipe["photos"]) == {"face", "hair_shape", "hair_structure", "region nose"}
 
     again = cli(
         desk,
@@ -79,6 +82,8 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
         "me.png",
         "--shape",
         "friend.png",
+        "--structure",
+        "other.png",
         "--region",
         "nose=other.png",
         "--recipe",
@@ -209,6 +214,7 @@ def test_doctor_and_download(desk):
 WRONG = [
     (("hair", "me.png"), "nothing to change"),
     (("hair", "me.png", "--shape", "nobody.png"), "nobody.png"),
+    (("hair", "me.png", "--structure", "nobody.png"), "nobody.png"),
     (("hair", "me.png", "--region", "nose"), "REGION=PHOTO"),
     (("hair", "me.png", "--region", "tail=friend.png"), "tail"),
     (("hair", "me.png", "--shape", "friend.png", "--preset", "best"), "best"),

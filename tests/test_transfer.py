@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
-from small_studio import PUBLISHED_TINY, SIDE, TINY, portrait
+from small_studio import PUBLISHED_TINY, SIDE, TINY, picture, portrait
 
+from barbershop_core import jobs
+from barbershop_core.barbershop import compose, transfer
 from barbershop_core.barbershop import transfer_presets as presets
+from barbershop_core.barbershop.compose import composite
+from barbershop_core.barbershop.reference import Reference
+from barbershop_core.barbershop.structure import Assignment
+from barbershop_core.barbershop.target_mask import TargetMask
 from barbershop_core.editing.regions import FACE, REGIONS, region_index
+from barbershop_core.editing.request import Request
+from barbershop_core.inversion.codes import Code
 from barbershop_core.progress import run
 
 HAIR, SKIN = region_index("hair"), region_index("skin")
@@ -130,3 +141,120 @@ def test_automatic_mask_in_both_modes(studio, mode):
     result = run(studio.transfer(face=portrait(1), hair_shape=portrait(4), mode=mode, smooth=0, preset=PUBLISHED_TINY))
     assert result.masks["target"].shape == (SIDE, SIDE) and result.masks["changed"].dtype == np.float32
     assert result.recipe["options"]["mode"] == mode
+
+
+# --- shape, structure and colour from three photos (section 3.7) ------------------------------
+
+
+def sources(**photos):
+    request = Request("transfer", {"face": portrait(1), **photos}, {"preset": "fast", "regions": None})
+    return transfer._sources(request), request
+
+
+def test_structure_comes_with_the_shape_unless_a_third_photo_gives_it(studio):
+    two, request = sources(hair_shape=portrait(2), hair_color=portrait(3))
+    found = transfer._numbered(studio.pack, request, two).assignment
+    assert found == Assignment({"hair": 1}, {"hair": 2})
+    three, request = sources(hair_shape=portrait(2), hair_color=portrait(3), hair_structure=portrait(4))
+    found = transfer._numbered(studio.pack, request, three).assignment
+    assert (found.shape_of("hair"), found.structure["hair"], found.appearance["hair"]) == (1, 3, 2)
+    assert found.regions_of(1) == found.regions_of(3) == {"hair"} and found.regions_of(2) == set()
+    own, request = sources(hair_structure=portrait(4))
+    found = transfer._numbered(studio.pack, request, own).assignment
+    assert (found.shape_of("hair"), found.structure["hair"], found.gives("hair")) == (0, 1, True)
+
+
+def reference(pack, seed: int, hair_rows: int) -> Reference:
+    """A code of the generator with its picture and drawn labels."""
+    g = pack.generator
+    rng = torch.Generator().manual_seed(seed)
+    w_plus = g.spread(g.mapping(torch.randn(1, g.z_dim, generator=rng))).contiguous()
+    feature = g.features(w_plus) + 0.1 * torch.randn(1, 16, 32, 32, generator=rng)
+    code = Code("FS", w_plus, feature)
+    return Reference(code.synthesis(g), torch.from_numpy(drawn(hair_rows)).long(), code)
+
+
+@torch.no_grad()
+def test_one_photos_outline_is_filled_with_anothers_structure(small_pack):
+    references = [reference(small_pack, seed, rows) for seed, rows in enumerate((8, 32, 16))]
+    assignment = Assignment({"hair": 2}, shape={"hair": 1})
+    preset = replace(PUBLISHED_TINY, mask_steps=0)
+    made = run(composite(small_pack, references, assignment, preset, smooth=0))
+    outline = references[1].labels == HAIR
+    assert torch.equal(made.target.region("hair"), outline)
+    assert torch.equal(made.target.owner, 2 * outline.long())
+    # F of the structure's photo where its hair is in the outline, and nowhere F of the outline's photo
+    inside = (slice(None), slice(None), slice(1, 6), slice(8, 24))
+    torch.testing.assert_close(made.code.feature[inside], references[2].code.feature[inside])
+    other = [references[0], replace(references[1], code=references[0].code), references[2]]
+    again = run(composite(small_pack, other, assignment, preset, smooth=0))
+    assert torch.equal(again.code.feature, made.code.feature)
+
+
+def test_three_photos_in_one_edit_and_again_from_its_recipe(studio):
+    steps = []
+    photos = {"hair_shape": portrait(2), "hair_structure": portrait(3), "hair_color": portrait(4)}
+    result = run(studio.transfer(face=portrait(1), preset=TINY, **photos), steps.append)
+    assert set(result.recipe["photos"]) == {"face", *photos}
+    two = run(studio.transfer(face=portrait(1), hair_shape=portrait(2), hair_color=portrait(4), preset=TINY))
+    assert two.recipe["photos"].keys() != result.recipe["photos"].keys()
+    recipe = {**result.recipe, "options": {**result.recipe["options"], "preset": "fast"}}
+    again = run(jobs.replay(studio, recipe, [picture(seed) for seed in (4, 3, 2, 1)])).value
+    assert again.recipe["photos"] == result.recipe["photos"]
+
+
+# --- appearance -------------------------------------------------------------------------------
+
+
+def test_colours_come_from_codes_with_f(studio):
+    colour, request = sources(hair_color=portrait(2))
+    numbered = transfer._numbered(studio.pack, request, colour)
+    references = run(transfer.read(studio.pack, None, request, numbered, TINY))
+    assert references[1].code.space == "FS"
+    own = run(studio.invert(portrait(2), "FS", TINY.inversion))
+    assert torch.equal(references[1].code.w_plus, own.w_plus)
+
+
+def test_the_generators_own_picture_is_kept_beside_the_result(studio):
+    face = portrait(1)
+    mask = studio.parse(face)
+    mask[:16] = HAIR
+    result = run(studio.transfer(face=face, mask=mask, preset=TINY, smooth=2))
+    generated, kept = np.asarray(result.generated), result.masks["changed"] == 0
+    assert np.array_equal(generated, studio.render(result.code))
+    assert kept.any() and (generated != np.asarray(result.image))[kept].any()
+
+
+def looks(region: torch.Tensor, shown: torch.Tensor, **numbers):
+    """What a composite says and compares of hair at ``region`` whose colours a photo shows at ``shown``."""
+    labels = torch.zeros(SIDE, SIDE, dtype=torch.long)
+    person, other = (
+        SimpleNamespace(image=torch.zeros(1, 3, SIDE, SIDE), labels=HAIR * m.long()) for m in (region, shown)
+    )
+    target = TargetMask(HAIR * region.long(), labels, torch.ones_like(region), ("hair",))
+    where = compose._Structure(target, [person, other], torch.zeros(1, 16, 32, 32))
+    return compose._on_common_regions(where, {"hair": 1}, bool(replace(presets.PAPER, **numbers).colour))
+
+
+def test_a_colour_that_cannot_be_compared_is_told():
+    top = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    top[:10] = True
+    (_, target), notices = looks(top, ~top)
+    assert not (target.region & target.shown).any() and "hair keeps its colour" in notices[0]
+    assert not looks(top, ~top, colour=1.0)[1]  # statistics need no common pixel
+    bottom = ~top
+    bottom[9, :3] = True
+    assert not looks(top, bottom)[1]  # three pixels are what there is
+
+
+def test_released_finds_colours_in_the_shape_of_their_photo(small_pack):
+    references = [reference(small_pack, seed, rows) for seed, rows in enumerate((8, 32, 16))]
+    assignment = Assignment({"hair": 1}, {"hair": 2})
+    assert compose._in_own_shapes(assignment) == Assignment({"hair": 2}, {"hair": 2})
+    steps = []
+    run(composite(small_pack, references, assignment, PUBLISHED_TINY), steps.append)
+    paper = []
+    run(composite(small_pack, references, assignment, replace(PUBLISHED_TINY, own_shape=False)), paper.append)
+    count = [sum(step.stage == "blend structure" for step in found) for found in (steps, paper)]
+    assert count == [2, 1]
+    assert presets.RELEASED.own_shape and not presets.PAPER.own_shape

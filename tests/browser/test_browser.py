@@ -73,6 +73,21 @@ def test_from_upload_to_download(page, tmp_path):
     assert whole.shape == original.shape and (whole[:15] == original[:15]).all()
 
 
+def test_shape_structure_and_colour_from_three_photos(page, tmp_path):
+    upload(page, "face", photo(tmp_path / "me.png", 40))
+    upload(page, "hair_shape", photo(tmp_path / "shape.png", 41))
+    upload(page, "hair_color", photo(tmp_path / "colour.png", 42))
+    page.click("text=Advanced: more parts from more photos")
+    upload(page, "hair_structure", photo(tmp_path / "structure.png", 43))
+    page.click("#run")
+    page.locator("#status", has_text=re.compile("Done in")).wait_for()
+    with page.expect_download() as coming:
+        page.click("#download")
+    coming.value.save_as(tmp_path / "new.png")
+    recipe = read_png(tmp_path / "new.png")
+    assert set(recipe["photos"]) == {"face", "hair_shape", "hair_structure", "hair_color"}
+
+
 def test_a_bad_photo_shows_its_sentence_and_nothing_is_lost(page, tmp_path):
     bad = tmp_path / "holiday.jpg"
     bad.write_text("this is no photo")

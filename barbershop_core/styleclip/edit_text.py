@@ -24,7 +24,7 @@ from ..networks.clip import Clip
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from . import latent_optimization, prompts, resources
+from . import known_words, latent_optimization, prompts, resources
 from .directions import boundary, channel_weights
 from .options import ALPHA, BETA, check_levels
 from .sliders import Sliders
@@ -90,8 +90,10 @@ def _by_optimization(pack: PackLike, cache: CodeCache | None, request: Request) 
     options, timer = request.options, StageTimer()
     clip = yield from timer(resources.clip(pack))
     prompt, cut = prompts.fit(clip, options["prompt"])
-    if cut:
-        yield Step("optimize", 0, 1, notice=cut)
+    unread = known_words.remark(pack.name, clip, resources.captions(pack), prompt, options["neutral"])
+    notices = tuple(notice for notice in (cut, unread) if notice)
+    for notice in notices:
+        yield Step("optimize", 0, 1, notice=notice)
     start = yield from timer(_begin(pack, cache, request, timer))
     with torch.no_grad():
         text = clip.text([prompt])[0]
@@ -104,7 +106,7 @@ def _by_optimization(pack: PackLike, cache: CodeCache | None, request: Request) 
             pack, clip, start, text, direction, preset, options["route"], options["identity"], first
         )
     )
-    result = yield from chain.finish(pack, start, code, notices=(cut,) if cut else ())
+    result = yield from chain.finish(pack, start, code, notices=notices)
     return _with_clip_scores(pack, clip, start, result, prompt)
 
 

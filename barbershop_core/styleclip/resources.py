@@ -31,6 +31,12 @@ def clip(pack: PackLike) -> Steps[Clip]:
     return pack.optional("clip")
 
 
+def captions(pack: PackLike) -> tuple[str, ...]:
+    """The phrases of the captions that the pack's CLIP was trained with, where the pack lists them; else none."""
+    path = pack.file("captions") if "captions" in pack.manifest.networks else None
+    return () if path is None else tuple(path.read_text(encoding="utf-8").splitlines())
+
+
 def table(pack: PackLike) -> Steps[Table]:
     """The pack's table of directions, on its device.
 

@@ -20,7 +20,7 @@ from ..photo.pixels import to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
-from . import prompts
+from . import known_words, prompts, resources
 from .directions import Table, boundary, channel_weights
 from .options import ALPHA, BETA, EDIT_TEXT
 from .stylespace import StyleSynthesis
@@ -34,7 +34,7 @@ Edit = tuple[int, float, float]
 
 @dataclass(frozen=True)
 class Direction:
-    """A direction from one text to another.  text: Delta t, [E].  notices: which text was too long for CLIP."""
+    """A direction from one text to another.  text: Delta t, [E].  notices: what CLIP could not read."""
 
     target: str
     neutral: str
@@ -53,6 +53,7 @@ class Sliders:
         self.pack, self.start, self.clip, self.table = pack, start, clip, table
         self.route: str = start.request.options["route"]
         self.directions: list[Direction] = []
+        self._captions = resources.captions(pack)
         self._synthesis = StyleSynthesis(pack.generator, start.code, pack.working_size)
         self._boundaries: dict[tuple[int, float], tuple[Tensor, int]] = {}
 
@@ -62,7 +63,8 @@ class Sliders:
         neutral = prompts.clean(neutral or prompts.NEUTRAL, "neutral text")
         neutral, second = prompts.fit(self.clip, neutral, "neutral text")
         text = prompts.direction(self.clip, target, neutral)
-        notices = tuple(notice for notice in (first, second) if notice)
+        unread = known_words.remark(self.pack.name, self.clip, self._captions, target, neutral)
+        notices = tuple(notice for notice in (first, second, unread) if notice)
         self.directions.append(Direction(target, neutral, text, notices))
         return len(self.directions) - 1
 
@@ -84,11 +86,12 @@ class Sliders:
 
     @property
     def notices(self) -> list[str]:
-        """Which texts were too long for CLIP."""
+        """What CLIP could not read of the texts."""
         return [notice for direction in self.directions for notice in direction.notices]
 
     def remarks(self, edits: Sequence[Edit]) -> list[str]:
-        """Sentences for the person: texts cut off, edits that move nothing, what route "F" or a photo cannot show."""
+        """Sentences for the person: what CLIP cannot read, edits that move nothing, what route "F" or a photo cannot
+        show."""
         found = []
         for index, alpha, beta in edits:
             d = self.directions[index]

@@ -119,6 +119,16 @@ def _framed(phrase: str, rng: np.random.Generator, likely: float = 0.3) -> str:
     return FRAMES[int(rng.integers(len(FRAMES)))].format(phrase)
 
 
+@cache
+def phrases() -> tuple[str, ...]:
+    """What captions can say, each claim and each frame by itself, for `styleclip.known_words`."""
+    found = [frame.format("a person") for frame in FRAMES] + [f"a {subject}" for subject in SUBJECTS]
+    for claim in claims():
+        found += [*claim.nouns, *(f"{said} person" for said in claim.adjectives)]
+        found += [*(f"person {said}" for said in claim.verbs), *(f"{said} hair" for said in claim.hair)]
+    return tuple(dict.fromkeys(found))
+
+
 def batch(p: np.ndarray, extra: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
     """Captions of portraits [B,P], one each, and ``extra`` short ones of nobody in particular.
 

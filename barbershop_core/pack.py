@@ -201,6 +201,8 @@ class Pack(PackFiles):
     def _network(self, role: str) -> nn.Module | None:
         kind = self.manifest.networks[role].kind
         net = self.load(role, lambda path: networks.load(kind, path))
+        if net is None and self.manifest.networks[role].sources[0].trained:
+            return None  # not something to download; what needs it says how it is trained
         if net is None:
             self.notice(
                 f"The pack '{self.name}' works without its {role}, which is not on this machine; "

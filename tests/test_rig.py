@@ -1,14 +1,17 @@
 """RigNet, its training, and the energy, on tiny networks."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from small_rig import SIZES, write_small_rig
+from small_studio import portrait
 
-from barbershop_core import networks, open_pack, run
-from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt
+from barbershop_core import Studio, networks, open_pack, run
+from barbershop_core.__main__ import main
+from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt, WeightMissing
 from barbershop_core.face3d.theta import from_flat
 from barbershop_core.networks.resample import resize
 from barbershop_core.networks.rignet import RigNet
@@ -18,7 +21,12 @@ from barbershop_core.pie.face_reader import FaceReading, face_reader, landmark_d
 from barbershop_core.pie.rig_request import RigRequest
 from barbershop_core.pie.sample_bank import SampleBank, draw_samples
 from barbershop_core.pie.session import RigSession
+from barbershop_core.rehearsal.random_networks import Sizes
+from barbershop_core.rehearsal.random_pack import write_pack
 from barbershop_core.training import train_rig
+from barbershop_core.training.rig_description import ridge
+from barbershop_core.weights import hub, local
+from barbershop_core.weights.manifest import read_manifest
 from barbershop_core.world.morphable_head import theta_of
 
 TINY = replace(pie_presets.FAST, name="tiny", w_steps=2, w_plus_steps=4, edit_every=1, side=24, optimize_steps=2)
@@ -258,3 +266,58 @@ def test_refinement_resumes_only_its_own_checkpoint(pack, tmp_path, other):
         with torch.no_grad():
             pack.optional("regressor").hidden.bias.add_(0.1)
     assert "refine" in refine(pack, schedule)
+
+
+# --- a rig of one's own -----------------------------------------------------------------------------
+
+
+def test_ridge_is_the_same_both_ways():
+    """More inputs than samples, or fewer: the answer solves the same normal equations."""
+    for samples in (6, 30):
+        x, y = torch.randn(samples, 12).double(), torch.randn(samples, 3).double()
+        wanted = torch.linalg.solve(x.T @ x + 30 * torch.eye(12).double(), x.T @ y)
+        assert torch.allclose(ridge(x, y), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("size", "device", "samples"), [(128, "cpu", 6000), (1024, "cuda", 18432), (1024, "cpu", 1843)]
+)
+def test_the_budget_grows_with_the_generator(size, device, samples):
+    generator = SimpleNamespace(size=size, n_latent=18 if size == 1024 else 12, style_dim=512 if size == 1024 else 128)
+    schedule = train_rig.budget(SimpleNamespace(generator=generator, device=torch.device(device)))
+    assert schedule.samples == samples
+    assert (schedule.picture_batch == 1) == (size == 1024 and device == "cpu")
+
+
+def test_a_rig_of_ffhq_has_a_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("BARBERSHOP_TRAINED", str(tmp_path))
+    manifest = read_manifest("ffhq")
+    network = manifest.networks["rignet"]
+    place = local.embedded_path(network.sources[0], manifest.folder)
+    assert place == tmp_path / "ffhq" / "rignet.safetensors" and network.need == "optional"
+    assert local.locate(network, manifest.folder) is None
+    place.parent.mkdir()
+    place.write_bytes(b"x")
+    assert local.locate(network, manifest.folder).path == place
+    with pytest.raises(WeightMissing, match="rig train --pack ffhq"):
+        monkeypatch.setenv("BARBERSHOP_TRAINED", str(tmp_path / "elsewhere"))
+        run(hub.fetch(network, manifest.folder))
+
+
+def test_rig_train_saves_what_the_pack_finds_and_the_sliders_use(monkeypatch, tmp_path, capsys):
+    """In the published layouts: the command as README gives it, then a session with live sliders."""
+    monkeypatch.setenv("BARBERSHOP_TRAINED", str(tmp_path / "own"))
+    manifest = run(write_pack(tmp_path / "published", Sizes(64, 16, 300), without=("clip", "encoder")))
+    assert open_pack(manifest, device="cpu").optional("rignet") is None
+    command = ["rig", "train", "--pack", str(manifest), "--device", "cpu", "--minutes", "0.01", "--samples", "24"]
+    monkeypatch.setattr(train_rig, "budget", lambda pack: train_rig.Schedule(held_out=6, scored=4, batch=8))
+    assert main([*command, "--json", "--quiet"]) == 0
+    file = tmp_path / "own" / "published" / "rignet.safetensors"
+    assert json.loads(capsys.readouterr().out)["file"] == str(file) and file.is_file()
+    assert "sha256" not in manifest.read_text()
+    pack = open_pack(manifest, device="cpu")
+    rig = pack.optional("rignet")
+    assert rig.sizes == {"pose": 3, "expression": 64, "light": 27} and rig.n_latent == 10
+    monkeypatch.setitem(pie_presets.PRESETS, "fast", TINY)
+    session = run(Studio(pack, cache=False).rig(portrait(1)))
+    assert session.live and session.image(yaw=15.0).shape == (64, 64, 3)

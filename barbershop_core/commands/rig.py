@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import BadRequest
-from ..options import SEED, checked
+from ..options import checked
 from ..pie import options as pie
 from .arguments import add_common, add_edit, add_face_index, add_option, given, number
 from .console import Progress
@@ -46,16 +47,14 @@ def add(commands) -> None:
     rig = commands.add_parser("rig", help="train the rig of a pack's generator")
     kinds = rig.add_subparsers(dest="kind", required=True, metavar="kind")
     rignet = kinds.add_parser("train", help="train RigNet on samples of the generator; resumable")
-    _add_training(rignet, train, minutes=15, samples=6000, output="rig")
+    _add_training(rignet, train, "by the size of the generator", output="rig")
     reader = kinds.add_parser("refine", help="refine the reader of 3D faces through the rasterizer (MoFA)")
-    _add_training(reader, refine, minutes=6, samples=600, output="regressor")
+    _add_training(reader, refine, "6 minutes, 600 portraits", output="regressor")
 
 
-def _add_training(parser, run, minutes: float, samples: int, output: str) -> None:
-    parser.add_argument("--minutes", type=float, default=minutes, help=f"of all runs together (default {minutes})")
-    parser.add_argument(
-        "--samples", type=int, default=samples, help=f"generated portraits to learn from (default {samples})"
-    )
+def _add_training(parser, run, budget: str, output: str) -> None:
+    parser.add_argument("--minutes", type=float, help=f"of training, in all runs together (default: {budget})")
+    parser.add_argument("--samples", type=int, help="generated portraits to learn from (default: likewise)")
     parser.add_argument("--checkpoint", type=Path, help="where the training can be resumed")
     parser.add_argument("--json", action="store_true", help="held-out figures as JSON on stdout")
     add_common(parser, run, f"{output} to write (.safetensors; default: its place in the pack)", preset=False)
@@ -110,18 +109,19 @@ def train(options, console) -> None:
     """``rig train``: the RigNet of a pack's generator."""
     from ..training import train_rig
 
-    _train(options, console, "rignet", train_rig.Schedule, train_rig.train)
+    _train(options, console, "rignet", train_rig.budget, train_rig.train)
 
 
 def refine(options, console) -> None:
     """``rig refine``: a pack's reader of 3D faces, refined without labels."""
     from ..training import mofa
 
-    _train(options, console, "regressor", mofa.Schedule, mofa.refine)
+    _train(options, console, "regressor", lambda pack: mofa.Schedule(), mofa.refine)
 
 
-def _train(options, console, role: str, schedule, work) -> None:
+def _train(options, console, role: str, budget, work) -> None:
     from .. import open_pack
+    from ..weights.local import embedded_path
     from ..weights.manifest import write_manifest_hashes
     from ..weights.save import save_half
 
@@ -130,18 +130,20 @@ def _train(options, console, role: str, schedule, work) -> None:
     network = pack.manifest.networks.get(role)
     place = None
     if network is not None and network.sources[0].embedded:
-        place = pack.manifest.folder / network.sources[0].file
+        place = embedded_path(network.sources[0], pack.manifest.folder)
     path = options.output or place
     if path is None:
         what = f"The pack '{pack.name}' has no place for a {role}."
         raise BadRequest(what, "Say where to write it with -o.")
+    if path == place:
+        path.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = in_a_folder(options.checkpoint or path.with_suffix(".training.pt"))
     in_a_folder(path)
-    seed = SEED.default if options.seed is None else options.seed
-    numbers = schedule(minutes=options.minutes, samples=options.samples, seed=seed)
+    asked = {name: getattr(options, name) for name in ("minutes", "samples", "seed")}
+    numbers = replace(budget(pack), **{name: value for name, value in asked.items() if value is not None})
     net, scores = progress.run(work(pack, checkpoint, numbers))
     save_half(net.state_dict(), path)
-    if path == place:
+    if path == place and not network.sources[0].trained:
         write_manifest_hashes(pack.manifest.path)
     minutes = progress.seconds / 60
     words = [f"{path} after {minutes:.1f} minutes; held out:"]

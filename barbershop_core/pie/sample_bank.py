@@ -34,6 +34,13 @@ class SampleBank:
         """The samples at ``index``."""
         return SampleBank(self.w_plus[index], self.reading[index], self.images[index])
 
+    def to(self, device: torch.device | str) -> SampleBank:
+        """The same samples on another device."""
+        r = self.reading
+        theta = r.theta.map(lambda part: part.to(device))
+        reading = FaceReading(theta, r.landmarks.to(device), r.rest.to(device))
+        return SampleBank(self.w_plus.to(device), reading, self.images.to(device))
+
     def state_dict(self) -> dict[str, Tensor | dict]:
         """For a checkpoint; the pictures in half precision."""
         theta = self.reading.theta

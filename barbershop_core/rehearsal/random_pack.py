@@ -50,11 +50,13 @@ def write_pack(
     writers = _writers(model, sizes, seed)
     blocks = [_head(model, sizes)]
     roles = [role for role in model.networks if role in writers and role not in without]
+    trained = [network for network in model.networks.values() if network.sources[0].trained]
     for number, role in enumerate(roles, 1):
         name, write = writers[role]
         yield Step("write weights", number - 1, len(roles))
         write(folder / name)
         blocks.append(_entry(model.networks[role], name))
+    blocks += [_entry(network, network.sources[0].file) for network in trained]
     path = folder / "pack.toml"
     path.write_text("\n".join(blocks), encoding="utf-8")
     yield Step("write weights", len(roles), len(roles))
@@ -82,7 +84,8 @@ def _entry(network: Network, name: str) -> str:
     if size := source.input_size or network.input_size:
         lines.append(f"input_size = {size}")
     role = f"networks.{network.role}"
-    return "\n".join([f"[{role}]", *lines, "", f"[[{role}.sources]]", f'file = "{name}"', ""])
+    file = [f'file = "{name}"'] + ([f'trained = "{source.trained}"'] if source.trained else [])
+    return "\n".join([f"[{role}]", *lines, "", f"[[{role}.sources]]", *file, ""])
 
 
 def _writers(model: Manifest, sizes: Sizes, seed: int) -> Writers:

@@ -31,9 +31,25 @@ class FaceReconstruction(nn.Module):
             nn.Linear(hidden, outputs),
         )
 
+    @torch.no_grad()
+    def start(self, rows: Tensor, wanted: Tensor) -> None:
+        """Start from ridge regression of ``wanted`` [N,K] on rows [N,L,D]: most of theta is linear in W."""
+        answer = ridge(torch.cat([rows.flatten(1), rows.new_ones(len(rows), 1)], 1), wanted)
+        self.linear.weight.copy_(answer[:-1].T)
+        self.linear.bias.copy_(answer[-1])
+        self.mlp[-1].weight.zero_()
+        self.mlp[-1].bias.zero_()
+
     def forward(self, rows: Tensor) -> Tensor:
         flat = rows.flatten(1)
         return self.linear(flat) + self.mlp(flat)
+
+
+def ridge(x: Tensor, y: Tensor, weight: float = 30.0) -> Tensor:
+    """Ridge regression of y [N,K] on x [N,D]: [D,K], by whichever of the two equal systems is smaller."""
+    if len(x) < x.shape[1]:
+        return x.T @ torch.linalg.solve(x @ x.T + weight * torch.eye(len(x), device=x.device), y)
+    return torch.linalg.solve(x.T @ x + weight * torch.eye(x.shape[1], device=x.device), x.T @ y)
 
 
 class Description:

@@ -27,14 +27,14 @@ from torch import Tensor, nn
 
 from ..errors import BadRequest
 from ..face3d.theta import TAU
-from ..networks.arcface import identity_embedding
 from ..networks.rignet import RigNet
 from ..pie.face_reader import FaceReader, FaceReading, face_reader, landmark_distance, photometric
-from ..pie.sample_bank import SampleBank, concatenate, draw_samples
+from ..pie.sample_bank import SampleBank, draw_samples
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from . import checkpoints
 from .rig_description import Description, FaceReconstruction
+from .rig_scores import held_out
 
 SAVED_EVERY = 90.0
 """Seconds between checkpoints."""
@@ -47,6 +47,7 @@ class Schedule:
     """minutes: of the whole training.  samples, held_out: generated portraits to train on and to score.
     share_dfr: share of the time that trains F.  batch: codes per step.
     picture_every, picture_batch: how often a step generates pictures, and how many.  lr: highest rate.
+    scored: held-out portraits whose pictures are compared at the end.
     Weights: edit, consistency, reconstruction, landmarks, rest (what else the regressor reads), prior
     (P-norm length), rendered (renderings).
     """
@@ -58,6 +59,7 @@ class Schedule:
     batch: int = 48
     picture_every: int = 6
     picture_batch: int = 4
+    scored: int = 96
     lr: float = 2e-3
     edit: float = 4.0
     consistency: float = 0.5
@@ -67,6 +69,29 @@ class Schedule:
     prior: float = 0.002
     rendered: float = 3.0
     seed: int = 0
+
+
+SAMPLES_PER_INPUT = 2
+"""Samples for each number of a code, of which F has a linear layer: its rows are correlated."""
+LARGE = 512
+"""px: pictures of such generators take seconds on a CPU."""
+
+
+def budget(pack: PackLike) -> Schedule:
+    """The schedule for the size of a pack's generator and its device.
+
+    A generator of 1024 px: on a GPU 18,432 samples and half an hour; on a CPU a tenth of the samples, two hours, and
+    few pictures.  A generator of 128 px: 6,000 samples and a quarter of an hour.
+    """
+    g, usual = pack.generator, Schedule()
+    if g.size < LARGE:
+        return usual
+    samples = max(usual.samples, SAMPLES_PER_INPUT * g.n_latent * g.style_dim)
+    if pack.device.type != "cpu":
+        return replace(usual, minutes=30.0, samples=samples)
+    return replace(
+        usual, minutes=120.0, samples=samples // 10, held_out=60, picture_every=60, picture_batch=1, scored=12
+    )
 
 
 def train(pack: PackLike, checkpoint: Path, schedule: Schedule | None = None) -> Steps[tuple[RigNet, dict]]:
@@ -80,7 +105,7 @@ def train(pack: PackLike, checkpoint: Path, schedule: Schedule | None = None) ->
     """
     s = schedule or Schedule()
     if s.minutes <= 0:
-        raise BadRequest("The training needs a positive time.", "Give --minutes above 0; 15 are usual.")
+        raise BadRequest("The training needs a positive time.", "Give --minutes above 0; 15 to 30 are usual.")
     return _train(pack, face_reader(pack), checkpoint, s)
 
 
@@ -95,8 +120,9 @@ def _train(pack: PackLike, reader: FaceReader, checkpoint: Path, s: Schedule) ->
         bank = yield from draw_samples(pack, reader, s.samples + s.held_out, s.seed)
         saved = {"bank": bank.state_dict(), "elapsed": 0.0, "index": 0}
         checkpoints.save(checkpoint, saved, identity)
-    bank = SampleBank.from_state(saved["bank"])
-    held, known = bank.rows(torch.arange(s.held_out)), bank.rows(torch.arange(s.held_out, len(bank)))
+    bank = SampleBank.from_state(saved["bank"]).to(pack.device)
+    rows = torch.arange(len(bank), device=pack.device)
+    held, known = bank.rows(rows[: s.held_out]), bank.rows(rows[s.held_out :])
     state = _Training(pack, reader, known, held, s)
     if "rig" in saved:
         state.load_state_dict(saved)
@@ -119,7 +145,7 @@ def _train(pack: PackLike, reader: FaceReader, checkpoint: Path, s: Schedule) ->
             last = time.monotonic()
             if elapsed < total:
                 yield Step("rig held out", int(elapsed), int(total), state.quick_scores())
-    scores = yield from held_out(pack, reader, state.rig, held)
+    scores = yield from held_out(pack, reader, state.rig, held, s.scored)
     return state.rig.eval().requires_grad_(False), {**state.quick_scores(), **scores}
 
 
@@ -131,7 +157,7 @@ class _Training:
         g, self.describe = pack.generator, Description(known)
         self.wanted, self.held_wanted = self.describe(known.reading), self.describe(held.reading)
         sizes = {name: known.reading.theta.tau(name).shape[1] for name in TAU}
-        self.rig = RigNet(g.n_latent, g.style_dim, sizes)
+        self.rig = RigNet(g.n_latent, g.style_dim, sizes).to(pack.device)
         flat = known.w_plus.flatten(0, 1)
         self.rig.w_mean.copy_(flat.mean(0))
         self.rig.w_std.copy_(flat.std(0).clamp_min(1e-4))
@@ -139,10 +165,10 @@ class _Training:
             net.mean.copy_(known.reading.theta.tau(name).mean(0))
             net.std.copy_(known.reading.theta.tau(name).std(0).clamp_min(1e-3))
         rows = self.rows(known.w_plus)
-        cov = torch.cov(rows.flatten(0, 1).T) + 1e-3 * torch.eye(rows.shape[2])
+        cov = torch.cov(rows.flatten(0, 1).T) + 1e-3 * torch.eye(rows.shape[2], device=rows.device)
         self.whitening = torch.linalg.inv(torch.linalg.cholesky(cov)).T
-        self.dfr = FaceReconstruction(rows[0].numel(), self.wanted.shape[1])
-        self._start_dfr(rows)
+        self.dfr = FaceReconstruction(rows[0].numel(), self.wanted.shape[1]).to(pack.device)
+        self.dfr.start(rows, self.wanted)
         self.optimizers = {
             "dfr": torch.optim.AdamW(self.dfr.parameters(), lr=s.lr, weight_decay=1e-2),
             "rig": torch.optim.Adam(self.rig.parameters(), lr=s.lr, betas=(0.9, 0.99)),
@@ -153,23 +179,12 @@ class _Training:
         """Standardized rows of codes [B,L,D]."""
         return (w_plus - self.rig.w_mean) / self.rig.w_std
 
-    @torch.no_grad()
-    def _start_dfr(self, rows: Tensor) -> None:
-        """Start from ridge regression: most of theta is linear in W."""
-        x = torch.cat([rows.flatten(1), torch.ones(len(rows), 1)], 1)
-        gram = x.T @ x + 30.0 * torch.eye(x.shape[1])
-        answer = torch.linalg.solve(gram, x.T @ self.wanted)
-        self.dfr.linear.weight.copy_(answer[:-1].T)
-        self.dfr.linear.bias.copy_(answer[-1])
-        self.dfr.mlp[-1].weight.zero_()
-        self.dfr.mlp[-1].bias.zero_()
-
     def _rate(self, name: str, done: float) -> None:
         for group in self.optimizers[name].param_groups:
             group["lr"] = self.s.lr * min(1.0, max(0.02, (1 - done) / 0.6))
 
     def _draw(self, count: int) -> Tensor:
-        return torch.randint(len(self.known), (count,), generator=self.rng)
+        return torch.randint(len(self.known), (count,), generator=self.rng).to(self.pack.device)
 
     def dfr_step(self, done: float) -> dict[str, float]:
         """One step of F."""
@@ -208,7 +223,8 @@ class _Training:
         code, theta = known.w_plus[w], known.reading.theta
         if not pictures:  # the rows of embedded photos are noisy
             strength = 0.15 * torch.rand(len(w), 1, 1, generator=self.rng)
-            code = code + strength * torch.randn(code.shape, generator=self.rng) * self.rig.w_std
+            noise = strength * torch.randn(code.shape, generator=self.rng)
+            code = code + noise.to(code.device) * self.rig.w_std
         own = self.wanted[w] if pictures else self.dfr(self.rows(code))
         tau, others = describe.tau[name], describe.others[name]
         kept = self.rig(code, name, describe.thetas(own).tau(name))
@@ -253,7 +269,7 @@ class _Training:
         read = self.dfr(self.rows(self.held.w_plus))
         count = self.describe.theta.stop
         found = {"reading r2": 1 - (read - self.held_wanted)[:, :count].square().mean().item()}
-        other = torch.roll(torch.arange(len(self.held)), 1)
+        other = torch.arange(len(self.held), device=self.pack.device).roll(1)
         for name in self.rig.tau:
             moved = self.rig(self.held.w_plus, name, self.held.reading.theta.tau(name)[other])
             error = self.dfr(self.rows(moved)) - self.held_wanted[other]
@@ -273,46 +289,3 @@ class _Training:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(saved["optimizers"][name])
         self.rng.manual_seed(self.s.seed + 1 + saved["index"])
-
-
-def held_out(
-    pack: PackLike, reader: FaceReader, rig: RigNet, held: SampleBank, count: int = 96
-) -> Steps[dict[str, float]]:
-    """Figures on held-out samples, each of which gets the tau of another one.
-
-    "yaw deg", "pitch deg", "roll deg": mean error of the angles that the regressor reads in the picture.
-    "expression", "light": error of tau relative to the change requested, root of the ratio of mean squares.
-    "<tau> others": change of all other theta, in units of its spread.  "<tau> identity": cosine.
-    """
-    count = min(count, len(held))
-    held = held.rows(torch.arange(count))
-    other = torch.roll(torch.arange(count), 1)
-    describe, scores = Description(held), {}
-    with torch.no_grad():
-        before = torch.cat(
-            [
-                identity_embedding(pack.identity, pack.generator.synthesis(w, side=pack.working_size))
-                for w in held.w_plus.split(16)
-            ]
-        )
-    own = describe(held.reading)
-    for number, name in enumerate(rig.tau, 1):
-        wanted = held.reading.theta.tau(name)[other]
-        parts, faces = [], []
-        with torch.no_grad():
-            for w, tau in zip(held.w_plus.split(16), wanted.split(16)):
-                image = pack.generator.synthesis(rig(w, name, tau), side=pack.working_size).clamp(-1, 1)
-                parts.append(reader(image))
-                faces.append(identity_embedding(pack.identity, image))
-        reading = concatenate(parts)
-        if name == "pose":
-            error = (reading.theta.angles() - held.reading.theta.angles()[other]).abs().mean(0)
-            scores |= dict(zip(("yaw deg", "pitch deg", "roll deg"), error.tolist()))
-        else:
-            error = (reading.theta.tau(name) - wanted).square().mean()
-            scores[name] = float((error / (wanted - held.reading.theta.tau(name)).square().mean()).sqrt())
-        moved = (describe(reading) - own)[:, describe.others[name]]
-        scores[f"{name} others"] = float(moved.square().mean().sqrt())
-        scores[f"{name} identity"] = float((torch.cat(faces) * before).sum(1).mean())
-        yield Step("rig held out", number, len(rig.tau), scores)
-    return scores

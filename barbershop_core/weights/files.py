@@ -114,7 +114,7 @@ class PackFiles:
         for network in dict.fromkeys((*self.manifest.needed(level), *more)):
             role = network.role
             given = role == "landmarker" and os.environ.get("BARBERSHOP_LANDMARKER")
-            if given or role in self._found or role in self._missed:
+            if given or role in self._found or role in self._missed or network.sources[0].trained:
                 continue
             try:
                 self._found[role] = yield from hub.fetch(network, self.manifest.folder)

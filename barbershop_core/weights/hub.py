@@ -24,7 +24,19 @@ from huggingface_hub.utils import tqdm as hub_bar
 
 from ..errors import WeightCorrupt, WeightMissing
 from ..progress import Step, Steps
-from .local import Found, Reason, cache_dir, discard_cached, endpoint, offline, reachable, remembered, revisions, search
+from .local import (
+    Found,
+    Reason,
+    cache_dir,
+    discard_cached,
+    embedded_path,
+    endpoint,
+    offline,
+    reachable,
+    remembered,
+    revisions,
+    search,
+)
 from .manifest import Network, Source
 from .verify import check
 
@@ -80,10 +92,12 @@ def explain(network: Network, folder: Path, reasons: list[Reason]) -> WeightMiss
     """The error that says which file, from where, why, and what to do."""
     first = network.sources[0]
     if not reasons:
-        reasons = [(first, f"{folder / first.file} does not exist", False)]
+        reasons = [(first, f"{embedded_path(first, folder)} does not exist", False)]
     tried = "; ".join(f"{s.where} ({s.file}): {why}" for s, why, _ in reasons)
     what = f"The {network.role} weights are not available: {tried}."
-    if first.embedded:
+    if first.trained:
+        remedy = f"Train it: python -m barbershop_core {first.trained} --pack {folder.name}."
+    elif first.embedded:
         remedy = "Fetch the pack again, or train it with 'python -m barbershop_core.training.studio_pack'."
     elif offline():
         remedy = (

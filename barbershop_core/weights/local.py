@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
 from huggingface_hub import constants, get_session, try_to_load_from_cache
 
 from .manifest import Network, Source
@@ -22,7 +23,7 @@ from .verify import Verdict, check
 class Found:
     """A file that is on this machine and may be used.
 
-    where: "folder" (BARBERSHOP_WEIGHTS), "embedded" (the pack's folder) or "cache" (the Hub's cache).
+    where: "folder" (BARBERSHOP_WEIGHTS), "embedded" (the pack's folder, or the user's) or "cache" (the Hub's cache).
     """
 
     path: Path
@@ -109,8 +110,21 @@ def _given(source: Source, folder: Path) -> list[Path]:
     return [p for p in (Path(own).expanduser() / n for n in names) if p.is_file()]
 
 
+def trained_folder(folder: Path) -> Path:
+    """Where the user keeps what was trained for the pack in ``folder``: ``$BARBERSHOP_TRAINED``, or in the
+    platform's data folder; by the pack's name."""
+    if given := os.environ.get("BARBERSHOP_TRAINED"):
+        return Path(given).expanduser() / folder.name
+    return platformdirs.user_data_path("barbershop", appauthor=False, roaming=True) / "trained" / folder.name
+
+
+def embedded_path(source: Source, folder: Path) -> Path:
+    """The place of a file that is on no server, whether it exists or not."""
+    return trained_folder(folder) / source.file if source.trained else folder / source.file
+
+
 def _embedded(source: Source, folder: Path) -> list[Path]:
-    path = folder / (source.file if source.embedded else Path(source.file).name)
+    path = embedded_path(source, folder) if source.embedded else folder / Path(source.file).name
     return [path] if path.is_file() else []
 
 

@@ -48,6 +48,8 @@ class Source:
     size: exact bytes, if known;  about: a rounded size ("133 MB"), if only that is known.
     sha256: of the file's bytes;  git_sha1: git's object id of them, if only that is known.
     licence, layout, table, input_size: override the network's.
+    trained: the command that makes the file on the user's machine ("rig train"); it lies in the user's own folder,
+        see `local.trained_folder`.
     """
 
     file: str
@@ -63,15 +65,18 @@ class Source:
     table: str = ""
     input_size: int | None = None
     note: str = ""
+    trained: str = ""
 
     @property
     def embedded(self) -> bool:
-        """Whether the file lies beside the manifest."""
+        """Whether the file is on no server: beside the manifest, or in the user's own folder."""
         return not self.repo
 
     @property
     def where(self) -> str:
-        """The repository as in its address on the Hub, or "the pack's folder"."""
+        """The repository as in its address on the Hub, "the pack's folder", or "your own folder"."""
+        if self.trained:
+            return "your own folder"
         if self.embedded:
             return "the pack's folder"
         return {"model": "", "dataset": "datasets/", "space": "spaces/"}[self.repo_type] + self.repo

@@ -8,6 +8,7 @@ from hub_server import HubServer
 from served_pack import write_manifest
 from small_pack import write_small_pack
 
+from barbershop_core.__main__ import parser
 from barbershop_core.commands import doctor
 from barbershop_core.errors import PackError
 from barbershop_core.progress import run
@@ -73,6 +74,35 @@ def test_hub_pack_before_and_after_download(server, tmp_path):
     assert (after["state"], after["where"], after["checked"]) == ("here", "cache", "sha256")
     assert (after["source"], after["licence"], after["bytes"]) == ("them/net", "CC BY 4.0", len(payload))
     assert after["path"] == str(found.path)
+
+
+def test_which_sources_answer_is_told_where_it_is_asked(server, tmp_path, monkeypatch):
+    server.add("them/net", "b.bin", b"weights")
+    lone = Network("parser", "bisenet", sources=(Source("b.bin", "them/net"),))
+    two = Network("generator", "stylegan2", sources=(Source("a.bin", "gone/net"), Source("b.bin", "them/net")))
+    path = write_manifest(tmp_path / "pack.toml", [two, lone])
+    data = doctor.report(str(path), device="cpu", ask=True)
+    assert [s["problem"] for s in by_role(data)["generator"]["sources"]] == ["the repository is gone or private", ""]
+    text = doctor.render(data)
+    assert "1 of 2 sources answer" in text and "gone/net: the repository is gone" in text
+    assert "1 of 1 sources answer" in text and text.count("no second source is known") == 1
+    server.requests.clear()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    silent = doctor.report(str(path), device="cpu", ask=True)
+    assert by_role(silent)["parser"]["sources"][0]["problem"] is None and not server.requests
+    assert "sources answer" not in doctor.render(silent)
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_the_command_asks_unless_told_not_to(server, tmp_path, offline, capsys):
+    server.add("them/net", "b.bin", b"weights")
+    network = Network("generator", "stylegan2", sources=(Source("b.bin", "them/net"),))
+    path = write_manifest(tmp_path / "pack.toml", [network])
+    call = ["doctor", "--pack", str(path), "--device", "cpu", "--json", *["--offline"] * offline]
+    options = parser().parse_args(call)
+    assert options.run(options, None) == 1  # the file is not here
+    problem = by_role(json.loads(capsys.readouterr().out))["generator"]["sources"][0]["problem"]
+    assert problem == (None if offline else "") and bool(server.requests) != offline
 
 
 def test_shipped_ffhq_on_a_cpu(server):

@@ -134,7 +134,29 @@ def test_refusals_lead_to_the_fallback_and_are_named(server, tmp_path, behaviour
     steps = []
     found = fetch(net, tmp_path, steps)
     assert found.source.repo == "second/net" and found.path.read_bytes() == DATA
-    assert any(reason in s.notice for s in steps)
+    assert any(f"{reason}. The generator is tried from second/net, 2 of 2." in s.notice for s in steps)
+
+
+def test_sources_are_asked_together_and_nothing_is_downloaded(server, tmp_path):
+    server.add("right/net", "dir/net.bin", DATA)
+    server.add("other/net", "dir/net.bin", DATA[:-1])
+    for number in range(3):
+        server.add(f"silent/{number}", "dir/net.bin", DATA, hang="head")
+    right, other, gone = source("right/net", sha256=SHA), source("other/net", size=len(DATA)), source("gone/net")
+    silent = [source(f"silent/{number}") for number in range(3)]
+    started = time.monotonic()
+    found = hub.ask([right, right, other, gone, *silent, Source("beside.bin")], timeout=2.0)
+    assert time.monotonic() - started < 2 * len(silent)  # not one after the other
+    assert list(found) == [right, other, gone, *silent]
+    assert found[right] == "" and "instead of" in found[other] and "gone" in found[gone]
+    assert {found[s] for s in silent} == {"the server does not answer"}
+    assert not server.asked("GET") and not blobs(tmp_path)
+
+
+def test_without_a_connection_no_source_is_waited_for(server, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert "does not answer" in hub.ask([source()])[source()]
+    assert hub.ask([]) == {}
 
 
 def test_hiccup_is_retried(server, tmp_path):

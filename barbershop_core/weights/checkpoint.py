@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def read(path: str | Path) -> Any:
         raise WeightCorrupt(f"'{path.name}' is not a supported kind of weight file.", f"Use one of {', '.join(KINDS)}.")
     try:
         if kind in PICKLED and (copy := copy_of(path)).is_file():
-            return copies.load(copy)
+            with suppress(Exception):  # a damaged copy is no reason to refuse the file
+                return copies.load(copy)
         return readers.get(kind, _torch)(path)
     except (UnsafePickle, MemoryError):
         raise

@@ -50,6 +50,13 @@ def add(commands) -> None:
     edited.add_argument("--rows", nargs="+", metavar="ROW", help=f"some of: {words} (default all)")
     _add_files(edited, photos_table, "of all results")
 
+    paired = kinds.add_parser("pairs", help="hair between photos, in the papers' figures and beside them")
+    paired.add_argument("folder", type=Path)
+    columns = "photos of the folder: columns face, shape, color (default: each gets the hair of the next)"
+    paired.add_argument("--pairs", type=Path, metavar="CSV", dest="listing", help=columns)
+    paired.add_argument("--limit", type=int, help="only the first so many pairs")
+    _add_files(paired, pairs_table, "of all results")
+
     photos = kinds.add_parser("reconstruction", help="how well photos of a folder are embedded")
     photos.add_argument("folder", type=Path)
     photos.add_argument("--limit", type=int, help="only the first so many photos")
@@ -95,6 +102,13 @@ def photos_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, 
     return photos(pack, options.folder, **wanted, **shared)
 
 
+def pairs_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Steps of ``evaluate pairs``.  shared: preset and seed, where they were given."""
+    from ..evaluation.pairs import pairs
+
+    return pairs(pack, options.folder, options.listing, limit=options.limit, sheet=options.sheet, **shared)
+
+
 def reconstruction_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Steps of ``evaluate reconstruction``.  shared: preset and seed, where they were given."""
     from ..evaluation.reconstruction import reconstruction
@@ -109,7 +123,7 @@ def evaluate(options, console) -> None:
             in_a_folder(file)
     if options.kind == "hair" and options.pairs < 1:
         raise BadRequest("--pairs has to be at least 1.")
-    if options.kind in ("photos", "reconstruction") and not options.folder.is_dir():
+    if options.kind in ("pairs", "photos", "reconstruction") and not options.folder.is_dir():
         raise BadRequest(f"There is no folder {options.folder}.", "Give a folder of photos.")
 
     from .. import open_pack
@@ -123,6 +137,10 @@ def evaluate(options, console) -> None:
         options.json.write_text(json.dumps(table, indent=2) + "\n")
     for prompt, rows in table.get("prompts", {}).items():
         print(f"{prompt}\n{_lines(rows)}")
+    for title, rows in table.get("published", {}).items():
+        print(f"{title}\n{_lines(rows)}\n")
+    if "stages" in table:
+        print(_lines({"seconds": table["stages"]}) + "\n")
     print(_lines(table["rows"]) if "rows" in table else json.dumps(table, indent=2), flush=True)
 
 

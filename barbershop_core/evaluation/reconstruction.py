@@ -82,13 +82,13 @@ def _reconstruction(
         try:
             portrait = studio.read(file)
             target = portrait.at(studio.pack.working_size)
-            scored, seen = {}, {"photo": extractor(_planes(target))}
+            scored, seen = {}, {"photo": extractor(planes(target))}
             for space in spaces:
                 watch = StageTimer()
                 code = yield from watch(studio.invert(portrait, space, preset))
                 image = studio.render(code)
                 scored[space] = _compare(studio.pack, image, target) | {"seconds": watch.seconds["total"]}
-                seen[space] = extractor(_planes(image))
+                seen[space] = extractor(planes(image))
         except BarbershopError as error:
             failures.append({"photo": file.name, "why": str(error)})
             yield Step("photo", number, len(files), notice=f"{file.name}: {error}")
@@ -120,23 +120,41 @@ def _reconstruction(
     }
 
 
-@torch.no_grad()
-def _compare(pack: PackLike, image: np.ndarray, target: np.ndarray) -> dict[str, float]:
+def similarity(image: np.ndarray, target: np.ndarray, where: np.ndarray | None = None) -> dict[str, float | None]:
+    """ "psnr" (dB, at most 100) and "ssim" of two pictures, uint8 [H,W,3].
+
+    where: bool [H,W], the pixels that count; None for all.  None where there are none.
+    """
     from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-    a, b = (_planes(picture).float() / 255 for picture in (image, target))
+    a, b = (planes(picture).float() / 255 for picture in (image, target))
+    if where is None:
+        psnr = peak_signal_noise_ratio(a, b, data_range=1.0)
+        ssim = structural_similarity_index_measure(a, b, data_range=1.0)
+    elif where.any():
+        inside = torch.from_numpy(where)
+        psnr = peak_signal_noise_ratio(a[..., inside], b[..., inside], data_range=1.0)
+        _, local = structural_similarity_index_measure(a, b, data_range=1.0, return_full_image=True)
+        ssim = local[..., inside].mean()
+    else:
+        return {"psnr": None, "ssim": None}
+    return {"psnr": float(psnr.clamp(max=100)), "ssim": float(ssim)}
+
+
+@torch.no_grad()
+def _compare(pack: PackLike, image: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    a, b = (planes(picture).float() / 255 for picture in (image, target))
     ours, right = (from_uint8(picture, pack.device) for picture in (image, target))
     blocks = zip(pack.perceptual.features(ours), pack.perceptual.features(right))
     vgg = [float((f - g).norm() / g.norm().clamp_min(1e-6)) for f, g in blocks]
     return {
         "rmse": float((a - b).square().mean().sqrt()),
-        "psnr": float(peak_signal_noise_ratio(a, b, data_range=1.0).clamp(max=100)),
-        "ssim": float(structural_similarity_index_measure(a, b, data_range=1.0)),
+        **similarity(image, target),
         "vgg": float(np.mean(vgg)),
         "lpips": float(pack.perceptual.lpips(ours, right)),
     }
 
 
-def _planes(picture: np.ndarray) -> Tensor:
+def planes(picture: np.ndarray) -> Tensor:
     """uint8 [H,W,3] -> uint8 [1,3,H,W]."""
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]

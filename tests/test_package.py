@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from barbershop_core.weights.manifest import tomllib
 
@@ -40,6 +42,19 @@ def test_requirements_are_the_package_s_and_the_page_s():
     declared = {plain(line) for line in PROJECT["project"]["dependencies"]}
     assert {line for line in listed if not line.startswith("gradio>")} == declared
     assert listed - declared
+
+
+def test_constraints_name_a_version_of_everything_that_is_required():
+    lines = (ROOT / "tests" / "constraints.txt").read_text().splitlines()
+    tested = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert list(tested) == sorted(tested)
+    for file in ("requirements.txt", "tests/requirements.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            if not line or line.startswith("#"):
+                continue
+            wanted = Requirement(line)
+            if wanted.marker is None or wanted.marker.evaluate():
+                assert tested[canonicalize_name(wanted.name)] in wanted.specifier, line
 
 
 def test_every_import_is_declared():

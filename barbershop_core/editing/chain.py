@@ -20,7 +20,7 @@ from ..compositing.photograph import Photograph
 from ..errors import BadRequest
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
-from ..inversion.embed import embed
+from ..inversion.embed import embed, without_skip
 from ..inversion.explained import explains
 from ..inversion.inversion_presets import InversionPreset
 from ..inversion.invert import codes_of
@@ -88,17 +88,14 @@ def photograph(pack: PackLike, request: Request, image: Tensor) -> Photograph | 
 
 
 def plain_code(pack: PackLike, previous: Result, preset: InversionPreset) -> Steps[Code]:
-    """A result's code as F and rows of W+ alone.
+    """A result's code as F and rows of W+ alone, as Barbershop combines them.
 
     Where an edit in StyleSpace shifted styles in a way that W+ cannot express, the picture is embedded anew.
     """
     code = previous.code.to(pack.device)
     if code.shift is not None:
         return (yield from embed(pack, picture(previous, pack), "FS", preset))[0]
-    if code.space != "FS":
-        with torch.no_grad():
-            code = Code("FS", code.w_plus, pack.generator.features(code.w_plus))
-    return code
+    return (yield from without_skip(pack, code.with_feature(pack.generator)))
 
 
 def begin(
@@ -110,9 +107,8 @@ def begin(
         image = request.portrait.tensor(pack.working_size, pack.device)
         code = (yield from codes_of(pack, cache, [request.portrait], "FS", preset))[0]
     else:
-        image, code = picture(request.previous, pack), request.previous.code.to(pack.device)
-        if code.space != "FS":
-            code = yield from plain_code(pack, request.previous, preset)
+        image = picture(request.previous, pack)
+        code = request.previous.code.to(pack.device).with_feature(pack.generator)
     with torch.no_grad():
         generated = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
     found = photograph(pack, request, image)

@@ -11,6 +11,8 @@ Several portraits may be embedded as one batch, which is faster; their losses ar
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ from ..networks.resample import shrink
 from ..progress import Steps
 from ..protocols import PackLike
 from .codes import Code, space_name
-from .inversion_presets import InversionPreset
+from .inversion_presets import SAME_PICTURE, InversionPreset
 from .minimise import minimise
 from .prior import feature_drift
 from .project import mean_code, project
@@ -44,8 +46,24 @@ def embed(pack: PackLike, images: Tensor, space: str, preset: InversionPreset) -
     w_plus = yield from _embed_w_plus(pack, target, start, preset)
     if space == "W+":
         return [Code("W+", row[None]) for row in w_plus]
-    w_plus, feature = yield from _embed_fs(pack, target, w_plus, preset)
+    with torch.no_grad():
+        feature = pack.generator.features(w_plus, noise=target.noise())
+    w_plus, feature = yield from _embed_fs(pack, target, w_plus, feature, preset)
     return [Code("FS", row[None], f[None]) for row, f in zip(w_plus, feature)]
+
+
+def without_skip(pack: PackLike, code: Code) -> Steps[Code]:
+    """A code of space "FS" whose picture needs no RGB sum beside F, for methods that combine F of several codes.
+
+    F and S are optimized until they alone make nearly the same picture (stage "embed F/S").
+    """
+    if code.skip is None or not bool(code.skip.any()):
+        return replace(code, skip=None)
+    with torch.no_grad():
+        images = code.synthesis(pack.generator, pack.working_size)
+    target = _Target(pack, images, SAME_PICTURE)
+    w_plus, feature = yield from _embed_fs(pack, target, code.w_plus, code.feature, SAME_PICTURE)
+    return Code("FS", w_plus, feature)
 
 
 def _start(pack: PackLike, images: Tensor, preset: InversionPreset) -> Tensor:
@@ -124,14 +142,15 @@ def _embed_w_plus(pack: PackLike, target: _Target, start: Tensor, preset: Invers
     return w_plus.detach()
 
 
-def _embed_fs(pack: PackLike, target: _Target, w_plus: Tensor, preset: InversionPreset) -> Steps[tuple[Tensor, Tensor]]:
-    """F and S from W+: the rows below the generator's ``feature_index`` stay, the others are S.
+def _embed_fs(
+    pack: PackLike, target: _Target, w_plus: Tensor, initial: Tensor, preset: InversionPreset
+) -> Steps[tuple[Tensor, Tensor]]:
+    """F and S from W+ and the initial F [B,C,32,32]: rows below the generator's ``feature_index`` stay, the others
+    are S.
 
-    Returns W+ [B,L,D] with the new S, and F [B,C,32,32].
+    Returns W+ [B,L,D] with the new S, and F.
     """
     generator, first = pack.generator, pack.generator.feature_index
-    with torch.no_grad():
-        initial = generator.features(w_plus, noise=target.noise())
     feature = initial.clone().requires_grad_(True)
     kept = w_plus[:, :first].detach()
     style = w_plus[:, first:].detach().clone().requires_grad_(True)

@@ -39,7 +39,7 @@ class StyleSynthesis:
                 break
             state = generator.state(self.styles, r, state)
             self._below[r] = state
-        self._above: dict[int, BlockState] = {self.boundary: BlockState(self.boundary, code.feature)}
+        self._above: dict[int, BlockState] = {self.boundary: code.structure(generator)}
         state = self._above[self.boundary]
         for r in generator.resolutions:
             if r > self.boundary:
@@ -64,17 +64,17 @@ class StyleSynthesis:
         if first > self.boundary:
             start = self._above[first // 2]
         else:
-            start = BlockState(self.boundary, self._feature(styles, first))
+            start = self._structure(styles, first)
         return self.g.synthesis_from_styles(styles, side=self.resolution, start=start)
 
     @torch.no_grad()
     def shifted(self, shift: Tensor) -> Code:
         """The code under a change of S [1,M]."""
-        first, feature = self._first(shift), self.code.feature
+        first, structure = self._first(shift), self._above[self.boundary]
         if first <= self.boundary:
-            feature = self._feature(self._shifted(shift), first)
+            structure = self._structure(self._shifted(shift), first)
         before = 0 if self.code.shift is None else self.code.shift
-        return Code("FS", self.code.w_plus, feature, before + shift)
+        return Code("FS", self.code.w_plus, structure.x, before + shift, structure.skip)
 
     def _first(self, shift: Tensor) -> int:
         """Resolution of the first block that changes; above the last block's if none does."""
@@ -86,26 +86,30 @@ class StyleSynthesis:
     def _shifted(self, shift: Tensor) -> list[Tensor]:
         return [s + d for s, d in zip(self.styles, shift.split(self.widths, 1))]
 
-    def _feature(self, styles: list[Tensor], first: int) -> Tensor:
-        """F plus the change of the generator's own features; ``first`` is the first changed block."""
-        start = self._below.get(first // 2)
-        moved = self.g.state(styles, self.boundary, start).x
-        return self.code.feature + moved - self._below[self.boundary].x
+    def _structure(self, styles: list[Tensor], first: int) -> BlockState:
+        """F and the RGB beside it under other styles; ``first`` is the first changed block."""
+        moved = self.g.state(styles, self.boundary, self._below.get(first // 2))
+        return _moved(self._above[self.boundary], self._below[self.boundary], moved)
 
 
 def carried(generator: nn.Module, code: Code, w_plus: Tensor) -> Code:
-    """The code with other rows of W+ [1,L,D]; the change of the generator's own features is added to F.
+    """The code with other rows of W+ [1,L,D]; the change of the generator's own features is added to F, and that of
+    their RGB to the RGB beside F.
 
     Differentiable in ``w_plus``.  Shifts in StyleSpace from earlier edits are kept.
     """
     if code.feature is None:
-        return Code("W+", w_plus)
-    if code.shift is None:
-        with torch.no_grad():
-            before = generator.features(code.w_plus)
-        return Code("FS", w_plus, code.feature + generator.features(w_plus) - before)
-    moved = Code("W+", w_plus, None, code.shift)
+        return Code("W+", w_plus, None, code.shift)
+    other = Code("W+", w_plus, None, code.shift)
     with torch.no_grad():
-        before = generator.state(code.styles(generator), generator.feature_size).x
-    after = generator.state(moved.styles(generator), generator.feature_size).x
-    return Code("FS", w_plus, code.feature + after - before, code.shift)
+        before = generator.state(code.styles(generator), generator.feature_size)
+    after = generator.state(other.styles(generator), generator.feature_size)
+    structure = _moved(code.structure(generator), before, after)
+    return Code("FS", w_plus, structure.x, code.shift, structure.skip)
+
+
+def _moved(structure: BlockState, before: BlockState, after: BlockState) -> BlockState:
+    """F and the RGB beside it, with the change from ``before`` to ``after`` added to both."""
+    skip = after.skip - before.skip
+    skip = skip if structure.skip is None else structure.skip + skip
+    return BlockState(structure.resolution, structure.x + after.x - before.x, skip)

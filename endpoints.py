@@ -129,6 +129,7 @@ def edit_text(
     preset: Preset = PRESET.default,
     seed: float = SEED.default,
     face_index: float = -1,
+    levels: list[str] | None = None,
 ) -> Answer:
     """Change a portrait by a text (StyleCLIP).
 
@@ -145,6 +146,8 @@ def edit_text(
         preset: fast, released or paper.
         seed: random seed.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
+        levels: mapper only: a list of what it may change, of coarse (pose, shapes), medium (features) and fine
+            (colours); leave out for all.
 
     Returns:
         The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
@@ -153,7 +156,8 @@ def edit_text(
     if method == "mapper" and any(mark in (prompt or "") for mark in "/\\."):
         prompt = "that is given as a file"  # callers get mappers by name, not the server's files
     options = {"prompt": prompt, "method": method, "neutral": neutral, "alpha": alpha, "beta": beta}
-    options |= {"strength": strength, "identity": identity, "route": route, "preset": preset, "seed": seed}
+    options |= {"strength": strength, "levels": levels, "identity": identity, "route": route}
+    options |= {"preset": preset, "seed": seed}
     return _answer(work.edit, gpu.Task("edit_text", {"face": _photo(face, face_index)}, options))
 
 
@@ -281,7 +285,7 @@ def wire() -> None:
         edit_text: [
             *(file("face"), text("prompt", None), method, text("neutral", NEUTRAL.default)),
             *numbers(ALPHA, BETA, words.STRENGTH, IDENTITY),
-            *(route, preset, seed, index),
+            *(route, preset, seed, index, data("levels")),
         ],
         direction_sliders: [file("face"), data("edits"), route, preset, index],
         repose: [

@@ -201,7 +201,7 @@ def sheet_of(title: str, pictures: list[list[tuple[np.ndarray, int]]], alphas, b
 def form() -> set[Block]:
     """The controls of the methods "optimize" and "mapper"."""
     said = {ui.prompt, ui.neutral, ui.method, ui.mapper}
-    return ui.face.inputs | said | {ui.identity, ui.strength, ui.route, ui.text_preset, ui.text_seed}
+    return ui.face.inputs | said | {ui.identity, ui.strength, ui.levels, ui.route, ui.text_preset, ui.text_seed}
 
 
 def run(values: Values, session: gr.Request) -> Iterator[Updates]:
@@ -216,7 +216,7 @@ def run(values: Values, session: gr.Request) -> Iterator[Updates]:
         "seed": values[ui.text_seed],
     }
     if mapped:
-        options["strength"] = float(values[ui.strength])
+        options |= {"strength": float(values[ui.strength]), "levels": list(values[ui.levels])}
     else:
         options["identity"] = float(values[ui.identity])
         options["neutral"] = (values[ui.neutral] or "").strip()

@@ -99,6 +99,7 @@ def test_endpoints_and_their_parameters_stay(modules):
         "preset",
         "seed",
         "face_index",
+        "levels",
     ]
     sliders = [p["parameter_name"] for p in named["/direction_sliders"]["parameters"]]
     assert sliders == ["face", "edits", "route", "preset", "face_index"]

@@ -139,6 +139,11 @@ def test_optimization_and_mapper_add_to_the_chain(page, session, me):
     two = last(page.words.run(run_form(page, me, "mapper", "curly hair"), session))
     methods = [step["options"]["method"] for step in steps(read_png(two[ui.crop_file]["value"]))]
     assert methods == ["optimize", "mapper"]
+    some = run_form(page, me, "mapper", "curly hair") | {ui.levels: ["fine"]}
+    three = last(page.words.run(some, session))
+    assert steps(read_png(three[ui.crop_file]["value"]))[-1]["options"]["levels"] == ["fine"]
+    none = run_form(page, me, "mapper", "curly hair") | {ui.levels: []}
+    assert "no levels" in refused(page.words.run(none, session))
 
 
 def test_a_mapper_of_ones_own_appears(page, tmp_path, monkeypatch):

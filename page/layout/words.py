@@ -5,7 +5,16 @@ from __future__ import annotations
 import gradio as gr
 
 from barbershop_core.options import PRESET, SEED
-from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, IDENTITY_OF_PRESET, METHOD, ROUTE, STRENGTH
+from barbershop_core.styleclip.options import (
+    ALPHA,
+    BETA,
+    IDENTITY,
+    IDENTITY_OF_PRESET,
+    LEVEL_NAMES,
+    METHOD,
+    ROUTE,
+    STRENGTH,
+)
 
 from .. import panel, words, zero_gpu
 from ..files import TEXT
@@ -67,6 +76,12 @@ def build() -> None:
             step=0.1,
             label="Strength",
             info="1 is as trained; below 0 is the opposite.",
+        )
+        ui.levels = gr.CheckboxGroup(
+            [("pose and shapes", "coarse"), ("features", "medium"), ("colours", "fine")],
+            value=list(LEVEL_NAMES),
+            label="What it may change",
+            elem_id="levels",
         )
     with gr.Column(visible=False) as ui.text_actions:
         ui.text_run, ui.text_stop = actions("text_", "Run")

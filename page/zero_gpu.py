@@ -87,12 +87,12 @@ def note(kind: tuple, took: float) -> None:
 
 @contextmanager
 def aborted(kind: tuple) -> Iterator[None]:
-    """Let the next call of this kind ask for the most where one is cut off."""
+    """Let the next call of this kind ask for more where one is cut off."""
     try:
         yield
     except gr.Error as error:
         if getattr(error, "title", "") == "ZeroGPU worker error":
-            note(kind, MOST)
+            note(kind, seconds(kind))
         raise
 
 

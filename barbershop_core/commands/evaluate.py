@@ -146,8 +146,10 @@ def evaluate(options, console) -> None:
 
 def _lines(rows: dict[str, dict[str, float]]) -> str:
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    lines = [f"{'':<12}" + "".join(f"{c:>12}" for c in columns)]
+    first = max(12, *(len(name) + 1 for name in rows))
+    widths = {column: max(12, len(column) + 2) for column in columns}
+    lines = [f"{'':<{first}}" + "".join(f"{c:>{widths[c]}}" for c in columns)]
     for name, row in rows.items():
-        cells = [f"{row[c]:>12.3f}" if isinstance(row.get(c), (int, float)) else f"{'-':>12}" for c in columns]
-        lines.append(f"{name:<12}" + "".join(cells))
+        cells = (f"{row[c]:.3f}" if isinstance(row.get(c), (int, float)) else "-" for c in columns)
+        lines.append(f"{name:<{first}}" + "".join(f"{cell:>{widths[c]}}" for c, cell in zip(columns, cells)))
     return "\n".join(lines)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..compositing.face_points import BROWS, EYES, INNER_LIPS, LIPS, OVAL, polygon
 from ..compositing.photograph import Photograph
+from ..photo.ramp import smoothstep
 
 TONES = 0.22
 """Scale above which tones are the person's, in distances of the eyes (standard deviation of a Gaussian)."""
@@ -98,8 +99,3 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     small = cv2.resize(image, (max(width // shrink, 1), max(height // shrink, 1)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / shrink, borderType=cv2.BORDER_REPLICATE)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def smoothstep(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)

@@ -21,7 +21,8 @@ from ..compositing.photograph import Photograph
 from ..compositing.tones import match_grain
 from ..editing.regions import FACE
 from ..errors import BadRequest, NoFaceFound
-from .face_tones import DARKEST, blended, smoothstep, toned
+from ..photo.ramp import smoothstep
+from .face_tones import DARKEST, blended, toned
 
 RIGID = (*NOSE, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 10, 338, 109, 151, 9, 8, 234, 454, 127, 356, 93, 323)
 """Points that expressions hardly move; the head's pose is found from them."""

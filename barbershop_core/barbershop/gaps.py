@@ -5,12 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..compositing.continuation import continue_colours, smoothstep, widened
+from ..compositing.continuation import continue_colours, widened
 from ..compositing.ears import ears_in_view
 from ..compositing.frame import reflected
 from ..compositing.motion import CHIN, EARS, FOREHEAD
 from ..compositing.photograph import Photograph
 from ..compositing.skull import skull
+from ..photo.ramp import smoothstep
 from .hair_layer import MIDLINE, HairLayer
 
 GAP = 0.25

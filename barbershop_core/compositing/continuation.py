@@ -68,12 +68,6 @@ def widened(mask: np.ndarray, radius: float) -> np.ndarray:
     return (far > -radius if radius < 0 else far <= radius).astype(np.float32)
 
 
-def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def _relaxed(image: np.ndarray, known: np.ndarray, domain: np.ndarray, decay: float, sweeps: int) -> np.ndarray:
     if min(known.shape) > SMALLEST:
         weight = known * domain

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from scipy.spatial import Delaunay
 
+from ..photo.ramp import smoothstep
 from .face_motion import FaceMotion, Similarity, face_motion
 from .photograph import Photograph
 from .triangles import continued, triangle_field
@@ -38,12 +39,6 @@ AROUND = 0.35
 STEEPEST = 1.5
 """Depth per pixel at the most: what is seen at a grazing angle would be stretched into streaks by a turn."""
 FILLED = ("left_eye", "right_eye", "mouth")
-
-
-def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, a cubic between."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 @dataclass(frozen=True, eq=False)

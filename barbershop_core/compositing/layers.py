@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from ..photo.ramp import smoothstep
 from . import matting
 from .face_motion import face_motion
 from .fill import continue_into
-from .head import Backward, Head, backward, head, smoothstep
+from .head import Backward, Head, backward, head
 from .mouth import mouth_inside
 from .photograph import Photograph
 

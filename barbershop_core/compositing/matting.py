@@ -11,7 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .continuation import continue_colours, resized, smoothstep, widened
+from ..photo.ramp import smoothstep
+from .continuation import continue_colours, resized, widened
 from .photograph import Photograph
 
 WORKING = 512

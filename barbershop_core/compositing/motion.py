@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import CubicSpline, RBFInterpolator
 
+from ..photo.ramp import smoothstep
 from .photograph import Photograph
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def face_field(person: Photograph, reference: Photograph, strength: float = 1.0)
         nodes = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
         smooth = RBFInterpolator(points, rest, kernel="thin_plate_spline", smoothing=1e-4)(nodes / unit)
         away = np.linalg.norm((nodes - centre) / np.abs(anchors - centre).max(0), axis=1)
-        smooth *= strength * (1 - _smoothstep(away, 0.85, 1.0))[:, None]
+        smooth *= strength * (1 - smoothstep(away, 0.85, 1.0))[:, None]
         moved = _upsample(smooth.reshape(count[1], count[0], 2), (int(height), int(width)))
         field[low[1] : high[1] + 1, low[0] : high[0] + 1] += moved
     return Field(field)
@@ -198,11 +199,6 @@ def _apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def _still(mesh: np.ndarray) -> np.ndarray:
     """Indices of the points above the nose's base, which neither jaw nor lips move."""
     down = mesh[CHIN] - mesh[FOREHEAD]
@@ -230,7 +226,7 @@ def _turn(person: np.ndarray, reference: np.ndarray) -> np.ndarray:
     if angle <= LEAST_TURN:
         return np.eye(3)
     least = min(angle, MOST_TURN)
-    least *= _smoothstep(least, LEAST_TURN, 3 * LEAST_TURN)
+    least *= smoothstep(least, LEAST_TURN, 3 * LEAST_TURN)
     return cv2.Rodrigues(axis / np.linalg.norm(axis) * least)[0]
 
 
@@ -258,7 +254,7 @@ def _depth(person: Photograph, at: np.ndarray, shift: np.ndarray) -> np.ndarray:
     out = at - centre[:2]
     away = np.linalg.norm(out, axis=1) / (RIM * radius)
     towards = out @ shift / np.maximum(np.linalg.norm(out, axis=1) * np.linalg.norm(shift), 1e-9)
-    behind = _smoothstep(towards, 0, 0.7) * (np.clip(away, 1, 1.4) ** 2 - 1)
+    behind = smoothstep(towards, 0, 0.7) * (np.clip(away, 1, 1.4) ** 2 - 1)
     dome = centre[2] - BULGE * radius * (np.clip(1 - away**2, 0, None) - behind)
     face = RBFInterpolator(
         person.mesh[:468:3, :2].astype(np.float64), person.mesh[:468:3, 2], kernel="linear", smoothing=radius / 8

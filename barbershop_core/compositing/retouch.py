@@ -14,6 +14,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from ..photo.ramp import smoothstep
 from .continuation import continue_colours
 from .face_points import FEATURES, INNER_LIPS, polygon
 from .matting import hair_alpha
@@ -93,7 +94,7 @@ class Retouch:
         if self.plain.mesh is not None and self.photograph.mesh is not None:
             rest = difference - sum(self.areas[name][..., None] * shift for name, shift in common.items())
             added = cv2.resize(self._added(rest, common, moving), changed.shape[::-1], interpolation=cv2.INTER_CUBIC)
-            added *= _smoothstep(_size(added) - 0.5)[..., None]
+            added *= smoothstep(_size(added) - 0.5)[..., None]
             lab, changed = lab + added, np.maximum(changed, np.clip(_size(added) / 2, 0, 1))
         if not changed.any():
             return self.photograph.image, changed
@@ -116,7 +117,7 @@ class Retouch:
         for name, shift in common.items():
             low, high = (ASIDE_BESIDE, NAMED_BESIDE) if name in BESIDE else (ASIDE, NAMED)
             length = float(np.linalg.norm(shift))
-            named = _smoothstep((length / largest - low) / (high - low)) * _smoothstep(length / NOISE - 0.5)
+            named = smoothstep((length / largest - low) / (high - low)) * smoothstep(length / NOISE - 0.5)
             if named > 0 and name in self._own and name not in moving:
                 found[name] = named * self._step(name, shift)
         return found
@@ -129,7 +130,7 @@ class Retouch:
         step = np.sign(shift) * MOST * np.tanh(left / MOST)
         darker = max(float(goal[0] - own[0] - step[0]), 0)
         if name == "hair":  # hair that stays darker than the fair hair asked for is redder and less yellow
-            step[1:] += darker * np.array([REDDER, -REDDER]) * _smoothstep(goal[2] / 20)
+            step[1:] += darker * np.array([REDDER, -REDDER]) * smoothstep(goal[2] / 20)
         return step
 
     def _toned(self, shifts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -154,11 +155,11 @@ class Retouch:
             for name in moving:
                 strength = strength * (1 - self._near[name])
             least = np.maximum(least, STIRS * self._near["brows"])  # eyes and brows stir with every expression
-        change *= (self._face * _smoothstep(strength / least - 0.5))[..., None]
+        change *= (self._face * smoothstep(strength / least - 0.5))[..., None]
         # A broad dark patch on skin is hair of a beard; a frame is not broad.
         broad = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (len(change) // 36) + 1,) * 2)
         darker = cv2.morphologyEx(-change[..., 0], cv2.MORPH_OPEN, broad)
-        beard = _smoothstep(_blur(darker, 1 / 100) / 8 - 0.5)
+        beard = smoothstep(_blur(darker, 1 / 100) / 8 - 0.5)
         return change * (1 + beard * self._bristles)[..., None]
 
     @cached_property
@@ -187,7 +188,7 @@ class Retouch:
         lips = polygon(self._small, INNER_LIPS)
         theirs = self._carry.sample(cv2.erode(self.plain.part(*FACE), np.ones((5, 5), np.uint8)), "linear")
         inside = _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
-        return self.photograph.part(*FACE, size=size) * inside * _smoothstep(2 * theirs - 0.5)
+        return self.photograph.part(*FACE, size=size) * inside * smoothstep(2 * theirs - 0.5)
 
     @cached_property
     def _bristles(self) -> np.ndarray:
@@ -219,10 +220,10 @@ class Retouch:
         """How unlike the hair beside it a pixel is that may show hair or something else, [S,S] in 0..1."""
         size, work = self.photograph.size, 256
         small, sure = (cv2.resize(x, (work, work), interpolation=cv2.INTER_AREA) for x in (self._split[0], alpha))
-        beside = continue_colours(small, _smoothstep((sure - 0.9) * 10))
+        beside = continue_colours(small, smoothstep((sure - 0.9) * 10))
         beside = cv2.resize(beside, (size, size), interpolation=cv2.INTER_LINEAR)
         apart = _size((self._photo - beside) * UNLIKE)
-        return _smoothstep(apart - 0.5) * _smoothstep((1 - alpha) * 5)
+        return smoothstep(apart - 0.5) * smoothstep((1 - alpha) * 5)
 
     @cached_property
     def _photo(self) -> np.ndarray:
@@ -283,8 +284,3 @@ def _size(change: np.ndarray) -> np.ndarray:
 def _blur(planes: np.ndarray, share: float) -> np.ndarray:
     """Gaussian whose sigma is a share of the side, at least 0.6 px."""
     return cv2.GaussianBlur(planes, (0, 0), max(share * len(planes), 0.6))
-
-
-def _smoothstep(t: np.ndarray | float) -> np.ndarray:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .continuation import blurred, continue_colours, harmonic, resized, smoothstep, widened
+from ..photo.ramp import smoothstep
+from .continuation import blurred, continue_colours, harmonic, resized, widened
 from .face_points import BROWS
 from .photograph import Photograph
 from .skull import Skull

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .continuation import blurred, continue_colours, smoothstep, widened
+from ..photo.ramp import smoothstep
+from .continuation import blurred, continue_colours, widened
 from .matting import foreground
 from .texture import grain
 

@@ -21,6 +21,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ..errors import BadRequest
+from .ramp import smoothstep
 
 FEATHER = 0.035  # of the crop's side: how far the mask reaches beyond the change
 EDGE = 0.08  # of the crop's side: width of the fade towards the crop's edges ...
@@ -82,16 +83,11 @@ def _mask_at(mask: np.ndarray, size: int) -> np.ndarray:
 # ------------------------------------------------------------------------------ the mask, in the crop
 
 
-def _smoothstep(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def change_mask(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
     """Where two crops uint8 [r,r,3] differ visibly: float [r,r], from 0 (unchanged) to 1 (changed)."""
     difference = np.abs(edited.astype(np.float32) - before).max(2)
     difference = ndimage.gaussian_filter(difference, max(len(difference) / 200, 0.6), truncate=3)
-    return _smoothstep((difference - NOISE) / (CHANGE - NOISE))
+    return smoothstep((difference - NOISE) / (CHANGE - NOISE))
 
 
 def feathered(mask: np.ndarray) -> np.ndarray:
@@ -100,7 +96,7 @@ def feathered(mask: np.ndarray) -> np.ndarray:
     if not core.any():
         return mask
     reach = max(FEATHER * len(mask), 1.5)
-    return np.maximum(mask, _smoothstep(1 - ndimage.distance_transform_edt(~core) / reach))
+    return np.maximum(mask, smoothstep(1 - ndimage.distance_transform_edt(~core) / reach))
 
 
 def edge_window(corners: np.ndarray, photo: tuple[int, int], size: int) -> np.ndarray:
@@ -123,7 +119,7 @@ def edge_window(corners: np.ndarray, photo: tuple[int, int], size: int) -> np.nd
     for part, share in ((beyond & ~below, EDGE), (below, EDGE_BELOW)):
         if part.any():
             distance = ndimage.distance_transform_edt(~part)[ring:-ring, ring:-ring]
-            window *= _smoothstep((distance - 1) / max(share * size, 2))
+            window *= smoothstep((distance - 1) / max(share * size, 2))
     return window
 
 
@@ -146,7 +142,7 @@ def kept_structure(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
     var_a, var_b, together = local(a * a), local(b * b), local(a * b)
     structure = (together + noise) / (np.sqrt(var_a * var_b) + noise)
     contrast = np.sqrt((var_b + noise) / (var_a + noise))
-    return _smoothstep((structure - 0.2) / 0.6) * np.clip(1.25 * contrast, 0, 1)
+    return smoothstep((structure - 0.2) / 0.6) * np.clip(1.25 * contrast, 0, 1)
 
 
 # ------------------------------------------------------------------------------ the photo

@@ -83,6 +83,11 @@ def _check(person: Photograph, donor: Photograph, regions: Collection[str]) -> N
             raise NoFaceFound(f"{who} shows no face.")
 
 
+def _wanted(regions: set[str]) -> list[str]:
+    """The features among the regions, always in the same order: one is placed after the other."""
+    return [name for name in FEATURES if name in regions]
+
+
 def _facing(person: Photograph, donor: Photograph) -> Photograph:
     """The donor, left and right exchanged where that looks much more the way the person does."""
     ours, theirs = yaw(person), yaw(donor)
@@ -103,7 +108,7 @@ def _placed(person: Photograph, donor: Photograph, regions: set[str]) -> np.ndar
     """The person's points, where each wanted feature has the donor's shape in the place of the person's."""
     mesh = person.mesh.astype(np.float64).copy()
     posed = _posed(donor.mesh, person.mesh, RIGID)
-    for name in regions & FEATURES.keys():
+    for name in _wanted(regions):
         for points in FEATURES[name]:
             points = list(points)
             middle = person.mesh[points].mean(0)
@@ -152,7 +157,7 @@ def _feature_mask(person: Photograph, moved: Photograph, regions: set[str]) -> n
     if "skin" in regions:
         features = [polygon(person, points, AROUND / 2) for points in (*EYES, *BROWS, LIPS)]
         total = _soft(_face_mask(person) * (1 - np.maximum.reduce(features)), person)
-    for name in regions & FEATURES.keys():
+    for name in _wanted(regions):
         for points in FEATURES[name]:
             area = np.maximum(polygon(person, points, AROUND), polygon(moved, points, AROUND))
             total = np.maximum(total, _soft(area, person, AROUND / 2))

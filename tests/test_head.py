@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_face import SIDE, painted
 
-from barbershop_core.compositing.face_motion import face_motion, similarity
+from barbershop_core.compositing.face_motion import face_motion
 from barbershop_core.compositing.head import angles, backward, head, rotation
 from barbershop_core.compositing.layers import draw, layers
+from barbershop_core.compositing.similarity import similarity
 
 ANGLE = st.floats(-40, 40)
 

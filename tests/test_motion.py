@@ -9,8 +9,9 @@ from drawn_head import SIZE, head, moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barbershop_core.compositing.motion import NOSE_BASE, Field, face_field, head_field, similarity
+from barbershop_core.compositing.motion import NOSE_BASE, Field, face_field, head_field
 from barbershop_core.compositing.photograph import Photograph
+from barbershop_core.compositing.similarity import similarity
 
 
 def photograph(mesh: np.ndarray, size: int = SIZE) -> Photograph:
@@ -26,13 +27,13 @@ similarities = st.tuples(st.floats(0.5, 2), st.floats(-40, 40), st.tuples(st.flo
 @settings(max_examples=20, deadline=None)
 def test_similarity_is_found(given):
     mesh, matrix = moved(head(), *given)
-    np.testing.assert_allclose(similarity(head()[:, :2], mesh[:, :2]), matrix, atol=2e-3)
+    np.testing.assert_allclose(similarity(head()[:, :2], mesh[:, :2]).matrix, matrix, atol=2e-3)
 
 
 def test_similarity_follows_the_weights():
     points = np.array([[0, 0], [1, 0], [0, 1], [5, 5.0]])
     wrong = np.array([[0, 0], [2, 0], [0, 2], [-9, 7.0]])
-    found = similarity(points, wrong, weights=[1, 1, 1, 0])
+    found = similarity(points, wrong, weights=[1, 1, 1, 0]).matrix
     np.testing.assert_allclose(found, [[2, 0, 0], [0, 2, 0]], atol=1e-9)
 
 
@@ -70,7 +71,7 @@ def test_turned_head(degrees):
     found = head_field(person, turned)
     at = person.mesh[face, :2].round().astype(int)
     off = np.linalg.norm(found.at[at[:, 1], at[:, 0]] - turned.mesh[face, :2], axis=1)
-    flat = similarity(person.mesh[:468, :2], turned.mesh[:468, :2])
+    flat = similarity(person.mesh[:468, :2], turned.mesh[:468, :2]).matrix
     without = np.linalg.norm(at @ flat[:, :2].T + flat[:, 2] - turned.mesh[face, :2], axis=1)
     assert off.mean() < 0.5 * without.mean()
     across = np.diff(found.at[..., 0], axis=1)
@@ -89,7 +90,7 @@ def test_face_is_carried_point_to_point():
     at = person[inner, :2].round().astype(int)
     off = np.linalg.norm(found[at[:, 1], at[:, 0]] - other[inner, :2], axis=1)
     assert np.median(off) < 1.2
-    matrix = similarity(person[:, :2], other[:, :2])
+    matrix = similarity(person[:, :2], other[:, :2]).matrix
     np.testing.assert_allclose(found[0, 0], matrix[:, 2], atol=1e-3)
     none = face_field(photograph(person), photograph(other), strength=0).at
     np.testing.assert_allclose(none, Field.affine(matrix, (SIZE, SIZE)).at, atol=1e-3)

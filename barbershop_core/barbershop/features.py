@@ -18,6 +18,7 @@ from ..compositing.face_points import BROWS, EYES, FEATURES, LIPS, NOSE, OVAL, p
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, face_field
 from ..compositing.photograph import Photograph
+from ..compositing.similarity import similarity
 from ..compositing.tones import match_grain
 from ..editing.regions import FACE
 from ..errors import BadRequest, NoFaceFound
@@ -99,7 +100,7 @@ def _facing(person: Photograph, donor: Photograph) -> Photograph:
 
 def _swapped(person: Photograph, donor: Photograph) -> np.ndarray:
     """The donor's points in the person's pose, warped smoothly so that the outlines agree, [478,3]."""
-    posed, outline = _posed(donor.mesh, person.mesh, RIGID), list(OVAL)
+    posed, outline = _posed(donor.mesh, person.mesh), list(OVAL)
     warp = RBFInterpolator(posed[outline, :2], (person.mesh - posed)[outline], kernel="thin_plate_spline")
     return (posed + warp(posed[:, :2])).astype(np.float32)
 
@@ -107,7 +108,7 @@ def _swapped(person: Photograph, donor: Photograph) -> np.ndarray:
 def _placed(person: Photograph, donor: Photograph, regions: set[str]) -> np.ndarray:
     """The person's points, where each wanted feature has the donor's shape in the place of the person's."""
     mesh = person.mesh.astype(np.float64).copy()
-    posed = _posed(donor.mesh, person.mesh, RIGID)
+    posed = _posed(donor.mesh, person.mesh)
     for name in _wanted(regions):
         for points in FEATURES[name]:
             points = list(points)
@@ -125,14 +126,10 @@ def _distance(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.array([max(-cv2.pointPolygonTest(hull, (float(x), float(y)), True), 0) for x, y in points])
 
 
-def _posed(mesh: np.ndarray, like: np.ndarray, points: tuple[int, ...]) -> np.ndarray:
-    """A mesh [N,3] turned, scaled and shifted so that its points lie on another's (Umeyama 1991)."""
-    a, b = mesh[list(points)].astype(np.float64), like[list(points)].astype(np.float64)
-    middle_a, middle_b = a.mean(0), b.mean(0)
-    u, s, v = np.linalg.svd((b - middle_b).T @ (a - middle_a))
-    sign = np.diag([1, 1, np.sign(np.linalg.det(u @ v))])
-    scale = np.trace(np.diag(s) @ sign) / np.square(a - middle_a).sum()
-    return scale * (mesh - middle_a) @ (u @ sign @ v).T + middle_b
+def _posed(mesh: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A mesh [478,3] turned, scaled and shifted so that its rigid points lie on another's."""
+    rigid = list(RIGID)
+    return similarity(mesh[rigid], like[rigid])(mesh)
 
 
 # --- where ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import safe_open
 
 from ..weights.assets import ASSETS
+from .similarity import Similarity, similarity
 
 FILE = ASSETS / "face_motion.safetensors"
 STEADY = (6, 8, 9, 10, 21, 33, 54, 67, 103, 109, 127, 133, 151, 162, 168, 195, 197, 234, 251, 263, 284, 297, 332)
@@ -22,28 +23,6 @@ IN_FRONT = 0.03
 """How far the upper lid lies in front of the lower one (eye distances)."""
 LID = 0.11
 """How far the skin around the eye follows its lids (eye distances)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Similarity:
-    """points -> scale * points @ rotation.T + shift: scale, rotation [3,3], shift [3]."""
-
-    scale: float
-    rotation: np.ndarray
-    shift: np.ndarray
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        return self.scale * points @ self.rotation.T + self.shift
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> Similarity:
-    """The nearest one that carries points [N,3] to points [N,3] (Umeyama 1991)."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * sign) @ vt
-    scale = float((s * sign).sum() / np.square(a).sum())
-    return Similarity(scale, rotation, target.mean(0) - scale * rotation @ source.mean(0))
 
 
 def aligned(points: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -15,8 +15,9 @@ import numpy as np
 from scipy.spatial import Delaunay
 
 from ..photo.ramp import smoothstep
-from .face_motion import FaceMotion, Similarity, face_motion
+from .face_motion import FaceMotion, face_motion
 from .photograph import Photograph
+from .similarity import Similarity
 from .triangles import continued, triangle_field
 
 PIVOT = (0.0, 0.60, 0.60)

@@ -15,6 +15,7 @@ from scipy.interpolate import CubicSpline, RBFInterpolator
 
 from ..photo.ramp import smoothstep
 from .photograph import Photograph
+from .similarity import similarity
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,30 +97,11 @@ class Field:
         return torch.from_numpy((self.at + 0.5) * (2 / source_size) - 1)[None]
 
 
-def similarity(source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """The similarity [2,3] that takes points [N,2] nearest to others in weighted least squares (Umeyama 1991).
-
-    Raises ValueError when the source's points coincide.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    weights = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
-    weights = weights[:, None] / weights.sum()
-    centre, to = (weights * source).sum(0), (weights * target).sum(0)
-    a, b = source - centre, target - to
-    spread = (weights * a**2).sum()
-    if spread <= 1e-12:
-        raise ValueError("The points of a similarity have to differ.")
-    cos = (weights * (a * b)).sum() / spread
-    sin = (weights[:, 0] * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])).sum() / spread
-    turn = np.array([[cos, -sin], [sin, cos]])
-    return np.concatenate([turn, (to - turn @ centre)[:, None]], 1)
-
-
 def head_similarity(person: Photograph, reference: Photograph) -> np.ndarray:
     """The similarity [2,3] from the person's pixels to the reference's, from the points that no expression moves."""
     still = _still(person.mesh)
     turned = _turned(person.mesh, _turn(person.mesh, reference.mesh))
-    return similarity(turned[still, :2], reference.mesh[still, :2])
+    return similarity(turned[still, :2], reference.mesh[still, :2]).matrix
 
 
 def head_field(person: Photograph, reference: Photograph) -> Field:
@@ -131,7 +113,7 @@ def head_field(person: Photograph, reference: Photograph) -> Field:
     turn = _turn(person.mesh, reference.mesh)
     still = _still(person.mesh)
     turned = _turned(person.mesh, turn)
-    matrix = similarity(turned[still, :2], reference.mesh[still, :2])
+    matrix = similarity(turned[still, :2], reference.mesh[still, :2]).matrix
     points = np.concatenate([nodes, _depth(person, nodes, turn[:2, 2])[:, None]], 1)
     places = _turned(points, turn, about=person.mesh[:468].mean(0))[:, :2]
     places = _apply(matrix, places)
@@ -145,7 +127,7 @@ def face_field(person: Photograph, reference: Photograph, strength: float = 1.0)
 
     strength: share of the difference in shape that is followed, 0 for the similarity alone.
     """
-    matrix = similarity(person.mesh[:, :2], reference.mesh[:, :2])
+    matrix = similarity(person.mesh[:, :2], reference.mesh[:, :2]).matrix
     oval = np.array(UPPER_OVAL + LOWER_OVAL)
     centre = person.mesh[oval, :2].mean(0)
     anchors = centre + 1.7 * (person.mesh[oval, :2] - centre)
@@ -214,11 +196,9 @@ def _shown(mesh: np.ndarray) -> np.ndarray:
 
 
 def _turn(person: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """The rotation [3,3] out of the picture's plane between two meshes (Kabsch), less the landmarks' noise."""
+    """The rotation [3,3] out of the picture's plane between two meshes, less the landmarks' noise."""
     still = _still(person)
-    a, b = person[still].astype(np.float64), reference[still].astype(np.float64)
-    u, _, v = np.linalg.svd((b - b.mean(0)).T @ (a - a.mean(0)))
-    rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ v))]) @ v
+    rotation = similarity(person[still], reference[still]).rotation
     # What is in the plane is the similarity's: the shortest turn that takes the view's axis to where it goes.
     view = rotation.T @ [0, 0, 1]
     axis = np.cross(view, [0, 0, 1])

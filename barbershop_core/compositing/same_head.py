@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .motion import Field, head_similarity, similarity
+from .motion import Field, head_similarity
 from .photograph import Photograph
+from .similarity import similarity
 
 WORKING = (192, 448)
 """px of the person's crop at which the pictures are laid on each other, coarse and fine."""
@@ -74,7 +75,7 @@ def _laid_on(
         # Of the affine the similarity alone: it is safe far from the face.
         y, x = np.nonzero(mask)
         points = np.stack([x, y], 1)[:: max(1, len(x) // 500)].astype(np.float64)
-        closer = similarity(points, points @ step[:, :2].T + step[:, 2])
+        closer = similarity(points, points @ step[:, :2].T + step[:, 2]).matrix
         if np.abs(points @ closer[:, :2].T + closer[:, 2] - points).max() > 0.08 * work:
             break
         matrix = (np.vstack([matrix, [0, 0, 1]]) @ up @ np.vstack([closer, [0, 0, 1]]) @ np.linalg.inv(up))[:2]

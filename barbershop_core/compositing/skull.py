@@ -9,6 +9,7 @@ import numpy as np
 
 from .face_points import OVAL
 from .photograph import Photograph
+from .similarity import similarity
 
 RIGID = {
     10: (0.0, 8.4, 5.6),
@@ -94,11 +95,5 @@ def _inside(across: np.ndarray, along: np.ndarray) -> np.ndarray:
 def skull(photograph: Photograph) -> Skull:
     """The head of a photograph whose mesh is there."""
     mesh = photograph.mesh.astype(float)
-    model = np.array(list(RIGID.values()))
-    points = mesh[list(RIGID)]
-    from_model, from_points = model - model.mean(0), points - points.mean(0)
-    left, singular, right = np.linalg.svd(from_points.T @ from_model)
-    proper = np.array([1, 1, np.sign(np.linalg.det(left @ right))])  # no reflection: both frames are right-handed
-    scale = (singular * proper).sum() / (from_model**2).sum()
-    matrix = scale * left * proper @ right
-    return Skull(matrix, points.mean(0) - matrix @ model.mean(0), mesh[list(OVAL), :2])
+    fit = similarity(np.array(list(RIGID.values())), mesh[list(RIGID)])
+    return Skull(fit.scale * fit.rotation, fit.shift, mesh[list(OVAL), :2])

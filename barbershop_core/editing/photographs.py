@@ -9,7 +9,7 @@ import torch
 from ..compositing.photograph import Photograph
 from ..networks.resample import resize
 from ..photo import Portrait
-from ..photo.landmarker import LandmarkerUnavailable, open_landmarker
+from ..photo.landmarker import LandmarkerUnavailable, largest, open_landmarker
 from ..photo.pixels import from_uint8
 from ..protocols import PackLike
 from .regions import REGIONS, parse_logits
@@ -90,12 +90,11 @@ def find_face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np
     way = cv2.INTER_AREA if size > LOOK else cv2.INTER_CUBIC
     look = pixels if size == LOOK else cv2.resize(pixels, (LOOK, LOOK), interpolation=way)
     try:
-        found = open_landmarker(pack.landmarker).detect(look)
+        face = largest(open_landmarker(pack.landmarker).detect(look))
     except LandmarkerUnavailable:
         return None, None, {}
-    if not found:
+    if face is None:
         return None, None, {}
-    face = max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))
     points = np.concatenate([face.points * size - 0.5, face.depth[:, None] * size], 1)
     return points.astype(np.float32), face.matrix, face.blendshapes
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..editing.regions import parse, region_mask
 from ..networks.arcface import identity_embedding
-from ..photo.landmarker import LandmarkerUnavailable, open_landmarker
+from ..photo.landmarker import LandmarkerUnavailable, largest, open_landmarker
 from ..photo.pixels import from_uint8
 from ..protocols import PackLike
 from . import texture
@@ -65,12 +65,11 @@ def look(pack: PackLike, picture: np.ndarray) -> Look:
     if pack.landmarker is None:
         return seen
     try:
-        found = open_landmarker(pack.landmarker).detect(picture)
+        face = largest(open_landmarker(pack.landmarker).detect(picture))
     except LandmarkerUnavailable:
         return seen
-    if not found:
+    if face is None:
         return seen
-    face = max(found, key=lambda one: np.ptp(one.points[:, 0]) * np.ptp(one.points[:, 1]))
     gaze = face.matrix[:3, 2] / max(np.linalg.norm(face.matrix[:3, 2]), 1e-9)  # the face's own z axis
     yaw, pitch = np.degrees([np.arctan2(gaze[0], gaze[2]), np.arcsin(np.clip(gaze[1], -1, 1))])
     return Look(picture, regions, who, face.points * texture.SIZE, float(yaw), float(pitch), face.blendshapes)

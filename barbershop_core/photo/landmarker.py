@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,11 @@ class Found:
     depth: np.ndarray
     matrix: np.ndarray
     blendshapes: dict[str, float]
+
+
+def largest(found: Iterable[Found]) -> Found | None:
+    """The face whose box is largest; None of none."""
+    return max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]), default=None)
 
 
 class Landmarker:

@@ -17,7 +17,7 @@ from ..compositing.head import angles, rotation
 from ..compositing.layers import Layers, draw, layers
 from ..compositing.photograph import Photograph
 from ..errors import BadRequest
-from ..photo.landmarker import Found, Landmarker
+from ..photo.landmarker import Found, Landmarker, largest
 from . import light
 from .expressions import BY_COEFFICIENT
 from .rig_request import RigRequest
@@ -146,8 +146,7 @@ class PhotoRig:
             return None
         if len(picture) > LOOK:
             picture = cv2.resize(picture, (LOOK, LOOK), interpolation=cv2.INTER_AREA)
-        found = self.landmarker.detect((picture * 255).round().astype(np.uint8))
-        return max(found, key=lambda face: np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]), default=None)
+        return largest(self.landmarker.detect((picture * 255).round().astype(np.uint8)))
 
     # ------------------------------------------------------------------------------ what is asked for
 

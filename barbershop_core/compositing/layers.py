@@ -14,6 +14,7 @@ from .face_motion import face_motion
 from .fill import continue_into
 from .head import Backward, Head, backward, head
 from .mouth import mouth_inside
+from .outlines import enclosed
 from .photograph import Photograph
 
 FIELD = 384
@@ -112,7 +113,7 @@ def _alpha(photograph: Photograph) -> np.ndarray:
     regions = [name for name in photograph.parts if name != "background"]
     soft, side = matting.alpha(photograph, *regions), 256
     solid = photograph.part(*regions, size=side) > 0.5
-    solid |= polygon(_forehead(photograph) * side / photograph.size, side) > 0.5
+    solid |= enclosed(_forehead(photograph) * side / photograph.size, (side, side)) > 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8))
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     solid = _filled(labels == largest)
@@ -138,14 +139,6 @@ def _forehead(photograph: Photograph) -> np.ndarray:
     wider = middle + 1.05 * (outline - middle)
     wider[:, 1] -= 0.12 * np.maximum(middle[1] - outline[:, 1], 0)
     return wider
-
-
-def polygon(points: np.ndarray, size: int, softness: float = 0.0) -> np.ndarray:
-    """float32 [size,size]: 1 inside of points [N,2], with a smooth edge.  softness: sigma, px."""
-    mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    mask = mask.astype(np.float32) / 255
-    return cv2.GaussianBlur(mask, (0, 0), softness) if softness else mask
 
 
 def enlarged(field: np.ndarray, size: int) -> np.ndarray:
@@ -177,7 +170,8 @@ def draw(layers: Layers, target: np.ndarray, rigid: np.ndarray) -> tuple[np.ndar
     grid = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), -1)
     factor = size / layers.head.size
     outline = target[face_motion().rings["oval"], :2]
-    cover = polygon((outline + 0.5) * factor - 0.5, size, softness=size / 700)[..., None]
+    cover = enclosed((outline + 0.5) * factor - 0.5, (size, size))
+    cover = cv2.GaussianBlur(cover, (0, 0), size / 700)[..., None]
     picture += cover * (sample(layers.person, fields.face) - picture)
     motion = np.linalg.norm(np.where(cover > 0.5, fields.face, fields.around) - grid, axis=2)
     moved = cv2.GaussianBlur(np.clip(motion / 0.5 - 0.2, 0, 1), (0, 0), size / 300)
@@ -208,7 +202,7 @@ def _hole(
     shape = tuple((high - low).tolist())
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     inside = cv2.warpAffine(layers.image, to_source, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    hole = polygon(now, size, softness=size / 900)
+    hole = cv2.GaussianBlur(enclosed(now, (size, size)), (0, 0), size / 900)
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
     share = hole[window]
     if ring != "mouth":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .outlines import enclosed
+
 TOOTH = 0.075
 """Height of the row of teeth below the upper lip, in distances between the eyes."""
 TEETH = 8
@@ -44,10 +46,9 @@ def mouth_inside(
     shade *= 0.72 + 0.28 * np.clip((below - upper) / (0.06 * eyes), 0, 1)
     inside = inside + cover[..., None] * (teeth * shade[..., None] - inside)
     inside = cv2.GaussianBlur(inside, (0, 0), max(0.006 * eyes, 0.5))
-    known, within = np.zeros(shown.shape[:2], np.uint8), still.copy()
+    within = still.copy()
     within[11:] += 0.3 * (still[9:0:-1] - still[11:])  # well away from the lower lip, which has moved
-    cv2.fillPoly(known, [np.round(within * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    known = cv2.GaussianBlur(known.astype(np.float32) / 255, (0, 0), max(0.012 * eyes, 0.7))
+    known = cv2.GaussianBlur(enclosed(within, shown.shape[:2]), (0, 0), max(0.012 * eyes, 0.7))
     known = np.clip(2 * known - 1, 0, 1)[..., None]
     return inside + known * (shown - inside)
 

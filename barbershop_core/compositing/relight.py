@@ -13,6 +13,7 @@ import numpy as np
 
 from .face_motion import face_motion
 from .head import Head, raster
+from .outlines import enclosed
 from .photograph import Photograph
 
 WORKING = 192
@@ -67,7 +68,7 @@ def shading(photograph: Photograph, head: Head, person: np.ndarray) -> Shading:
     normals /= np.linalg.norm(normals, axis=2, keepdims=True)
     pixels = linear(cv2.resize(photograph.image, (WORKING, WORKING), interpolation=cv2.INTER_AREA))
     outline, *lids = (
-        _polygon((head.points[face_motion().rings[ring], :2] + 0.5) * scale - 0.5)
+        enclosed((head.points[face_motion().rings[ring], :2] + 0.5) * scale - 0.5, (WORKING, WORKING))
         for ring in ("oval", "left_eye", "right_eye")
     )
     eyes = cv2.GaussianBlur(np.maximum(*lids), (0, 0), 0.02 * eyes_apart)
@@ -79,12 +80,6 @@ def shading(photograph: Photograph, head: Head, person: np.ndarray) -> Shading:
     share = cv2.GaussianBlur(body, (0, 0), 0.02 * eyes_apart) * np.exp(-np.square(away / REACH))
     own, lamp = (_fitted(normals, skin, np.power(pixels.mean(2), power)) for power in (1, 1 / DEPTH))
     return Shading(normals, skin, share, eyes, own, lamp, pixels)
-
-
-def _polygon(points: np.ndarray) -> np.ndarray:
-    mask = np.zeros((WORKING, WORKING), np.uint8)
-    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    return mask.astype(np.float32) / 255
 
 
 def _fitted(normals: np.ndarray, skin: np.ndarray, level: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from ..photo.ramp import smoothstep
 from .continuation import blurred, continue_colours, harmonic, resized, widened
 from .face_points import BROWS
+from .outlines import enclosed
 from .photograph import Photograph
 from .skull import Skull
 from .texture import grain
@@ -126,7 +127,7 @@ def _brows(photograph: Photograph, filled: np.ndarray, low: np.ndarray, hole: np
     """The filled skin with the brows that hair covers: mirrored from the other one, or drawn where both are covered."""
     size = photograph.size
     outlines = [photograph.mesh[list(points), :2] for points in BROWS]
-    masks = [_polygon(outline, size) for outline in outlines]
+    masks = [enclosed(outline, (size, size)) for outline in outlines]
     hidden = [float((mask * hole).sum() / max(mask.sum(), 1)) for mask in masks]
     ratio = photograph.image / np.maximum(low, 0.02)  # what a brow takes away from the light of the skin
     near = cv2.GaussianBlur(widened(hole, 0.06 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
@@ -162,9 +163,3 @@ def _drawn(
     noise = 1 + 0.35 * noise / noise.std()
     shape = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.022 * unit)) * np.clip(noise, 0.2, 1.6)
     return (1 + shape[..., None] * (tone - 1)).astype(np.float32)
-
-
-def _polygon(points: np.ndarray, size: int) -> np.ndarray:
-    mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return mask.astype(np.float32) / 255

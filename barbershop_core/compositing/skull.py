@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from .face_points import OVAL
+from .outlines import enclosed
 from .photograph import Photograph
 from .similarity import similarity
 
@@ -69,11 +70,9 @@ class Skull:
         across, along, _ = self._ellipsoid(*CRANIUM, x + lower * down[0], y + lower * down[1], scale)
         inside = _inside(across, along)
         ellipse = np.clip(inside / np.maximum(np.hypot(*np.gradient(inside)), 1e-6) + 0.5, 0, 1)
-        face = np.zeros(shape, np.uint8)
-        points = np.round(((self.oval + 0.5) * scale - 0.5) * 16).astype(np.int32)
-        cv2.fillPoly(face, [points], 255, cv2.LINE_AA, 4)
+        face = enclosed((self.oval + 0.5) * scale - 0.5, shape)
         rounding = ROUNDING * self.centimetre * scale
-        mask = cv2.GaussianBlur(np.maximum(ellipse, face.astype(np.float32) / 255), (0, 0), max(rounding, 0.4))
+        mask = cv2.GaussianBlur(np.maximum(ellipse, face), (0, 0), max(rounding, 0.4))
         return np.clip((mask - 0.5) * max(1.0, 2 * rounding) + 0.5, 0, 1)
 
     def _ellipsoid(

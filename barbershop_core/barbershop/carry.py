@@ -18,6 +18,7 @@ from ..compositing.fill import without_hair
 from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
+from ..compositing.planes import resized
 from ..compositing.strands import with_finer_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from ..editing.regions import REGIONS
@@ -146,7 +147,7 @@ def _parts(person: Photograph, hair: HairLayer) -> dict[str, np.ndarray]:
     """Regions of the result: the person's in front of which the carried hair lies; where the old hair went, what the
     reference shows there."""
     side = len(next(iter(person.parts.values())))
-    alpha = cv2.resize(hair.alpha, (side, side), interpolation=cv2.INTER_AREA)
+    alpha = resized(hair.alpha, side)
     donor = {name: hair.donor.part(name, size=side) for name in hair.donor.parts if name != "hair"}
     total = np.maximum(sum(donor.values()), 1e-3)
     gone = person.part("hair", size=side) * (1 - alpha)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..compositing.continuation import continue_colours, widened
+from ..compositing.continuation import continue_colours
 from ..compositing.ears import ears_in_view
 from ..compositing.frame import reflected
 from ..compositing.motion import CHIN, EARS, FOREHEAD
 from ..compositing.photograph import Photograph
+from ..compositing.planes import resized, widened
 from ..compositing.skull import skull
 from ..photo.ramp import smoothstep
 from .hair_layer import MIDLINE, HairLayer
@@ -32,7 +33,7 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     size = min(person.size, 512)
     scale = size / person.size
     unit = person.eye_distance * scale
-    old, new = (cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in (alpha, hair.alpha))
+    old, new = (resized(plane, size) for plane in (alpha, hair.alpha))
     solid = new > 0.5
     shape = skull(person)
     head, _ = shape.surface((size, size), scale)
@@ -44,7 +45,7 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     head = head * (1 - free * person.part("background", size=size))
     mine, theirs = ears_in_view(person, shape, hair.donor, alpha)
     mine &= np.abs(base - person.image).max(2) < 0.1  # what went with the hair is no ear
-    mine, theirs = (cv2.resize(np.float32(x), (size, size), interpolation=cv2.INTER_AREA) for x in (mine, theirs))
+    mine, theirs = (resized(ears, size) for ears in (mine, theirs))
     seen = np.max([seen, mine, theirs], 0)
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
@@ -71,15 +72,15 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     gap = inner * widened(near & ~body & ~skin, ROUNDING * unit)
     gap = cv2.GaussianBlur(gap, (0, 0), max(0.01 * unit, 0.5))
     gap *= np.clip((0.95 - cv2.GaussianBlur(np.maximum(head, seen), (0, 0), 0.7)) / 0.5, 0, 1)
-    (deep,) = reflected(solid, cv2.resize(hair.colours, (size, size), interpolation=cv2.INTER_AREA))
+    (deep,) = reflected(solid, resized(hair.colours, size))
     away = cv2.distanceTransform(np.uint8(~solid), cv2.DIST_L2, 5) / unit
     deep = deep * (DEPTH + (1 - DEPTH) * np.exp(-away / FALL))[..., None]
     skin = cv2.GaussianBlur(widened(skin, 0.03 * unit), (0, 0), max(0.5, 0.02 * unit)) * (seen < 0.5)
-    low = cv2.GaussianBlur(cv2.resize(base, (size, size), interpolation=cv2.INTER_AREA), (0, 0), size / 200)
+    low = cv2.GaussianBlur(resized(base, size), (0, 0), size / 200)
     side = 2 * round(0.03 * unit) + 1
     low = continue_colours(low, cv2.erode(np.float32(head > 0.9), np.ones((side, side))))
     for cover, colours in ((gap, deep), (skin, low)):
-        cover, colours = (cv2.resize(plane, base.shape[1::-1]) for plane in (cover, colours))
+        cover, colours = (resized(plane, len(base)) for plane in (cover, colours))
         base = base + cover[..., None] * (colours - base)
     return base
 

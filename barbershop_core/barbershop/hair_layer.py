@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..compositing.continuation import widened
 from ..compositing.frame import beyond, cropped, drawn_in, reflected
 from ..compositing.matting import foreground, hair_alpha
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import EARS, Field, head_field
 from ..compositing.photograph import Photograph
+from ..compositing.planes import widened
 from ..compositing.same_head import SameHead, same_head
 
 FADE = 0.5

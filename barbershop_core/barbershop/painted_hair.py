@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ..compositing.frame import reflected
+from ..compositing.planes import resized
 
 SOFT = 0.006
 """Softness of a painted outline, as a share of the picture's side."""
@@ -22,20 +23,19 @@ def within(colours: np.ndarray, alpha: np.ndarray, wanted: np.ndarray) -> tuple[
     colours, the alpha, and where they are new, all float32, the last [S,S] in 0..1.
     """
     size = len(alpha)
-    shape = (size, size)
-    area = cv2.resize(wanted.astype(np.float32), shape, interpolation=cv2.INTER_LINEAR)
+    area = cv2.resize(np.float32(wanted), (size, size), interpolation=cv2.INTER_LINEAR)  # the mask need not be square
     area = cv2.GaussianBlur(area, (0, 0), max(SOFT * size, size / len(wanted) / 2))
     small = min(size, SIDE)
-    solid = cv2.resize(alpha, (small, small), interpolation=cv2.INTER_AREA) > 0.5
+    solid = resized(alpha, small) > 0.5
     # The mask's pixels are coarse: along the hair's own edge both agree.
     edge = cv2.morphologyEx(np.uint8(solid), cv2.MORPH_GRADIENT, np.ones((5, 5)))
-    inside = cv2.resize(area, (small, small), interpolation=cv2.INTER_AREA) > 0.5
+    inside = resized(area, small) > 0.5
     other = np.uint8((inside != solid) & (edge == 0))
     other = cv2.dilate(other, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1,) * 2)).astype(np.float32)
-    other = cv2.resize(cv2.GaussianBlur(other, (0, 0), small / 200), shape, interpolation=cv2.INTER_LINEAR)
+    other = resized(cv2.GaussianBlur(other, (0, 0), small / 200), size)
     if solid.any():
-        (further,) = reflected(solid, cv2.resize(colours, (small, small), interpolation=cv2.INTER_AREA))
-        further = cv2.resize(further, shape, interpolation=cv2.INTER_CUBIC)
+        (further,) = reflected(solid, resized(colours, small))
+        further = resized(further, size, cv2.INTER_CUBIC)
         colours = colours + ((1 - alpha) * other)[..., None] * (further - colours)
     else:
         area = np.zeros_like(area)  # there is no hair to paint with

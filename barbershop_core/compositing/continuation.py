@@ -50,24 +50,6 @@ def blurred(image: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
     return _times(cv2.GaussianBlur(_times(image, mask.astype(np.float32)), (0, 0), sigma), 1 / np.maximum(total, 1e-6))
 
 
-def resized(plane: np.ndarray, size: int) -> np.ndarray:
-    """A square picture or mask at [size,size], float32."""
-    plane = np.asarray(plane, np.float32)
-    if len(plane) == size:
-        return plane
-    way = cv2.INTER_AREA if len(plane) > size else cv2.INTER_LINEAR
-    return cv2.resize(plane, (size, size), interpolation=way)
-
-
-def widened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Where ``mask`` is above a half, grown by ``radius`` pixels or shrunk by ``-radius``: float32, 0 or 1."""
-    inside = np.asarray(mask) > 0.5
-    if inside.all() or not inside.any():
-        return inside.astype(np.float32)
-    far = cv2.distanceTransform((inside if radius < 0 else ~inside).astype(np.uint8), cv2.DIST_L2, 5)
-    return (far > -radius if radius < 0 else far <= radius).astype(np.float32)
-
-
 def _relaxed(image: np.ndarray, known: np.ndarray, domain: np.ndarray, decay: float, sweeps: int) -> np.ndarray:
     if min(known.shape) > SMALLEST:
         weight = known * domain

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .continuation import continue_colours, widened
+from .continuation import continue_colours
 from .photograph import Photograph
+from .planes import widened
 from .skull import Skull
 from .traces import FRINGE
 from .traces import LEAST as LEAST_ALPHA

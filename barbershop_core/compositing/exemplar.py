@@ -11,6 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .planes import resized
+
 SIDES = (64, 96, 128)
 """px of the small pictures, from coarse to fine; the first that shows enough whole patches is the coarsest."""
 RADIUS = 3
@@ -42,9 +44,7 @@ def structure(
     random = np.random.default_rng(seed)
     found: np.ndarray | None = None
     for side in SIDES:
-        shrunk = [
-            cv2.resize(np.float32(x), (side, side), interpolation=cv2.INTER_AREA) for x in (image, hole, known, guide)
-        ]
+        shrunk = [resized(x, side) for x in (image, hole, known, guide)]
         gap, sure = shrunk[1] > 0.01, (shrunk[2] > 0.99) & (shrunk[1] < 0.01)
         radius = FIRST_RADIUS if found is None else RADIUS
         places = np.argwhere(_whole(sure, radius))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .continuation import blurred, harmonic, resized, widened
+from .continuation import blurred, harmonic
 from .ears import borrowed_ears
 from .exemplar import structure
 from .photograph import Photograph
+from .planes import resized, widened
 from .skin import face_under_hair
 from .skull import skull
 from .texture import grain
@@ -84,7 +85,7 @@ def continue_into(image: np.ndarray, hole: np.ndarray, known: np.ndarray, seed: 
     fine = cv2.GaussianBlur((colours - blurred(colours, sure, work / 96)) * sure[..., None], (0, 0), work / 192)
     plain = not sure.any() or float(np.sqrt((fine[sure > 0] ** 2).sum(1).mean())) < PLAIN
     base = harmonic(blurred(colours, sure, 1.5 if plain else work / 24), sure)
-    base = cv2.resize(base, (size, size), interpolation=cv2.INTER_CUBIC)
+    base = resized(base, size, cv2.INTER_CUBIC)
     filled = None if plain else structure(image - base, hole, known, base, seed)
     filled = grain(image, known, size / 100, seed) if filled is None else filled
     return (image + hole[..., None] * (base + filled - image)).astype(np.float32)

@@ -14,8 +14,8 @@ from .face_motion import face_motion
 from .fill import continue_into
 from .head import Backward, Head, backward, head
 from .mouth import mouth_inside
-from .outlines import enclosed
 from .photograph import Photograph
+from .planes import enclosed, resized
 
 FIELD = 384
 """px at which motion is computed; larger pictures have it enlarged."""
@@ -47,12 +47,8 @@ class Layers:
         """The same at another size."""
         if size == len(self.image):
             return self
-
-        def resized(plane: np.ndarray) -> np.ndarray:
-            way = cv2.INTER_AREA if size < len(self.image) else cv2.INTER_CUBIC
-            return cv2.resize(plane, (size, size), interpolation=way)
-
-        return Layers(self.head, *(resized(x) for x in (self.image, self.person, self.alpha, self.background)))
+        planes = (self.image, self.person, self.alpha, self.background)
+        return Layers(self.head, *(resized(plane, size, cv2.INTER_CUBIC) for plane in planes))
 
 
 def layers(photograph: Photograph) -> Layers:
@@ -77,9 +73,7 @@ def _below_chin(sheet: Head) -> np.ndarray:
 def _background(photograph: Photograph, alpha: np.ndarray) -> np.ndarray:
     """float32 [S,S,3]: the photograph with its surroundings continued behind the person."""
     size, side = photograph.size, min(photograph.size, 512)
-    image, hidden, known = (
-        cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA) for x in (photograph.image, alpha, photograph.known)
-    )
+    image, hidden, known = (resized(x, side) for x in (photograph.image, alpha, photograph.known))
     reach = max(1, round(1.5 * FRINGE * side))
     apart = cv2.erode((hidden < 0.03).astype(np.float32), np.ones((2 * reach + 1,) * 2, np.uint8))
     known = apart * known > 0.5
@@ -87,7 +81,7 @@ def _background(photograph: Photograph, alpha: np.ndarray) -> np.ndarray:
         return photograph.image
     far = continue_into(image, 1 - apart, known.astype(np.float32))
     filled = _mirrored(image, known, far)
-    filled = cv2.resize(filled, (size, size), interpolation=cv2.INTER_CUBIC)
+    filled = resized(filled, size, cv2.INTER_CUBIC)
     reach = max(1, round(FRINGE * size))
     near = cv2.dilate(alpha, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
     near = cv2.GaussianBlur(smoothstep(near, 0.1, 0.5), (0, 0), reach / 3 + 0.3)
@@ -118,7 +112,7 @@ def _alpha(photograph: Photograph) -> np.ndarray:
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     solid = _filled(labels == largest)
     inside, outside = (cv2.distanceTransform(x.astype(np.uint8), cv2.DIST_L2, 5) / side for x in (solid, ~solid))
-    low, high = (cv2.resize(x, soft.shape, interpolation=cv2.INTER_LINEAR) for x in (inside, outside))
+    low, high = (resized(x, len(soft)) for x in (inside, outside))
     return np.maximum(soft, smoothstep(low, *STRAY)) * (1 - smoothstep(high, *STRAY))
 
 

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from ..photo.ramp import smoothstep
-from .continuation import continue_colours, resized, widened
+from .continuation import continue_colours
 from .photograph import Photograph
+from .planes import resized, widened
 
 WORKING = 512
 """px at which colours are described."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .outlines import enclosed
+from .planes import enclosed
 
 TOOTH = 0.075
 """Height of the row of teeth below the upper lip, in distances between the eyes."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
+from .planes import resized
+
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
@@ -44,17 +46,13 @@ class Photograph:
         for name in names:
             if name in self.parts:
                 total = total + self.parts[name]
-        if total.shape == (size, size):
-            return np.clip(total, 0, 1)
-        way = cv2.INTER_AREA if len(total) > size else cv2.INTER_LINEAR
-        return np.clip(cv2.resize(total, (size, size), interpolation=way), 0, 1)
+        return np.clip(resized(total, size), 0, 1)
 
     def resized(self, size: int) -> Photograph:
         """The same at another size, for previews."""
         if size == self.size:
             return self
-        way = cv2.INTER_AREA if size < self.size else cv2.INTER_CUBIC
-        image, known = (cv2.resize(x, (size, size), interpolation=way) for x in (self.image, self.known))
+        image, known = (resized(x, size, cv2.INTER_CUBIC) for x in (self.image, self.known))
         mesh = None if self.mesh is None else (self.mesh + (0.5, 0.5, 0)) * (size / self.size) - (0.5, 0.5, 0)
         return replace(
             self, image=image.clip(0, 1), known=known, mesh=None if mesh is None else mesh.astype(np.float32)

@@ -13,8 +13,8 @@ import numpy as np
 
 from .face_motion import face_motion
 from .head import Head, raster
-from .outlines import enclosed
 from .photograph import Photograph
+from .planes import enclosed, resized
 
 WORKING = 192
 """px at which shading is computed."""
@@ -66,7 +66,7 @@ def shading(photograph: Photograph, head: Head, person: np.ndarray) -> Shading:
     down, right = np.gradient(depth)
     normals = np.stack([right, -down, np.ones_like(depth)], 2)
     normals /= np.linalg.norm(normals, axis=2, keepdims=True)
-    pixels = linear(cv2.resize(photograph.image, (WORKING, WORKING), interpolation=cv2.INTER_AREA))
+    pixels = linear(resized(photograph.image, WORKING))
     outline, *lids = (
         enclosed((head.points[face_motion().rings[ring], :2] + 0.5) * scale - 0.5, (WORKING, WORKING))
         for ring in ("oval", "left_eye", "right_eye")
@@ -76,7 +76,7 @@ def shading(photograph: Photograph, head: Head, person: np.ndarray) -> Shading:
     if (skin > 0.5).sum() < 50:
         skin = outline * (1 - eyes)
     away = cv2.distanceTransform((outline < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / eyes_apart
-    body = cv2.resize(person, (WORKING, WORKING), interpolation=cv2.INTER_AREA)
+    body = resized(person, WORKING)
     share = cv2.GaussianBlur(body, (0, 0), 0.02 * eyes_apart) * np.exp(-np.square(away / REACH))
     own, lamp = (_fitted(normals, skin, np.power(pixels.mean(2), power)) for power in (1, 1 / DEPTH))
     return Shading(normals, skin, share, eyes, own, lamp, pixels)
@@ -140,7 +140,7 @@ def _lightness(pixels: np.ndarray) -> np.ndarray:
 def relit(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """The image float32 [S,S,3] with its light multiplied, in 0..1; bright parts roll off instead of clipping."""
     size = len(image)
-    gain = np.power(cv2.resize(factor, (size, size), interpolation=cv2.INTER_CUBIC), 1 / 2.2)
+    gain = np.power(resized(factor, size, cv2.INTER_CUBIC), 1 / 2.2)
     lit = image * gain
     knee = 0.9
     rolled = knee + (1 - knee) * np.tanh((lit - knee) / (1 - knee))

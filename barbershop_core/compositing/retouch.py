@@ -20,6 +20,7 @@ from .face_points import FEATURES, INNER_LIPS, polygon
 from .matting import hair_alpha
 from .motion import Field, face_field
 from .photograph import Photograph
+from .planes import resized
 
 AREAS = {
     "hair": ("hair",),
@@ -93,7 +94,7 @@ class Retouch:
         lab, changed = self._toned(self._named(difference, common, moving))
         if self.plain.mesh is not None and self.photograph.mesh is not None:
             rest = difference - sum(self.areas[name][..., None] * shift for name, shift in common.items())
-            added = cv2.resize(self._added(rest, common, moving), changed.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            added = resized(self._added(rest, common, moving), len(changed), cv2.INTER_CUBIC)
             added *= smoothstep(_size(added) - 0.5)[..., None]
             lab, changed = lab + added, np.maximum(changed, np.clip(_size(added) / 2, 0, 1))
         if not changed.any():
@@ -207,21 +208,21 @@ class Retouch:
     def _shares(self) -> dict[str, np.ndarray]:
         """How much of each area a pixel shows, [S,S]: hair's alpha, the others' along the photograph's edges."""
         size, work = self.photograph.size, self._work
-        guide = cv2.resize(255 * self.photograph.image, (work, work), interpolation=cv2.INTER_AREA)
+        guide = resized(255 * self.photograph.image, work)
         hair = hair_alpha(self.photograph)
         found = {"hair": hair * (1 - self._unlike(hair))}
         for name, share in _areas(self.photograph, work).items():
             if name != "hair":
                 laid = cv2.ximgproc.guidedFilter(guide, share, max(work // 100, 2), 60)
-                found[name] = (1 - hair) * np.clip(cv2.resize(laid, (size, size)), 0, 1)
+                found[name] = (1 - hair) * np.clip(resized(laid, size), 0, 1)
         return found
 
     def _unlike(self, alpha: np.ndarray) -> np.ndarray:
         """How unlike the hair beside it a pixel is that may show hair or something else, [S,S] in 0..1."""
         size, work = self.photograph.size, 256
-        small, sure = (cv2.resize(x, (work, work), interpolation=cv2.INTER_AREA) for x in (self._split[0], alpha))
+        small, sure = (resized(x, work) for x in (self._split[0], alpha))
         beside = continue_colours(small, smoothstep((sure - 0.9) * 10))
-        beside = cv2.resize(beside, (size, size), interpolation=cv2.INTER_LINEAR)
+        beside = resized(beside, size)
         apart = _size((self._photo - beside) * UNLIKE)
         return smoothstep(apart - 0.5) * smoothstep((1 - alpha) * 5)
 
@@ -238,7 +239,7 @@ class Retouch:
     @cached_property
     def _own(self) -> dict[str, np.ndarray]:
         """The median colour of each of the photograph's areas, Lab [3]."""
-        lab = _lab(cv2.resize(self.photograph.image, (128, 128), interpolation=cv2.INTER_AREA))
+        lab = _lab(resized(self.photograph.image, 128))
         return {name: np.median(lab[share > 0.5], 0) for name, share in _areas(self.photograph, 128).items()}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .motion import Field, head_similarity
 from .photograph import Photograph
+from .planes import resized
 from .similarity import similarity
 
 WORKING = (192, 448)
@@ -57,7 +58,7 @@ def _laid_on(
     """The matrix refined by pixels (ECC: Evangelidis and Psarakis, 2008); both pictures and the face's mask [W,W]."""
     scale = person.size / work
     up = np.array([[scale, 0, 0.5 * scale - 0.5], [0, scale, 0.5 * scale - 0.5], [0, 0, 1]])
-    own = cv2.resize(person.image, (work, work), interpolation=cv2.INTER_AREA)
+    own = resized(person.image, work)
     head = person.part(*FACE, "hair", size=work)
     for _ in range(2):  # again from where the first one led, as the field shrinks and blurs a little differently
         field = Field.affine((np.vstack([matrix, [0, 0, 1]]) @ up)[:2], (work, work))

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from ..photo.ramp import smoothstep
-from .continuation import blurred, continue_colours, harmonic, resized, widened
+from .continuation import blurred, continue_colours, harmonic
 from .face_points import BROWS
-from .outlines import enclosed
 from .photograph import Photograph
+from .planes import enclosed, resized, widened
 from .skull import Skull
 from .texture import grain
 
@@ -58,10 +58,10 @@ def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> La
     lit = (skin & (widened(covered, SHADOW * work) < 0.1)).astype(np.float32)
     sockets = _sockets(photograph, work)
     low = _skin(colours, lit, (skin & (covered < 0.02)) * sockets, normals, cover)
-    full = cv2.resize(low, (size, size), interpolation=cv2.INTER_CUBIC)
+    full = resized(low, size, cv2.INTER_CUBIC)
     seen = (photograph.part("skin", "nose", size=work) > 0.5) * cover * (widened(features, 0.006 * work) < 0.5)
     here = cover * (1 - sockets) * (1 - cv2.GaussianBlur(widened(features, 1), (0, 0), 1.5))
-    light = cv2.resize(shaded_by_hair(colours, low, seen, covered) * here[..., None], (size, size))
+    light = resized(shaded_by_hair(colours, low, seen, covered) * here[..., None], size)
     filled = full + PORES * grain(photograph.image, resized(lit, size), size / 150, seed=1)
     filled = _brows(photograph, filled, full, hole)
     outline = min(size, OUTLINE)

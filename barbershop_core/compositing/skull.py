@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from .face_points import OVAL
-from .outlines import enclosed
 from .photograph import Photograph
+from .planes import enclosed
 from .similarity import similarity
 
 RIGID = {

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from ..photo.ramp import smoothstep
-from .continuation import blurred, continue_colours, widened
+from .continuation import blurred, continue_colours
 from .matting import foreground
+from .planes import widened
 from .texture import grain
 
 STRANDS = 96

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .continuation import blurred, harmonic, resized, widened
+from .continuation import blurred, harmonic
 from .photograph import Photograph
+from .planes import resized, widened
 from .skin import OUTLINE, SHADOW, Layer, shaded_by_hair
 from .skull import Skull
 from .texture import grain
@@ -63,10 +64,10 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> L
             )
         else:
             low = harmonic(low, lit, domain)
-        filled = cv2.resize(low.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        filled = resized(low, size, cv2.INTER_CUBIC)
         filled += grain(photograph.image, resized(lit, size), size / 150, seed=2 + k)
         result += mask[..., None] * (filled - result)
-    return Layer(np.maximum(*masks), result, cv2.resize(light, (size, size)))
+    return Layer(np.maximum(*masks), result, resized(light, size))
 
 
 def _lit(own: np.ndarray, covered: np.ndarray) -> np.ndarray:
@@ -88,7 +89,7 @@ def _usual(photograph: Photograph, colours: np.ndarray, lit: np.ndarray, covered
 
 def _sharp(labels: np.ndarray, k: int, size: int) -> np.ndarray:
     """Where label ``k`` is the likeliest, with a soft edge of a few pixels: float32 [size,size]."""
-    full = cv2.resize(labels, (size, size), interpolation=cv2.INTER_CUBIC)
+    full = resized(labels, size, cv2.INTER_CUBIC)
     others = np.delete(full, k, 2).max(2)
     lead = full[..., k] - others
     steepness = np.maximum(np.hypot(*np.gradient(lead)), 1e-4)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .continuation import blurred, resized, widened
+from .continuation import blurred
 from .face_points import EYES, LIPS, polygon
 from .matting import unlike
 from .photograph import Photograph
+from .planes import resized, widened
 from .skull import Skull
 
 LEAST = 0.04

@@ -16,6 +16,7 @@ from ..compositing.face_motion import face_motion
 from ..compositing.head import angles, rotation
 from ..compositing.layers import Layers, draw, layers
 from ..compositing.photograph import Photograph
+from ..compositing.planes import resized
 from ..errors import BadRequest
 from ..photo.landmarker import Found, Landmarker, largest
 from . import light
@@ -105,15 +106,14 @@ class PhotoRig:
             drawn = replace(drawn, image=relight.relit(drawn.image, factor), person=relight.relit(drawn.person, factor))
             lit = np.clip(np.abs(np.log(factor)).max(2) / 0.02, 0, 1)
         picture, changed = draw(drawn, target, rigid)
-        changed = np.maximum(changed, cv2.resize(lit, changed.shape, interpolation=cv2.INTER_LINEAR))
+        changed = np.maximum(changed, resized(lit, len(changed)))
         if len(picture) != size:
-            picture, changed = (cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in (picture, changed))
+            picture, changed = (resized(x, size) for x in (picture, changed))
         return picture, changed
 
     def overlay(self, side: int = 256) -> np.ndarray:
         """The fitted mesh over the photograph, uint8 [side,side,3]."""
-        shape, model = (side, side), face_motion()
-        photo = cv2.resize(self.photograph.image, shape, interpolation=cv2.INTER_AREA)
+        model, photo = face_motion(), resized(self.photograph.image, side)
         picture = np.ascontiguousarray((np.clip(photo, 0, 1) * 255).round().astype(np.uint8))
         points = (self.photograph.mesh[:, :2] + 0.5) * side / self.photograph.size - 0.5
         lines = picture.copy()
@@ -144,8 +144,7 @@ class PhotoRig:
         """The largest face that MediaPipe finds in a picture [S,S,3]; None where it finds none."""
         if self.landmarker is None:
             return None
-        if len(picture) > LOOK:
-            picture = cv2.resize(picture, (LOOK, LOOK), interpolation=cv2.INTER_AREA)
+        picture = resized(picture, min(len(picture), LOOK))
         return largest(self.landmarker.detect((picture * 255).round().astype(np.uint8)))
 
     # ------------------------------------------------------------------------------ what is asked for

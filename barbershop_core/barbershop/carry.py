@@ -21,7 +21,6 @@ from ..compositing.photograph import Photograph
 from ..compositing.planes import resized
 from ..compositing.strands import with_finer_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
-from ..editing.regions import REGIONS
 from .gaps import with_gaps_filled
 from .hair_layer import HairLayer, hair_onto
 from .painted_hair import within
@@ -44,14 +43,6 @@ class Carried:
     changed: np.ndarray
     parts: dict[str, np.ndarray]
     field: Field | None = None
-
-    def labels(self, size: int) -> np.ndarray:
-        """int64 [size,size]: the likeliest of `REGIONS` at each pixel of the result."""
-        planes = np.zeros((len(REGIONS), size, size), np.float32)
-        for name, plane in self.parts.items():
-            way = cv2.INTER_AREA if len(plane) > size else cv2.INTER_LINEAR
-            planes[REGIONS.index(name)] = cv2.resize(plane, (size, size), interpolation=way)
-        return planes.argmax(0)
 
 
 def carry_hair(

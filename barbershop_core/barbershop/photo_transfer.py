@@ -27,7 +27,7 @@ from ..inversion.codes import Code
 from ..inversion.explained import explains
 from ..inversion.invert import codes_of
 from ..photo import Portrait
-from ..photo.pixels import from_uint8
+from ..photo.pixels import from_uint8, quantized
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
@@ -91,21 +91,21 @@ def transfer_photographs(
             image, where = carry_features(now, opened.photographs[k], regions)
             notices += remarks(now, opened.photographs[k])
             now, changed = replace(now, image=image), np.maximum(changed, where)
-    yield Step("blend structure", 1, 1, preview=lambda: _pixels(now))
+    yield Step("blend structure", 1, 1, preview=lambda: quantized(now.image))
     mask, assignment = request.options.get("mask"), opened.assignment
     if assignment.gives("hair") or mask is not None:
         with timer.stage("blend appearance"):
             hair = _hair(now, opened, mask)
             now = replace(now, image=hair.image, parts=hair.parts)
             changed = np.maximum(changed, hair.changed)
-    yield Step("blend appearance", 1, 1, preview=lambda: _pixels(now))
+    yield Step("blend appearance", 1, 1, preview=lambda: quantized(now.image))
     code = _code(codes, hair, opened)
     return (yield from _finish(pack, request, person, now, changed, code, notices, timer))
 
 
 def target_labels(opened: Opened) -> np.ndarray:
     """The regions that a transfer between photographs lays together, uint8 [MASKED,MASKED], to repaint."""
-    return _hair(opened.photographs[0], opened).labels(MASKED).astype(np.uint8)
+    return photographs.labels(_hair(opened.photographs[0], opened).parts, MASKED)
 
 
 def _hair(person: Photograph, opened: Opened, mask: np.ndarray | None = None) -> Carried:
@@ -166,12 +166,12 @@ def _finish(
     notices: list[str],
     timer: StageTimer,
 ) -> Steps[Result]:
-    pixels = _pixels(made)
+    pixels = quantized(made.image)
     pasted, changed = yield from chain.paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):
         small = pack.working_size
-        before, after = (from_uint8(_pixels(photo), pack.device) for photo in (person, made))
-        labels = _labels(made, small)
+        before, after = (from_uint8(quantized(photo.image), pack.device) for photo in (person, made))
+        labels = photographs.labels(made.parts, small)
         found = parse(pack.parser, after, small)[0].cpu().numpy()
         scores = {"identity": chain.similarity(pack, before, after), "iou": overlaps(found, labels, ("skin", "hair"))}
     present = {name: labels == region_index(name) for name in REGIONS}
@@ -184,14 +184,3 @@ def _finish(
         recipe.make(request, pack),
         (*request.portrait.notices, *notices),
     )
-
-
-def _pixels(photograph: Photograph) -> np.ndarray:
-    """uint8 [S,S,3]."""
-    return np.rint(photograph.image.clip(0, 1) * 255).astype(np.uint8)
-
-
-def _labels(photograph: Photograph, size: int) -> np.ndarray:
-    """The likeliest region of each pixel, uint8 [size,size]."""
-    shares = [photograph.part(name, size=size) for name in REGIONS]
-    return np.argmax(shares, 0).astype(np.uint8)

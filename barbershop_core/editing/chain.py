@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .. import photo
 from ..compositing.photograph import Photograph
+from ..compositing.planes import resized
 from ..errors import BadRequest
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
@@ -179,7 +180,7 @@ def paste_back(
     """
     earlier = None if request.previous is None else request.previous.masks.get("changed")
     if earlier is not None:
-        changed = np.maximum(changed, _resized(earlier, len(changed)))
+        changed = np.maximum(changed, resized(earlier, len(changed)))
     pasted = None
     if request.paste:
         with timer.stage("paste back"):
@@ -191,14 +192,6 @@ def paste_back(
 def _tensor(picture: np.ndarray) -> Tensor:
     """float32 [S,S,3] in 0..1 -> [1,3,S,S] in [-1,1]."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] * 2 - 1
-
-
-def _resized(mask: np.ndarray, size: int) -> np.ndarray:
-    """A mask [h,h] of floats at another size."""
-    if len(mask) == size:
-        return mask
-    plane = Image.fromarray(np.asarray(mask, np.float32))
-    return np.asarray(plane.resize((size, size), Image.Resampling.BILINEAR))
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from ..compositing.photograph import Photograph
 from ..compositing.retouch import Retouch
 from ..inversion.codes import Code
 from ..networks.regressor import Regressor
-from ..photo.pixels import to_uint8
+from ..photo.pixels import quantized, to_uint8
 from ..protocols import PackLike
 from ..world import params
 from .photographs import find_face, find_parts
@@ -74,7 +74,7 @@ class PhotoEdit:
         after = self._alone(code)
         if self._controls(after):
             return ()  # what moves, stirs the hair
-        hair = find_parts(self.pack, np.rint(after * 255).astype(np.uint8)).get("hair", np.zeros(1))
+        hair = find_parts(self.pack, quantized(after)).get("hair", np.zeros(1))
         own = self._plain.parts.get("hair", np.zeros(1))
         whole = max(float(np.maximum(hair, own).sum()), 1e-6)
         grown, shrunk = (float(np.maximum(x, 0).sum()) for x in (hair - own, own - hair))
@@ -121,7 +121,7 @@ class PhotoEdit:
     @cached_property
     def _plain(self) -> Photograph:
         image = self._alone(self.code)
-        pixels = np.rint(image * 255).astype(np.uint8)
+        pixels = quantized(image)
         face, known = find_face(self.pack, pixels), np.ones(image.shape[:2], np.float32)
         return Photograph(image, known, find_parts(self.pack, pixels), *face)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 import torch
 
 from ..compositing.photograph import Photograph
+from ..compositing.planes import resized
 from ..networks.resample import resize
 from ..photo import Portrait
 from ..photo.landmarker import LandmarkerUnavailable, largest, open_landmarker
@@ -101,6 +104,15 @@ def find_face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np
 
 @torch.no_grad()
 def find_parts(pack: PackLike, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Regions of a picture, uint8 [S,S,3], as `Photograph.parts`, at no more than `PARSED` px."""
     image = resize(from_uint8(pixels, pack.device), min(len(pixels), PARSED))
     shares = parse_logits(pack.parser, image)[0].exp().float().cpu().numpy()
     return {name: plane for name, plane in zip(REGIONS, shares) if plane.max() > LEAST}
+
+
+def labels(parts: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+    """The likeliest region of each pixel, uint8 [size,size], indices into `REGIONS`.  parts: of a `Photograph`."""
+    shares = np.zeros((len(REGIONS), size, size), np.float32)
+    for name, plane in parts.items():
+        shares[REGIONS.index(name)] = resized(plane, size)
+    return shares.argmax(0).astype(np.uint8)

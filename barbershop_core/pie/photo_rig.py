@@ -19,6 +19,7 @@ from ..compositing.photograph import Photograph
 from ..compositing.planes import resized
 from ..errors import BadRequest
 from ..photo.landmarker import Found, Landmarker, largest
+from ..photo.pixels import quantized
 from . import light
 from .expressions import BY_COEFFICIENT
 from .rig_request import RigRequest
@@ -114,7 +115,7 @@ class PhotoRig:
     def overlay(self, side: int = 256) -> np.ndarray:
         """The fitted mesh over the photograph, uint8 [side,side,3]."""
         model, photo = face_motion(), resized(self.photograph.image, side)
-        picture = np.ascontiguousarray((np.clip(photo, 0, 1) * 255).round().astype(np.uint8))
+        picture = quantized(photo)
         points = (self.photograph.mesh[:, :2] + 0.5) * side / self.photograph.size - 0.5
         lines = picture.copy()
         cv2.polylines(
@@ -145,7 +146,7 @@ class PhotoRig:
         if self.landmarker is None:
             return None
         picture = resized(picture, min(len(picture), LOOK))
-        return largest(self.landmarker.detect((picture * 255).round().astype(np.uint8)))
+        return largest(self.landmarker.detect(quantized(picture)))
 
     # ------------------------------------------------------------------------------ what is asked for
 

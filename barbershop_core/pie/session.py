@@ -24,7 +24,7 @@ from ..face3d.theta import Theta
 from ..inversion.codes import Code
 from ..networks.rignet import RigNet
 from ..options import checked
-from ..photo.pixels import to_uint8
+from ..photo.pixels import quantized, to_uint8
 from ..precision import half_precision
 from ..progress import Step, Steps
 from ..protocols import PackLike
@@ -113,8 +113,7 @@ class RigSession:
             return to_uint8(self.synthesis(self.moved(request)))[0].numpy()
 
     def _photographed(self, request: RigRequest) -> np.ndarray:
-        picture = self.photo.move(request, min(PREVIEW, self.photo.photograph.size))
-        return (picture * 255).round().astype(np.uint8)
+        return quantized(self.photo.move(request, min(PREVIEW, self.photo.photograph.size)))
 
     def synthesis(self, w_plus: Tensor) -> Tensor:
         """The picture of W+ [1,L,D], [1,3,R,R] in [-1,1]."""

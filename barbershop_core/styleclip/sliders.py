@@ -16,7 +16,7 @@ from ..errors import BadRequest
 from ..inversion.codes import Code
 from ..networks.clip import Clip
 from ..options import checked
-from ..photo.pixels import to_uint8
+from ..photo.pixels import quantized, to_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
@@ -76,7 +76,7 @@ class Sliders:
         """The portrait with these edits, uint8 [R,R,3], of a photograph with `PREVIEW` px; unchanged areas keep the
         photo's pixels, as in a result."""
         if self.start.edit is not None:
-            return np.rint(self.start.edit(self._code(edits), PREVIEW)[0] * 255).astype(np.uint8)
+            return quantized(self.start.edit(self._code(edits), PREVIEW)[0])
         made = self._synthesis.picture(self._shift(edits)).clamp(-1, 1)
         return to_uint8(chain.compose(self.start, made)[0])[0].numpy()
 

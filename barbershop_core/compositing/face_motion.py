@@ -37,12 +37,14 @@ class FaceMotion:
     motion: blendshape -> float32 [478,3], the move at coefficient 1.
     triangles: int32 [852,3], without eyes and mouth.  rings: points around the holes, "left_eye", "right_eye" and
     "mouth" (from a corner; the other corner is in the middle), and "oval", the outline.
+    mirror: int32 [478], the point on the face's other half that corresponds to each.
     """
 
     mean: np.ndarray
     motion: Mapping[str, np.ndarray]
     triangles: np.ndarray
     rings: Mapping[str, np.ndarray]
+    mirror: np.ndarray
 
     def move(self, amounts: Mapping[str, float], face: np.ndarray) -> np.ndarray:
         """Motion of the points for changes of coefficients, [478,3].
@@ -89,6 +91,14 @@ class FaceMotion:
         return np.array([t for t in strip if len(set(t)) == 3], np.int32)
 
 
+def other_side(blendshape: str) -> str:
+    """The blendshape of the face's other half; those of both halves are their own."""
+    for own, other in (("Left", "Right"), ("Right", "Left")):
+        if blendshape.endswith(own):
+            return blendshape.removesuffix(own) + other
+    return blendshape
+
+
 @cache
 def face_motion() -> FaceMotion:
     """The model that comes with the package; see :mod:`barbershop_core.training.face_motion`."""
@@ -97,4 +107,10 @@ def face_motion() -> FaceMotion:
         names = file.metadata()["blendshapes"].split()
     motion = dict(zip(names, arrays["motion"].astype(np.float32)))
     rings = {name: arrays[name].astype(np.int32) for name in ("left_eye", "right_eye", "mouth", "oval")}
-    return FaceMotion(arrays["mean"].astype(np.float32), motion, arrays["triangles"].astype(np.int32), rings)
+    return FaceMotion(
+        arrays["mean"].astype(np.float32),
+        motion,
+        arrays["triangles"].astype(np.int32),
+        rings,
+        arrays["mirror"].astype(np.int32),
+    )

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
+from scipy.optimize import linear_sum_assignment
 
-from ..compositing.face_motion import FILE, aligned
+from ..compositing.face_motion import FILE, aligned, other_side
 from ..photo.landmarker import Landmarker
 from ..weights.manifest import PACKS
 from .labelled_photos import held_out
@@ -104,8 +105,6 @@ def _upright(mean: np.ndarray) -> np.ndarray:
 
 def mirrored_indices(mean: np.ndarray) -> np.ndarray:
     """The point on the other side of each point, [478]."""
-    from scipy.optimize import linear_sum_assignment
-
     flipped = _upright(mean) * [-1, 1, 1]
     return linear_sum_assignment(np.linalg.norm(flipped[:, None] - _upright(mean)[None], axis=-1))[1]
 
@@ -119,7 +118,7 @@ def fit(faces: Faces) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     of the distance between the eyes, without the motion (the person's mean face) and with it."""
     mean, points = mean_face(faces.points)
     mirror = mirrored_indices(mean)
-    swap = [faces.names.index(_other_side(name)) for name in faces.names]
+    swap = [faces.names.index(other_side(name)) for name in faces.names]
     shapes = np.concatenate([faces.shapes, faces.shapes[:, swap]])
     points = np.concatenate([points, _mirrored(points, mirror)])
     turned = np.concatenate([faces.turned, faces.turned * [-1, 1, 1]])
@@ -143,13 +142,6 @@ def _places(names: Sequence[str], mean: np.ndarray) -> np.ndarray:
     """Where each blendshape may move points: float [B,478] in 0..1."""
     upper, lower = (np.clip((mean[:, 1] - zero) / (one - zero), 0, 1) for zero, one in (UPPER, LOWER))
     return np.stack([upper if name.startswith(("brow", "eye")) else lower for name in names])
-
-
-def _other_side(name: str) -> str:
-    for one, two in (("Left", "Right"), ("Right", "Left")):
-        if name.endswith(one):
-            return name.removesuffix(one) + two
-    return name
 
 
 def _without_means(values: np.ndarray, person: np.ndarray) -> np.ndarray:
@@ -197,6 +189,7 @@ def write(path: Path, faces: Faces, arrays: dict[str, np.ndarray], scores: dict[
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the photographs, fit the model, write it, and print its scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="with faces192.tar and faces192.json")
     parser.add_argument("--landmarker", type=Path, default=PACKS / "studio" / "face_landmarker.task")

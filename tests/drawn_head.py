@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from barbershop_core.compositing.motion import CHIN, EARS, FOREHEAD, LOWER_OVAL, NOSE_BASE, UPPER_OVAL, Field
+from barbershop_core.compositing.face_points import CHIN, EARS, FOREHEAD, LOWER_OVAL, NOSE_BASE, UPPER_OVAL
+from barbershop_core.compositing.motion import Field
 from barbershop_core.compositing.photograph import Photograph
 
 SIZE = 256

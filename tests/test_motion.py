@@ -9,7 +9,8 @@ from drawn_head import SIZE, head, moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barbershop_core.compositing.motion import NOSE_BASE, Field, face_field, head_field
+from barbershop_core.compositing.face_points import NOSE_BASE
+from barbershop_core.compositing.motion import Field, face_field, head_field
 from barbershop_core.compositing.photograph import Photograph
 from barbershop_core.compositing.similarity import similarity
 

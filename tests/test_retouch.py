@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from drawn_head import moved_portrait, portrait
 
-from barbershop_core.compositing.face_points import INNER_LIPS
-from barbershop_core.compositing.motion import CHIN
+from barbershop_core.compositing.face_points import CHIN, INNER_LIPS
 from barbershop_core.compositing.retouch import Retouch, retouch
 
 BROWN, CHESTNUT, BLOND = (0.32, 0.2, 0.12), (0.5, 0.34, 0.2), (0.75, 0.6, 0.35)

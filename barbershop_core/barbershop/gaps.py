@@ -7,13 +7,13 @@ import numpy as np
 
 from ..compositing.continuation import continue_colours
 from ..compositing.ears import ears_in_view
+from ..compositing.face_points import CHIN, EARS, FOREHEAD, MIDLINE
 from ..compositing.frame import reflected
-from ..compositing.motion import CHIN, EARS, FOREHEAD
 from ..compositing.photograph import Photograph
 from ..compositing.planes import resized, widened
 from ..compositing.skull import skull
 from ..photo.ramp import smoothstep
-from .hair_layer import MIDLINE, HairLayer
+from .hair_layer import HairLayer
 
 GAP = 0.25
 """Gaps between head and hair up to twice this width show the hair's depth, not the background; in eye distances."""
@@ -51,7 +51,7 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
     across = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit
     whole, apart = _closed(solid | body, GAP * unit), _closed(solid, GAP * unit) | _closed(body, GAP * unit)
-    middle, down = person.mesh[list(EARS), :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
+    middle, down = person.mesh[EARS, :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
     y, x = np.mgrid[:size, :size]
     below = ((x - middle[0]) * down[0] + (y - middle[1]) * down[1]) / np.linalg.norm(down) / unit
     near = whole & (across | ~apart)

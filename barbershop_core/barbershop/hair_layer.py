@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from ..compositing.face_points import EARS, MIDLINE
 from ..compositing.frame import beyond, cropped, drawn_in, reflected
 from ..compositing.matting import foreground, hair_alpha
 from ..compositing.mirror import mirrored, yaw
-from ..compositing.motion import EARS, Field, head_field
+from ..compositing.motion import Field, head_field
 from ..compositing.photograph import Photograph
 from ..compositing.planes import widened
 from ..compositing.same_head import SameHead, same_head
@@ -23,8 +24,6 @@ MIRRORED = 12.0
 """Degrees that a reference's turn has to come nearer to the person's by mirroring it."""
 HIDDEN = 18.0
 """Degrees of turn from which a reference hides a side of the hair that the person shows."""
-MIDLINE = (10, 151, 168, 1, 152)
-"""Points of the mesh between the face's halves."""
 SEAM = 0.12
 """Softness of the seam between a reference's two sides, in eye distances."""
 STRAND = 0.06

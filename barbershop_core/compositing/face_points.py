@@ -1,16 +1,32 @@
-"""Features of a face by MediaPipe's points, and their areas."""
+"""Places and features of a face by MediaPipe's points, and the features' areas.
+
+The first 468 points of its mesh are the skin, the rest the irises.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from .photograph import Photograph
+if TYPE_CHECKING:
+    from .photograph import Photograph
 
+FOREHEAD, NOSE_BASE, LOWER_LIP, CHIN = 10, 2, 14, 152
+EARS = (234, 454)
+"""Where the outline meets the ears: the picture's left, then its right."""
+EYE_CORNERS = (33, 263)
+"""The outer ones, likewise."""
+MIDLINE = (10, 151, 168, 1, 152)
+"""Between the face's halves, from the forehead to the chin."""
 OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
+"""The outline, clockwise from the forehead."""
+UPPER_OVAL, LOWER_OVAL = OVAL[8::-1] + OVAL[:27:-1], OVAL[27:8:-1]
+"""Its parts over the forehead, ear to ear, and under the chin; both anticlockwise."""
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 EYES = (
@@ -26,7 +42,6 @@ FEATURES: dict[str, tuple[tuple[int, ...], ...]] = {"eyes": EYES, "brows": BROWS
 
 def polygon(photo: Photograph, points: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
     """float32 [S,S]: 1 inside the hull of points, grown (or shrunk) by a share of the eyes' distance."""
-
     mask = np.zeros((photo.size, photo.size), np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(photo.mesh[list(points), :2]).astype(np.int32)), 1)
     if radius := round(abs(grow) * photo.eye_distance):

@@ -11,6 +11,7 @@ from scipy import ndimage
 from ..photo.ramp import smoothstep
 from . import matting
 from .face_motion import face_motion
+from .face_points import CHIN, LOWER_LIP
 from .fill import continue_into
 from .head import Backward, Head, backward, head
 from .mouth import mouth_inside
@@ -65,7 +66,7 @@ def layers(photograph: Photograph) -> Layers:
 def _below_chin(sheet: Head) -> np.ndarray:
     """float32 [S,S]: 1 from the chin downwards, 0 from the mouth upwards."""
     down = sheet.pose.rotation[:2, 1] / np.linalg.norm(sheet.pose.rotation[:2, 1])
-    mouth, chin = (sheet.points[k, :2] @ down for k in (14, 152))
+    mouth, chin = (sheet.points[k, :2] @ down for k in (LOWER_LIP, CHIN))
     at = np.arange(sheet.size, dtype=np.float32)
     return smoothstep(at[None] * down[0] + at[:, None] * down[1], mouth, chin).astype(np.float32)
 

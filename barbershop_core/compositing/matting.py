@@ -13,7 +13,7 @@ import numpy as np
 
 from ..photo.ramp import smoothstep
 from .continuation import continue_colours
-from .photograph import Photograph
+from .photograph import FACE, Photograph
 from .planes import resized, widened
 
 WORKING = 512
@@ -23,7 +23,7 @@ REACH = 0.06
 DEPTH = 0.02
 """How far inside of its border the parser may be wrong, in the same unit."""
 REACH_ON_FACE = 0.012
-"""How far strands may leave it over face and neck, whose own shadows look like hair."""
+"""How far strands may leave it over what is `SHADED`."""
 NEIGHBOURHOOD = 0.03
 """Sigma of the neighbourhood whose colours are described, in the same unit."""
 COARSE = 4
@@ -36,11 +36,10 @@ DISTINCT = 6.0
 """Squared distance of two colours, in spreads, from which a colour between them is taken for a mixture of both."""
 UNLIKE = 9.0
 """Squared distance from the region's colours, in spreads, from which it may be something else."""
-UNLIKE = 9.0
-"""Squared distance from the region's colours, in spreads, from which it may be something else."""
 ALIKE = 5.0
 """The same from the colours of skin, up to which it may be skin."""
-FACE = ("skin", "brows", "eyes", "glasses", "nose", "mouth", "ears", "neck")
+SHADED = (*FACE, "glasses", "ears", "neck")
+"""Regions whose own shadows look like hair."""
 
 
 def hair_alpha(photograph: Photograph) -> np.ndarray:
@@ -55,7 +54,7 @@ def alpha(photograph: Photograph, *regions: str) -> np.ndarray:
     image = resized(photograph.image, work)
     prior = photograph.part(*regions, size=work)
     prior = cv2.GaussianBlur(prior, (0, 0), max(work / 400, 0.5))
-    face = photograph.part(*(name for name in FACE if name not in regions), size=work)
+    face = photograph.part(*(name for name in SHADED if name not in regions), size=work)
     inside, outside = _certain(prior, face)
     hand = _skin_in(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), inside, photograph.part("skin", "nose", size=work))
     inside, outside = inside & ~hand, outside | hand

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from .face_motion import face_motion, other_side
-from .motion import EARS
+from .face_points import EARS
 from .photograph import Photograph
 
 
 def yaw(photograph: Photograph) -> float:
     """Degrees by which the head is turned to the picture's left, from the depths of its two sides."""
-    left, right = photograph.mesh[EARS[0]], photograph.mesh[EARS[1]]
+    left, right = photograph.mesh[EARS, :]
     return float(np.degrees(np.arctan2(left[2] - right[2], np.hypot(*(right - left)[:2]))))
 
 

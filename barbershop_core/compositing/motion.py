@@ -14,17 +14,13 @@ import numpy as np
 from scipy.interpolate import CubicSpline, RBFInterpolator
 
 from ..photo.ramp import smoothstep
+from .face_points import CHIN, EARS, EYE_CORNERS, FOREHEAD, LOWER_OVAL, NOSE_BASE, OVAL, UPPER_OVAL
 from .photograph import Photograph
 from .similarity import similarity
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOREHEAD, CHIN, NOSE_BASE, EARS = 10, 152, 2, (234, 454)
-"""Points of MediaPipe's mesh; its first 468 are the skin, the rest the irises."""
-UPPER_OVAL = (454, 356, 389, 251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21, 162, 127, 234)
-LOWER_OVAL = (93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323)
-"""The face's outline over the forehead and under the chin."""
 LEAST_TURN, MOST_TURN = np.radians([2.0, 32.0])
 """Turns below the first are the landmarks' noise; beyond the second a photograph does not show the other side."""
 RIM, BULGE = 1.35, 1.15
@@ -189,7 +185,7 @@ def _still(mesh: np.ndarray) -> np.ndarray:
 
 def _shown(mesh: np.ndarray) -> np.ndarray:
     """bool [478]: not behind another point, as the far cheek of a turned head is."""
-    unit = np.linalg.norm(mesh[263] - mesh[33])
+    unit = np.linalg.norm(np.subtract(*mesh[EYE_CORNERS, :]))
     near = np.linalg.norm(mesh[:, None, :2] - mesh[None, :, :2], axis=2) < 0.1 * unit
     behind = mesh[:, None, 2] - mesh[None, :, 2] > 0.2 * unit
     return ~(near & behind).any(1)
@@ -217,7 +213,7 @@ def _turned(points: np.ndarray, turn: np.ndarray, about: np.ndarray | None = Non
 
 def _dome(mesh: np.ndarray) -> tuple[np.ndarray, float]:
     """Centre (x, y, z) and radius of the sphere on which hair lies, pixels."""
-    ears = mesh[list(EARS)].astype(np.float64)
+    ears = mesh[EARS, :].astype(np.float64)
     radius = np.linalg.norm(ears[1] - ears[0]) / 2
     up = mesh[FOREHEAD] - mesh[CHIN]
     return ears.mean(0) + 0.45 * radius * up / np.linalg.norm(up), 1.15 * radius
@@ -241,7 +237,7 @@ def _depth(person: Photograph, at: np.ndarray, shift: np.ndarray) -> np.ndarray:
     )(at)
     oval = np.zeros((NODES, NODES), np.float32)
     scale = (NODES - 1) / (person.size - 1)
-    outline = person.mesh[list(UPPER_OVAL + LOWER_OVAL), :2] * scale
+    outline = person.mesh[list(OVAL), :2] * scale
     cv2.fillPoly(oval, [outline.round().astype(np.int32)], 1)
     weight = cv2.GaussianBlur(oval, (0, 0), max(radius * scale / 5, 0.5)).reshape(-1)
     depth = weight * face + (1 - weight) * dome

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
+from .face_points import EYE_CORNERS
 from .planes import resized
+
+FACE = ("skin", "brows", "eyes", "nose", "mouth")
+"""Regions that are the face itself; glasses are before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,4 +65,4 @@ class Photograph:
     @property
     def eye_distance(self) -> float:
         """Between the outer corners of the eyes, pixels.  The mesh has to be there."""
-        return float(np.linalg.norm(self.mesh[263, :2] - self.mesh[33, :2]))
+        return float(np.linalg.norm(np.subtract(*self.mesh[EYE_CORNERS, :2])))

@@ -19,7 +19,7 @@ from .continuation import continue_colours
 from .face_points import FEATURES, INNER_LIPS, polygon
 from .matting import hair_alpha
 from .motion import Field, face_field
-from .photograph import Photograph
+from .photograph import FACE, Photograph
 from .planes import resized
 
 AREAS = {
@@ -32,7 +32,8 @@ AREAS = {
     "clothes": ("clothes", "necklace", "earrings", "hat"),
 }
 """Regions that an edit either names or not."""
-FACE = ("skin", "nose", "brows", "eyes", "glasses", "mouth")
+CHANGED = (*FACE, "glasses")
+"""Regions to which an edit may add something."""
 ASIDE, NAMED = 0.4, 0.65
 """Common change of an area, as a share of the largest mean one: dragged along below the first, named above the
 second ..."""
@@ -187,9 +188,9 @@ class Retouch:
         size = self._work
         outline = polygon(self._small, tuple(range(len(self._small.mesh))))
         lips = polygon(self._small, INNER_LIPS)
-        theirs = self._carry.sample(cv2.erode(self.plain.part(*FACE), np.ones((5, 5), np.uint8)), "linear")
+        theirs = self._carry.sample(cv2.erode(self.plain.part(*CHANGED), np.ones((5, 5), np.uint8)), "linear")
         inside = _blur(outline, 1 / 100) * (1 - _blur(lips, 1 / 400))
-        return self.photograph.part(*FACE, size=size) * inside * smoothstep(2 * theirs - 0.5)
+        return self.photograph.part(*CHANGED, size=size) * inside * smoothstep(2 * theirs - 0.5)
 
     @cached_property
     def _bristles(self) -> np.ndarray:

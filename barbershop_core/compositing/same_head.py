@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from .motion import Field, head_similarity
-from .photograph import Photograph
+from .photograph import FACE, Photograph
 from .planes import resized
 from .similarity import similarity
 
@@ -20,7 +20,6 @@ WORKING = (192, 448)
 """px of the person's crop at which the pictures are laid on each other, coarse and fine."""
 UNLIKE, ALIKE = 0.6, 0.85
 """Correlation of two faces' fine features below which they are two, and above which one."""
-FACE = ("skin", "brows", "eyes", "nose", "mouth")
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..compositing.face_points import EYE_CORNERS
 from ..editing.regions import parse, region_mask
 from ..networks.arcface import identity_embedding
 from ..photo.landmarker import LandmarkerUnavailable, largest, open_landmarker
@@ -22,9 +23,7 @@ from ..protocols import PackLike
 from . import texture
 from .metrics import mean_colour
 
-FACE = ("skin", "brows", "eyes", "nose", "mouth")
 SKIN = ("skin", "nose")
-EYE_CORNERS = (33, 263)  # the outer ones
 NEAR = 24  # px at texture.SIZE: what is closer to an edited region is not outside of it
 
 
@@ -84,7 +83,7 @@ def points_moved(before: Look, after: Look) -> float | None:
     """Mean motion of the face's points, in distances between the eyes' outer corners of ``before``."""
     if before.points is None or after.points is None:
         return None
-    eyes = np.linalg.norm(np.subtract(*before.points[list(EYE_CORNERS)]))
+    eyes = np.linalg.norm(np.subtract(*before.points[EYE_CORNERS, :]))
     return float(np.linalg.norm(after.points - before.points, axis=1).mean() / eyes)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..compositing.photograph import FACE
 from ..editing.photographs import detail_size
 from ..editing.result import Result
 from ..errors import BadRequest, BarbershopError
@@ -31,7 +32,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
 from . import looks, texture
-from .looks import FACE, Look, look
+from .looks import Look, look
 from .metrics import masked_psnr
 from .moved_photo import moved_photo, still_seen
 from .tables import NothingScored, contact_sheet, means, pictures_in

@@ -22,19 +22,19 @@ RANGE = (-0.6, 1.3)
 """Of a blendshape after an edit."""
 
 
-def amounts(own: Mapping[str, float], controls: Mapping[str, float]) -> dict[str, float]:
-    """Changes of blendshapes for changes of controls.  own: the photograph's blendshapes."""
-    total: dict[str, float] = {}
+def amounts(
+    own: Mapping[str, float], controls: Mapping[str, float], beside: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Changes of blendshapes for changes of controls, as far as `RANGE` lets them; those that are none are left out.
+
+    own: the photograph's blendshapes.  beside: changes of blendshapes to which the controls' are added.
+    """
+    total = dict(beside or {})
     for control, amount in controls.items():
         for name, share in CONTROLS[control].items():
             total[name] = total.get(name, 0.0) + amount * share
-    return limited(own, total)
-
-
-def limited(own: Mapping[str, float], changes: Mapping[str, float]) -> dict[str, float]:
-    """Changes of blendshapes within `RANGE`, those that are none left out.  own: the photograph's blendshapes."""
     found = {}
-    for name, amount in changes.items():
+    for name, amount in total.items():
         start = 0.0 if name in LIDS else own.get(name, 0.0)
         found[name] = float(np.clip(start + amount, min(RANGE[0], start), max(RANGE[1], start)) - start)
     return {name: amount for name, amount in found.items() if abs(amount) > 1e-3}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..compositing import relight
-from ..compositing.expression import CONTROLS, limited
+from ..compositing.expression import CONTROLS, amounts
 from ..compositing.face_motion import face_motion
 from ..compositing.head import angles, rotation
 from ..compositing.layers import Layers, draw, layers
@@ -96,9 +96,9 @@ class PhotoRig:
         size = size or self.photograph.size
         drawn = self._small if size <= len(self._small.image) else self.layers
         turn, head = self._turn(request, like), self.layers.head
-        amounts = self._amounts(request, like)
+        changes = self._amounts(request, like)
         rigid = head.moved(turn)
-        target = head.moved(turn, face_motion().move(amounts, head.face)) if amounts else rigid
+        target = head.moved(turn, face_motion().move(changes, head.face)) if changes else rigid
         coefficients = self._coefficients(request, like)
         lit = np.zeros((1, 1), np.float32)
         if coefficients is not None:
@@ -175,18 +175,15 @@ class PhotoRig:
 
     def _amounts(self, request: RigRequest, like: PhotoRig | None) -> dict[str, float]:
         """Changes of blendshapes."""
-        own, total = self.photograph.blendshapes, dict.fromkeys(face_motion().motion, 0.0)
+        own, copied = self.photograph.blendshapes, {}
         if like is not None and "expression" in request.copied:
-            for name, value in like.photograph.blendshapes.items():
-                if name.startswith(COPIED) and name in total:
-                    total[name] += value - own.get(name, 0.0)
-        for control, amount in self._controls(request).items():
-            for name, share in CONTROLS[control].items():
-                total[name] += amount * share
-        amounts = limited(own, total)
-        if "jawOpen" in amounts:
-            amounts["jawOpen"] *= self.jaw
-        return amounts
+            theirs = like.photograph.blendshapes
+            known = [name for name in theirs if name.startswith(COPIED) and name in face_motion().motion]
+            copied = {name: theirs[name] - own.get(name, 0.0) for name in known}
+        changes = amounts(own, self._controls(request), copied)
+        if "jawOpen" in changes:
+            changes["jawOpen"] *= self.jaw
+        return changes
 
     def _controls(self, request: RigRequest) -> dict[str, float]:
         """Changes of controls.  Raises BadRequest for names and numbers that make no sense."""

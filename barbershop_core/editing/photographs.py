@@ -12,6 +12,7 @@ from ..compositing.photograph import Photograph
 from ..compositing.planes import resized
 from ..networks.resample import resize
 from ..photo import Portrait
+from ..photo.crop import crop_grid, inside
 from ..photo.landmarker import LandmarkerUnavailable, largest, open_landmarker
 from ..photo.pixels import from_uint8
 from ..protocols import PackLike
@@ -52,7 +53,7 @@ def photograph(
         pixels, known = _wider(portrait, size, margin)
     else:
         pixels = portrait.at(size)
-        known = _inside(portrait.quad, portrait.source.shape[:2], size)
+        known = _known(portrait.quad, portrait.source, size)
     points, matrix, blendshapes = find_face(pack, pixels)
     image = pixels.astype(np.float32) / 255
     return Photograph(image, known, find_parts(pack, pixels), points, matrix, blendshapes)
@@ -73,16 +74,12 @@ def _wider(portrait: Portrait, size: int, margin: float) -> tuple[np.ndarray, np
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     shape = (side, side)
     pixels = cv2.warpAffine(source, to_source, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return pixels, _inside(quad, portrait.source.shape[:2], side)
+    return pixels, _known(quad, portrait.source, side)
 
 
-def _inside(quad: np.ndarray, shape: tuple[int, int], size: int) -> np.ndarray:
+def _known(quad: np.ndarray, photo: np.ndarray, size: int) -> np.ndarray:
     """float32 [size,size]: 1 where the square with these corners lies in the photo."""
-    at = (np.arange(size) + 0.5) / size
-    right, down = quad[3] - quad[0], quad[1] - quad[0]
-    x = quad[0, 0] + at[None] * right[0] + at[:, None] * down[0]
-    y = quad[0, 1] + at[None] * right[1] + at[:, None] * down[1]
-    return ((x >= 0) & (y >= 0) & (x <= shape[1]) & (y <= shape[0])).astype(np.float32)
+    return inside(crop_grid(quad, size), photo.shape).astype(np.float32)
 
 
 def find_face(pack: PackLike, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, dict[str, float]]:

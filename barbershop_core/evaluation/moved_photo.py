@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ..photo import Portrait
+from ..photo.crop import crop_grid
 from . import texture
 
 TURN, ZOOM, SHIFT, GAIN = 15.0, (0.8, 1.2), 0.06, (0.8, 1.25)
@@ -29,8 +30,6 @@ def moved_photo(portrait: Portrait, rng: np.random.Generator) -> tuple[np.ndarra
 
 def still_seen(portrait: Portrait, matrix: np.ndarray, shape: tuple[int, int], size: int = texture.SIZE) -> np.ndarray:
     """bool [size,size]: the pixels of the crop that a moved photo of this shape shows."""
-    at = (np.arange(size) + 0.5) / size
-    right, down = portrait.quad[3] - portrait.quad[0], portrait.quad[1] - portrait.quad[0]
-    places = portrait.quad[0] - 0.5 + at[None, :, None] * right + at[:, None, None] * down
+    places = crop_grid(portrait.quad, size) - 0.5
     x, y = np.moveaxis(places @ matrix[:, :2].T + matrix[:, 2], -1, 0)
-    return (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
+    return (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)  # between centres: nothing is repeated

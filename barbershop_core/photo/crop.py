@@ -166,3 +166,19 @@ def cut(image: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
 def box_corners(left: float, top: float, right: float, bottom: float) -> np.ndarray:
     """Corners of an upright box, float64 [4,2], in the order of :class:`Crop`."""
     return np.array([[left, top], [left, bottom], [right, bottom], [right, top]], dtype=np.float64)
+
+
+def crop_grid(corners: np.ndarray, size: int) -> np.ndarray:
+    """Where the centres of a crop's pixels lie in its source: float64 [size,size,2], (x, y) in pixel edges.
+
+    corners: as in :class:`Crop`.
+    """
+    at = (np.arange(size) + 0.5) / size
+    right, down = corners[3] - corners[0], corners[1] - corners[0]
+    return corners[0] + at[None, :, None] * right + at[:, None, None] * down
+
+
+def inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """bool [...]: whether places [...,2], (x, y) in pixel edges, lie in a picture of this shape ([H,W,...])."""
+    x, y = np.moveaxis(places, -1, 0)
+    return (x >= 0) & (y >= 0) & (x <= shape[1]) & (y <= shape[0])

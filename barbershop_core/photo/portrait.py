@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..errors import BadRequest, FaceIndexError, FaceTurnedAway, NoFaceFound, PhotoError, PhotoTooSmall
 from . import faces
-from .crop import align, box_corners, cut, ffhq_quad
+from .crop import align, box_corners, crop_grid, cut, ffhq_quad, inside
 from .decode import Source, decode
 from .faces import Face
 from .landmarker import LandmarkerUnavailable
@@ -169,7 +169,7 @@ def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None
     if width == height and np.abs(quad + 0.5 - whole).max() < ALIGNED * width:
         return _whole(pixels, size, tuple(notices), tuple(found), index)
     crop = align(pixels, quad, size, transform_size=min(4096, 4 * size))
-    missing = _share_outside(crop.corners, width, height)
+    missing = 1 - float(inside(crop_grid(crop.corners, 64), pixels.shape).mean())
     if missing > 0.15:
         notices.append(f"{100 * missing:.0f} % of the portrait lies outside of the photo and was filled in.")
     return Portrait(crop.image, pixels, crop.corners, tuple(found), index, tuple(notices))
@@ -192,14 +192,6 @@ def _problem(face: Face, width: int, height: int) -> PhotoError | None:
             f"The face looks {abs(face.pitch):.0f} degrees {way}.", "Use a photo that looks straight into the camera."
         )
     return None
-
-
-def _share_outside(corners: np.ndarray, width: int, height: int) -> float:
-    at = (np.arange(64) + 0.5) / 64
-    right, down = corners[3] - corners[0], corners[1] - corners[0]
-    x = corners[0, 0] + at[None, :] * right[0] + at[:, None] * down[0]
-    y = corners[0, 1] + at[None, :] * right[1] + at[:, None] * down[1]
-    return float(1 - ((x >= 0) & (y >= 0) & (x <= width) & (y <= height)).mean())
 
 
 # ------------------------------------------------------------------------------ without

@@ -18,7 +18,7 @@ from ..compositing.fill import without_hair
 from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
-from ..compositing.planes import resized
+from ..compositing.planes import resized, widened
 from ..compositing.strands import with_finer_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from .gaps import with_gaps_filled
@@ -27,6 +27,10 @@ from .painted_hair import within
 
 TEXTURE = 1.12
 """Limit to which sharpness and grain like the person's may raise the carried hair's texture."""
+LEAST = 0.02
+"""Alpha from which a pixel shows some hair."""
+BESIDE = 0.01
+"""What is this close to hair may show some of it, as a share of the crop's side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +69,7 @@ def carry_hair(
         hair = replace(hair, colours=colours, alpha=within_mask)
     other = None if colour is shape else colour
     if other is not None and not hair.evidence:  # before it is mixed with what lies behind
-        around = cv2.dilate(hair.alpha, np.ones((3, 3)), iterations=max(1, person.size // 100))
-        hair = replace(hair, colours=_recoloured(hair.colours, np.clip(20 * around, 0, 1), other))
+        hair = replace(hair, colours=_recoloured(hair.colours, _around(hair.alpha), other))
     if not hair.evidence:
         sharp = with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
         sharp = match_grain(sharp, hair.alpha, person.image, alpha)
@@ -118,12 +121,16 @@ def _same_scene(image: np.ndarray, person: Photograph, alpha: np.ndarray, hair: 
     is truer than any separation of the two; what the reference's frame cuts off is the person's own."""
     size, other, known = person.size, hair.donor.image, hair.donor.known
     off = cv2.GaussianBlur(np.abs(other - person.image).max(-1), (0, 0), size / 100)
-    shown = cv2.erode(np.float32(known > 0.99), np.ones((3, 3)), iterations=max(1, size // 100))
+    shown = widened(known > 0.99, -max(1, BESIDE * size))
     agree = continue_colours(np.exp(-((off / 0.08) ** 2)), shown)
-    touched = cv2.dilate(np.maximum(alpha, hair.alpha), np.ones((3, 3)), iterations=max(1, size // 100))
-    touched = cv2.GaussianBlur(np.float32(touched > 0.02), (0, 0), size / 200)
+    touched = cv2.GaussianBlur(_around(np.maximum(alpha, hair.alpha)), (0, 0), BESIDE / 2 * size)
     truth = person.image + (known * touched)[..., None] * (other - person.image)
     return image + (hair.evidence * agree)[..., None] * (truth - image)
+
+
+def _around(alpha: np.ndarray) -> np.ndarray:
+    """Where there is any hair, and a little beside it: float32 [S,S]."""
+    return widened(alpha > LEAST, max(1, BESIDE * len(alpha)))
 
 
 def _recoloured(image: np.ndarray, alpha: np.ndarray, colour: Photograph) -> np.ndarray:

@@ -18,6 +18,7 @@ from ..compositing.face_points import BROWS, EYES, FEATURES, LIPS, NOSE, OVAL, p
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, face_field
 from ..compositing.photograph import Photograph
+from ..compositing.planes import closed, widened
 from ..compositing.similarity import similarity
 from ..compositing.tones import match_grain
 from ..editing.regions import FACE
@@ -34,6 +35,8 @@ AROUND = 0.1
 """How far a single feature reaches beyond its points, likewise."""
 FEATHER = 0.06
 """Width of the soft border, likewise."""
+HOLE = 0.08
+"""Gaps in the parser's face that are closed up to this width, likewise."""
 
 TURNED = 25.0
 """Degrees between two faces beyond which one side of the donor's is not seen well enough."""
@@ -144,7 +147,7 @@ def _soft(mask: np.ndarray, person: Photograph, width: float = FEATHER) -> np.nd
 def _face_mask(person: Photograph) -> np.ndarray:
     """The face inside its outline, where the parser agrees that it is one."""
     inner = polygon(person, (*NOSE, *LIPS, *EYES[0], *EYES[1]))
-    face = _closed(np.maximum(person.part(*FACE), inner), 0.08 * person.eye_distance)
+    face = closed(np.maximum(person.part(*FACE), inner), HOLE / 2 * person.eye_distance)
     return _soft(polygon(person, OVAL) * face, person)
 
 
@@ -190,18 +193,11 @@ def _has_glasses(photo: Photograph) -> bool:
 
 def _seen(moved: Photograph, field: Field, donor: Photograph) -> np.ndarray:
     """float32 [S,S]: where the donor's photo shows face; brows only where both are seen, eyes always."""
-    near_hair = cv2.dilate(donor.part("hair", "hat"), np.ones((2 * round(0.04 * donor.eye_distance) + 1,) * 2))
+    near_hair = widened(donor.part("hair", "hat"), HOLE / 2 * donor.eye_distance)
     face = field.sample(donor.part(*FACE) * donor.known * (near_hair < 0.5), "linear")
-    face = _closed(face, 0.08 * moved.eye_distance)
+    face = closed(face, HOLE / 2 * moved.eye_distance)
     brows = [polygon(moved, points) > 0 for points in BROWS]
     if min(face[brow].mean() if brow.any() else 1 for brow in brows) < 0.7:
         for points in BROWS:
             face *= 1 - polygon(moved, points, 0.08)
     return np.maximum(face, np.maximum(*(polygon(moved, points, 0.06) for points in EYES)))
-
-
-def _closed(mask: np.ndarray, gap: float) -> np.ndarray:
-    """1 where the mask is above one half or in gaps and holes of it that are up to ``gap`` pixels wide."""
-    width = 2 * round(gap / 2) + 1
-    ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-    return cv2.morphologyEx((mask > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, ball).astype(np.float32)

@@ -10,7 +10,7 @@ from ..compositing.ears import ears_in_view
 from ..compositing.face_points import CHIN, EARS, FOREHEAD, MIDLINE
 from ..compositing.frame import reflected
 from ..compositing.photograph import Photograph
-from ..compositing.planes import resized, widened
+from ..compositing.planes import closed, resized, widened
 from ..compositing.skull import skull
 from ..photo.ramp import smoothstep
 from .hair_layer import HairLayer
@@ -50,7 +50,8 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     body = np.maximum(head, seen) > 0.5
     # A gap is what a disc cannot enter between the two; it has hair on its outer side and the head on its inner side.
     across = np.where(right, _since(solid, -1) + _since(body), _since(solid) + _since(body, -1)) < 2.5 * GAP * unit
-    whole, apart = _closed(solid | body, GAP * unit), _closed(solid, GAP * unit) | _closed(body, GAP * unit)
+    whole, *each = (closed(mask, GAP * unit) > 0.5 for mask in (solid | body, solid, body))
+    apart = np.logical_or(*each)
     middle, down = person.mesh[EARS, :2].mean(0) * scale, person.mesh[CHIN, :2] - person.mesh[FOREHEAD, :2]
     y, x = np.mgrid[:size, :size]
     below = ((x - middle[0]) * down[0] + (y - middle[1]) * down[1]) / np.linalg.norm(down) / unit
@@ -83,11 +84,6 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
         cover, colours = (resized(plane, len(base)) for plane in (cover, colours))
         base = base + cover[..., None] * (colours - base)
     return base
-
-
-def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
-    """bool: the mask with all that a disc of ``radius`` px cannot enter."""
-    return widened(widened(mask, radius), -radius) > 0.5
 
 
 def _since(mask: np.ndarray, step: int = 1) -> np.ndarray:

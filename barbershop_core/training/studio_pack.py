@@ -146,10 +146,13 @@ def _regressor(place: Place) -> Steps[Figures]:
 
 
 def _clip(place: Place) -> Steps[Figures]:
+    """With the phrases of its captions, see `styleclip.known_words`."""
+    from ..world import captions
     from . import train_clip
 
     clip = yield from train_clip.train(place.pool, place.checkpoint("clip"), place.minutes["clip"])
     save_half(dict(clip.model.state_dict()), place.out / "clip.safetensors")
+    (place.out / "captions.txt").write_text("\n".join(captions.phrases()) + "\n", encoding="utf-8")
     return train_clip.scores(clip, *pool.load(place.pool, "p", "images", held_out=True))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-PATIENCE = 120  # seconds until a child counts as hanging
+PATIENCE = 600  # seconds until a child counts as hanging
 
 
 class Forked:

@@ -12,14 +12,15 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from forked import Forked
+from forked import PATIENCE, Forked
 from small_pack import write_small_pack
 from small_page import filled, last, refused, small_page
 from small_rigged import add_rig
 from small_words import add_words
 
+from barbershop_core import photo as portraits
 from barbershop_core.editing.recipe import read_png, steps
-from barbershop_core.errors import BadRequest
+from barbershop_core.errors import BadRequest, NoFaceFound
 from barbershop_core.photo import landmarker
 from barbershop_core.weights.manifest import PACKS
 from page import zero_gpu
@@ -88,6 +89,22 @@ def test_what_a_child_refuses_arrives_in_words(page, session, photo):
         list(page.gpu.run(page.edits.edit, page.gpu.Task("sing", {})))
 
 
+def test_a_photo_without_landmarks_is_read_by_the_child(page, monkeypatch, photo):
+    """Only there is the parser at hand, which may know the picture for a rendered portrait."""
+    here, read = os.getpid(), portraits.read
+
+    def blind(*arguments, **more):
+        if os.getpid() == here:
+            raise NoFaceFound("No face was found.")
+        return read(*arguments, **more)
+
+    known = page.gpu.read(photo(0))
+    monkeypatch.setattr(portraits, "read", blind)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    found = page.gpu.read(photo(0))
+    assert found.digest == known.digest and len(page.child.asked) == 1
+
+
 def test_a_forked_child_finds_faces_and_computes():
     """MediaPipe's and OpenMP's threads stay in the parent; work that is given to them never ends."""
     model, picture = PACKS / "studio" / "face_landmarker.task", np.zeros((64, 64, 3), np.uint8)
@@ -108,7 +125,7 @@ def test_a_forked_child_finds_faces_and_computes():
         (big @ big).sigmoid().sum()
         child = multiprocessing.get_context("fork").Process(target=work)
         child.start()
-        child.join(90)
+        child.join(PATIENCE)
     finally:
         torch.set_num_threads(threads)
     if child.is_alive():
@@ -181,7 +198,7 @@ def python(code: str, manifest: Path, folder: Path, **more: str) -> str:
     kept |= {"BARBERSHOP_PACK": str(manifest), "BARBERSHOP_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
     kept |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "gradio"), "OMP_NUM_THREADS": "1"}
     call = [sys.executable, "-c", code]
-    done = subprocess.run(call, cwd=ROOT, env=kept | more, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(call, cwd=ROOT, env=kept | more, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

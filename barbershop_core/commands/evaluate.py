@@ -146,7 +146,7 @@ def evaluate(options, console) -> None:
 
 def _lines(rows: dict[str, dict[str, float]]) -> str:
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    first = max(12, *(len(name) + 1 for name in rows))
+    first = max([12, *(len(name) + 1 for name in rows)])
     widths = {column: max(12, len(column) + 2) for column in columns}
     lines = [f"{'':<{first}}" + "".join(f"{c:>{widths[c]}}" for c in columns)]
     for name, row in rows.items():

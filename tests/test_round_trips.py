@@ -12,7 +12,7 @@ from barbershop_core import run
 from barbershop_core.editing import chain
 from barbershop_core.inversion.codes import Code
 from barbershop_core.inversion.codes import load as load_code
-from barbershop_core.inversion.embed import embed, without_skip
+from barbershop_core.inversion.embed import embed, plain
 from barbershop_core.inversion.inversion_presets import FAST
 from barbershop_core.styleclip.stylespace import StyleSynthesis, carried
 
@@ -67,14 +67,14 @@ def test_f_alone_takes_the_rgb_in(studio_alive):
     picture = code.synthesis(generator)
     assert psnr(Code("FS", code.w_plus, generator.features(code.w_plus)).synthesis(generator), picture) < 30
     previous = SimpleNamespace(code=code)
-    found = run(chain.plain_code(studio_alive, previous, FAST))
+    found = run(chain.plain_code(studio_alive, previous))
     assert found.space == "FS" and found.skip is None and psnr(found.synthesis(generator), picture) > JUMP
 
 
 def test_f_alone_stays_as_it_is(small_pack):
     code = drawn(small_pack.generator).with_feature(small_pack.generator)
-    plain = Code("FS", code.w_plus, code.feature)
-    assert torch.equal(run(without_skip(small_pack, plain)).feature, code.feature)
+    alone = Code("FS", code.w_plus, code.feature)
+    assert torch.equal(run(plain(small_pack, alone)).feature, code.feature)
 
 
 def test_a_portrait_comes_back_from_f(studio_alive):

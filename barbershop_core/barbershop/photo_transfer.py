@@ -136,7 +136,7 @@ def _codes(
     """F/S codes of the person and of the photo whose strands are carried."""
     chosen, codes = {0, opened.assignment.structure.get("hair", 0)}, {}
     if request.previous is not None:
-        codes[0] = yield from chain.plain_code(pack, request.previous, preset.inversion)
+        codes[0] = yield from chain.plain_code(pack, request.previous)
         chosen.discard(0)
     numbers = sorted(chosen)
     portraits = [opened.portraits[k] for k in numbers]

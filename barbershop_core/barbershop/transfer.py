@@ -214,7 +214,7 @@ def read(
     detailed |= {k for k in assignment.structure.values() if not is_turned(labels[k], labels[0], preset)}
     codes: dict[int, Code] = {}
     if previous is not None:
-        codes[0] = yield from chain.plain_code(pack, previous, preset.inversion)
+        codes[0] = yield from chain.plain_code(pack, previous)
         detailed.discard(0)
     plain = sorted({*numbered.portraits} - detailed - {*codes})
     for group, its_space in ((sorted(detailed), space), (plain, "W+")):

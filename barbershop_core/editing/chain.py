@@ -21,7 +21,7 @@ from ..compositing.planes import resized
 from ..errors import BadRequest
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
-from ..inversion.embed import embed, without_skip
+from ..inversion.embed import plain
 from ..inversion.explained import explains
 from ..inversion.inversion_presets import InversionPreset
 from ..inversion.invert import codes_of
@@ -88,15 +88,9 @@ def photograph(pack: PackLike, request: Request, image: Tensor) -> Photograph | 
     return None if found.mesh is None else found
 
 
-def plain_code(pack: PackLike, previous: Result, preset: InversionPreset) -> Steps[Code]:
-    """A result's code as F and rows of W+ alone, as Barbershop combines them.
-
-    Where an edit in StyleSpace shifted styles in a way that W+ cannot express, the picture is embedded anew.
-    """
-    code = previous.code.to(pack.device)
-    if code.shift is not None:
-        return (yield from embed(pack, picture(previous, pack), "FS", preset))[0]
-    return (yield from without_skip(pack, code.with_feature(pack.generator)))
+def plain_code(pack: PackLike, previous: Result) -> Steps[Code]:
+    """A result's code as F and rows of W+ alone, as Barbershop combines them."""
+    return (yield from plain(pack, previous.code.to(pack.device).with_feature(pack.generator)))
 
 
 def begin(

@@ -52,12 +52,13 @@ def embed(pack: PackLike, images: Tensor, space: str, preset: InversionPreset) -
     return [Code("FS", row[None], f[None]) for row, f in zip(w_plus, feature)]
 
 
-def without_skip(pack: PackLike, code: Code) -> Steps[Code]:
-    """A code of space "FS" whose picture needs no RGB sum beside F, for methods that combine F of several codes.
+def plain(pack: PackLike, code: Code) -> Steps[Code]:
+    """A code of space "FS" as F and rows of W+ alone, for methods that combine those of several codes.
 
-    F and S are optimized until they alone make nearly the same picture (stage "embed F/S").
+    Where its picture has an RGB sum beside F, or styles that were shifted in a way that W+ cannot express, F and S are
+    optimized until they alone make nearly the same picture (stage "embed F/S").
     """
-    if code.skip is None or not bool(code.skip.any()):
+    if code.shift is None and (code.skip is None or not bool(code.skip.any())):
         return replace(code, skip=None)
     with torch.no_grad():
         images = code.synthesis(pack.generator, pack.working_size)

@@ -90,7 +90,7 @@ _FAST = InversionPreset(
 # portraits of the studio pack's world W+ then reaches the loss that the encoder's start gives.
 FAST = replace(_FAST, without_encoder=replace(_FAST, w_steps=40, w_plus_steps=40, w_lr=0.2, start="prior"))
 
-# Ours: the picture of a code from F and S alone (`embed.without_skip`).  The generator can make this picture, so that
+# Ours: the picture of a code from F and S alone (`embed.plain`).  The generator can make this picture, so that
 # pixels suffice, and nothing holds F back.
 SAME_PICTURE = InversionPreset(
     "same picture", fs_steps=40, feature_lr=0.2, style_lr=0.02, l2=4.0, perceptual=0.0, p_norm=0.0, ramp=0.5

@@ -158,7 +158,7 @@ def test_structure_comes_with_the_shape_unless_a_third_photo_gives_it(studio):
     three, request = sources(hair_shape=portrait(2), hair_color=portrait(3), hair_structure=portrait(4))
     found = transfer._numbered(studio.pack, request, three).assignment
     assert (found.shape_of("hair"), found.structure["hair"], found.appearance["hair"]) == (1, 3, 2)
-    assert found.regions_of(1) == found.regions_of(3) == {"hair"} and found.regions_of(2) == set()
+    assert found.shapes_of(1) == {"hair"} and found.shapes_of(2) == found.shapes_of(3) == set()
     own, request = sources(hair_structure=portrait(4))
     found = transfer._numbered(studio.pack, request, own).assignment
     assert (found.shape_of("hair"), found.structure["hair"], found.gives("hair")) == (0, 1, True)

@@ -44,10 +44,9 @@ class Assignment:
         """Whether any of it is another reference's than the person's."""
         return any((self.shape_of(region), self.structure.get(region), self.appearance.get(region)))
 
-    def regions_of(self, k: int) -> set[str]:
-        """The regions of which a reference gives the shape or the structure."""
-        regions = {*self.structure, *self.shape}
-        return {region for region in regions if k in (self.structure.get(region, 0), self.shape_of(region))}
+    def shapes_of(self, k: int) -> set[str]:
+        """The regions whose shape a reference gives."""
+        return {region for region in (*self.structure, *self.shape) if self.shape_of(region) == k}
 
 
 def given(sources: Mapping[str, int]) -> dict[str, int]:
@@ -67,7 +66,7 @@ def make_target(
     """The target mask, and the references in the person's frame from which it was made."""
     person, aligned = references[0], []
     for k, reference in enumerate(references):
-        aligned.append((yield from to_person(pack, person, reference, assignment.regions_of(k), preset)))
+        aligned.append((yield from to_person(pack, person, reference, assignment.shapes_of(k), preset)))
     claims = []
     for region in dict.fromkeys((*assignment.structure, *assignment.shape)):
         owner, outline = assignment.structure.get(region, 0), aligned[assignment.shape_of(region)]

@@ -211,7 +211,9 @@ def read(
     # F is needed for the person and for structures taken as they are, and S is part of F/S; W+ is quicker and enough
     # for the rest.
     detailed = {0} | set(assignment.appearance.values())
-    detailed |= {k for k in assignment.structure.values() if not is_turned(labels[k], labels[0], preset)}
+    for region, k in assignment.structure.items():
+        if assignment.shape_of(region) != k or not is_turned(labels[k], labels[0], preset):
+            detailed.add(k)
     codes: dict[int, Code] = {}
     if previous is not None:
         codes[0] = yield from chain.plain_code(pack, previous)

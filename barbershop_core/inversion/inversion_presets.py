@@ -93,7 +93,7 @@ FAST = replace(_FAST, without_encoder=replace(_FAST, w_steps=40, w_plus_steps=40
 # Ours: the picture of a code from F and S alone (`embed.plain`).  The generator can make this picture, so that
 # pixels suffice, and nothing holds F back.
 SAME_PICTURE = InversionPreset(
-    "same picture", fs_steps=40, feature_lr=0.2, style_lr=0.02, l2=4.0, perceptual=0.0, p_norm=0.0, ramp=0.5
+    "same picture", fs_steps=60, feature_lr=0.08, style_lr=0.02, l2=4.0, perceptual=0.0, p_norm=0.0, ramp=0.5
 )
 
 PRESETS = {preset.name: preset for preset in (FAST, PAPER, RELEASED)}

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ..networks.resample import shrink
+from ..photo.pixels import from_uint8, to_uint8
 from ..progress import Steps
 from ..protocols import PackLike
 from .codes import Code, space_name
@@ -87,7 +90,7 @@ class _Target:
         self.perceptual = pack.perceptual
         self.reference = None
         if preset.perceptual:
-            self.reference = self.perceptual.reference(shrink(images, PERCEPTUAL_SIDE))
+            self.reference = self.perceptual.reference(_reduced(images))
 
     def noise(self) -> list[Tensor] | None:
         """The noise of the next picture, for `Generator.synthesis`."""
@@ -102,6 +105,16 @@ class _Target:
             distance = self.perceptual.lpips(shrink(images, PERCEPTUAL_SIDE), self.reference)
             found["perceptual"] = self.preset.perceptual * distance
         return found
+
+
+def _reduced(images: Tensor) -> Tensor:
+    """Photos [B,3,R,R] in [-1,1] as LPIPS sees them: above 256 px by Lanczos on 8 bits, as published (generated
+    pictures by the bicubic `resample.shrink`)."""
+    if images.shape[-1] <= PERCEPTUAL_SIDE:
+        return images
+    size = (PERCEPTUAL_SIDE, PERCEPTUAL_SIDE)
+    small = [Image.fromarray(x).resize(size, Image.Resampling.LANCZOS) for x in to_uint8(images).numpy()]
+    return torch.cat([from_uint8(np.asarray(x), images.device) for x in small])
 
 
 def draw_noise(generator: nn.Module, batch: int, rng: torch.Generator) -> list[Tensor]:

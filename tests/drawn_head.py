@@ -8,6 +8,7 @@ import numpy as np
 from barbershop_core.compositing.face_points import CHIN, EARS, FOREHEAD, LOWER_OVAL, NOSE_BASE, UPPER_OVAL
 from barbershop_core.compositing.motion import Field
 from barbershop_core.compositing.photograph import Photograph
+from barbershop_core.photo.crop import inside
 
 SIZE = 256
 
@@ -64,4 +65,4 @@ def moved_portrait(
     parts = {name: field.sample(plane, "linear").clip(0, 1) for name, plane in photograph.parts.items()}
     image = field.sample(photograph.image) * gain
     image = np.clip(image + np.random.default_rng(3).normal(0, 0.004, image.shape), 0, 1).astype(np.float32)
-    return Photograph(image, field.inside(photograph.image.shape), parts, mesh)
+    return Photograph(image, np.float32(inside(field.at + 0.5, photograph.image.shape)), parts, mesh)

@@ -10,7 +10,7 @@ import pytest
 from drawn_head import moved_portrait, portrait
 
 from barbershop_core.compositing.face_points import CHIN, INNER_LIPS
-from barbershop_core.compositing.retouch import Retouch, retouch
+from barbershop_core.compositing.retouch import Retouch
 
 BROWN, CHESTNUT, BLOND = (0.32, 0.2, 0.12), (0.5, 0.34, 0.2), (0.75, 0.6, 0.35)
 
@@ -44,16 +44,16 @@ def shut(face):
 
 
 def test_no_change_is_none(photo, drawn):
-    image, changed = retouch(photo, drawn, drawn.image)
+    image, changed = Retouch(photo, drawn)(drawn.image)
     assert not changed.any()
     np.testing.assert_array_equal(image, photo.image)
     noise = np.random.default_rng(0).normal(0, 0.004, drawn.image.shape).astype(np.float32)
-    assert not retouch(photo, drawn, np.clip(drawn.image + noise, 0, 1))[1].any()
+    assert not Retouch(photo, drawn)(np.clip(drawn.image + noise, 0, 1))[1].any()
 
 
 def test_hair_takes_the_colour_and_keeps_its_strands(photo, drawn):
     after = portrait(CHESTNUT, seed=3).image
-    image, changed = retouch(photo, drawn, after)
+    image, changed = Retouch(photo, drawn)(after)
     hair = photo.part("hair") > 0.98
     asked = lab(after, drawn.part("hair") > 0.98) - lab(drawn.image, drawn.part("hair") > 0.98)
     done = lab(image, hair) - lab(photo.image, hair)
@@ -70,7 +70,7 @@ def test_hair_takes_the_colour_and_keeps_its_strands(photo, drawn):
 def test_what_an_edit_does_not_name_is_untouched(photo, drawn):
     """The generator's skin and wall change a little, too, when its hair does."""
     after = painted(portrait(BLOND, seed=3), "skin", (0.94, 0.94, 0.94))
-    image, changed = retouch(photo, drawn, after)
+    image, changed = Retouch(photo, drawn)(after)
     for part in ("skin", "background"):
         sure = cv2.erode(np.uint8(photo.part(part) > 0.99), np.ones((15, 15))) > 0
         np.testing.assert_array_equal(image[sure], photo.image[sure])
@@ -82,8 +82,8 @@ def test_skin_is_not_changed_further_than_the_generators(photo, drawn):
     after = painted(drawn, "skin", (1.1, 1.12, 1.15))
     pale = replace(photo, image=painted(photo, "skin", (1.1, 1.12, 1.15)))
     skin = cv2.erode(np.uint8(photo.part("skin") > 0.99), np.ones((9, 9))) > 0
-    moved = lab(retouch(photo, drawn, after)[0], skin) - lab(photo.image, skin)
-    again = lab(retouch(pale, drawn, after)[0], skin) - lab(pale.image, skin)
+    moved = lab(Retouch(photo, drawn)(after)[0], skin) - lab(photo.image, skin)
+    again = lab(Retouch(pale, drawn)(after)[0], skin) - lab(pale.image, skin)
     assert moved[0] > 2 and np.linalg.norm(again) < 0.3 * np.linalg.norm(moved)
 
 
@@ -95,7 +95,7 @@ def test_what_is_added_lies_on_the_same_place_of_the_face(drawn):
     middle = places.mean(0)
     after = drawn.image.copy()
     cv2.circle(after, tuple(np.int32(np.rint(middle)).tolist()), 6, (0.05, 0.05, 0.06), -1)
-    image, changed = retouch(photo, drawn, after)
+    image, changed = Retouch(photo, drawn)(after)
     darker = (photo.image - image).mean(-1)
     y, x = np.nonzero(darker > 0.5 * darker.max())
     wanted = photo.mesh[[33, 263, 1], :2].mean(0)

@@ -48,6 +48,8 @@ class Head:
 
     points: float32 [V,3], the 478 points of the face, then the grid's; pixels, z away from the camera.
     triangles: int32 [T,3].  share: float32 [V], how much of a turn of the head each point takes part in.
+    rigid: float32 [V], 1 on the face, whose outline narrows as it turns, falling to 0 on the round head beside it,
+    whose outline does not.
     frame: float32 [V], 0 at the border of the picture, which stays, 1 inside.
     follow: float32 [V-478,478], the grid's motion for motions of the face's points.
     pose: from the mean face to this one.  size: side of the picture, px.

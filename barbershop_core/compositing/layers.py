@@ -148,6 +148,7 @@ def enlarged(field: np.ndarray, size: int) -> np.ndarray:
 
 
 def sample(image: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Values of a picture [H,W] or [H,W,C] at places [h,w,2], (x, y) px; beyond its border those of the border."""
     return cv2.remap(image, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 

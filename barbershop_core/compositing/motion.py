@@ -60,11 +60,6 @@ class Field:
             image = cv2.GaussianBlur(image, (0, 0), 0.4 * np.sqrt(shrink**2 - 1))
         return cv2.remap(image, self.at, None, WAYS[mode], borderMode=BORDERS[border])
 
-    def inside(self, shape: tuple[int, ...]) -> np.ndarray:
-        """float32 [H,W]: 1 where the place lies in a source of this shape ([H,W,...])."""
-        x, y = self.at[..., 0], self.at[..., 1]
-        return ((x >= -0.5) & (y >= -0.5) & (x <= shape[1] - 0.5) & (y <= shape[0] - 0.5)).astype(np.float32)
-
     def scale(self) -> float:
         """Pixels of the source per pixel of the target, the median."""
         across, down = np.diff(self.at[::8], axis=1)[:, ::8], np.diff(self.at[:, ::8], axis=0)[::8]

@@ -70,18 +70,12 @@ UNLIKE = np.array([1 / 40, 1 / 25, 1 / 25], np.float32)
 """Differences in Lab from the hair beside it at which a pixel on the hair's border is something else."""
 
 
-def retouch(photograph: Photograph, before: Photograph, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Change a photograph as the generator's face changes.
+class Retouch:
+    """Changes a photograph as the generator's face changes; ready for any number of changes.
 
     before: the generator's picture without the edit, R px; its face need not lie where the photograph's does, nor look
-    like it.  after: float32 [R,R,3] in 0..1, the same with the edit.
-    Returns the picture [S,S,3] in 0..1, and where it changed, float32 [S,S]; elsewhere the photograph is untouched.
+    like it.
     """
-    return Retouch(photograph, before)(after)
-
-
-class Retouch:
-    """A photograph ready for any number of changes, see :func:`retouch`."""
 
     def __init__(self, photograph: Photograph, before: Photograph):
         self.photograph, self.plain = photograph, before
@@ -89,7 +83,13 @@ class Retouch:
         self.areas = _areas(before, len(self.before))
 
     def __call__(self, after: np.ndarray, moving: Collection[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """moving: features that the edit moves ("brows", "eyes", "mouth"); their tones stay, and nothing is added."""
+        """The photograph under an edit.
+
+        after: float32 [R,R,3] in 0..1, the generator's picture with the edit.
+        moving: features that the edit moves ("brows", "eyes", "mouth"); their tones stay, and nothing is added.
+        Returns the picture, float32 [S,S,3] in 0..1, and where it changed, float32 [S,S] in 0..1; elsewhere the
+        photograph is untouched.
+        """
         difference = _lab(after) - self.before
         common = self._common(difference)
         lab, changed = self._toned(self._named(difference, common, moving))

@@ -68,6 +68,7 @@ class PhotoRig:
 
     @cached_property
     def shading(self) -> relight.Shading:
+        """What light needs to know of the photograph; computed on first use."""
         return relight.shading(self.photograph, self.layers.head, self.layers.alpha)
 
     @property

@@ -6,14 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import BadRequest
 from ..face3d.theta import TAU
 from ..world import params
 from ..world.render import Rendering, render
-from .triples import LARGEST
-
-FIRST_SEED = 740_000
-"""Seeds of training pools lie below 700,000 or from 900,000 on."""
+from .held_out import LARGEST, POSES, checked, held_out
 
 
 @dataclass(frozen=True)
@@ -30,13 +26,9 @@ def cases(count: int, seed: int, size: int) -> list[Case]:
 
     Raises BadRequest for a count below 1 or a negative seed.
     """
-    if count < 1 or seed < 0:
-        raise BadRequest(
-            f"{count} portraits with seed {seed} cannot be drawn.", "Give at least one portrait and a seed from 0 on."
-        )
-    drawn = params.sample(2 * count, FIRST_SEED + seed).reshape(count, 2, -1)
+    checked(count, seed, "portraits")
     side, found = min(size, LARGEST), []
-    for own, other in drawn:
+    for own, other in held_out(count, 2, POSES + seed):
         truth = {}
         for tau in TAU:
             p = own.copy()

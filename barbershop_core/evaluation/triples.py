@@ -8,15 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..editing.regions import FACE, REGIONS, region_index, region_table
-from ..errors import BadRequest
 from ..world import params
 from ..world.render import Rendering, render
-
-FIRST_SEED = 700_000
-"""Seeds of training pools lie below 700,000 or from 900,000 on."""
-
-LARGEST = 256
-"""Pixels of a rendering; larger packs enlarge it, as they would a small photo."""
+from .held_out import LARGEST, TRIPLES, checked, held_out
 
 
 @dataclass(frozen=True)
@@ -62,10 +56,8 @@ def triples(count: int, seed: int, size: int) -> Iterator[Triple]:
 
     Raises BadRequest for a count below 1 or a negative seed.
     """
-    if count < 1 or seed < 0:
-        raise BadRequest(
-            f"{count} pairs with seed {seed} cannot be drawn.", "Give at least one pair and a seed from 0 on."
-        )
-    drawn = params.sample(3 * count, FIRST_SEED + seed).reshape(count, 3, -1)
+    checked(count, seed, "pairs")
     side = min(size, LARGEST)
-    return (Triple(*(render(p, side) for p in (a, b, c, edited(a, b, c)))) for a, b, c in drawn)
+    return (
+        Triple(*(render(p, side) for p in (a, b, c, edited(a, b, c)))) for a, b, c in held_out(count, 3, TRIPLES + seed)
+    )

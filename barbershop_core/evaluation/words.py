@@ -29,11 +29,9 @@ from ..styleclip import resources
 from ..styleclip.options import METHOD
 from ..world import params
 from ..world.render import render
+from .held_out import LARGEST, WORDS, checked
 from .tables import check_networks, contact_sheet, means
-from .triples import LARGEST
 
-FIRST_SEED = 720_000
-"""Seeds of training pools lie below 700,000 or from 900,000 on."""
 USEFUL = 0.3
 """The least change that counts, of an attribute's whole range of 2."""
 COLUMNS = ("right", "leak", "identity", "moved", "clip", "seconds")
@@ -95,8 +93,7 @@ def text(
     "ceiling" holds those of the rendered right answers.
     Raises BadRequest for bad arguments and for packs without the portrait world's regressor.
     """
-    if portraits < 1 or seed < 0:
-        raise BadRequest(f"{portraits} portraits with seed {seed} cannot be drawn.", "Give at least one.")
+    checked(portraits, seed, "portraits")
     unknown = [m for m in methods if m not in METHOD.choices]
     if unknown:
         raise BadRequest(f"There is no method '{unknown[0]}'.", f"Choose among: {', '.join(METHOD.choices)}.")
@@ -113,7 +110,7 @@ def subjects(task: Task, count: int, seed: int) -> np.ndarray:
     """Parameters [count,P] of portraits that do not show yet what the prompt asks for."""
     found, block = [], 0
     while len(found) < count:
-        drawn = params.sample(4 * count + 16, FIRST_SEED + 50 * seed + block)
+        drawn = params.sample(4 * count + 16, WORDS + 50 * seed + block)
         value = task.sign * np.array([params.uniform(float(v)) for v in drawn[:, params.INDEX[task.attribute]]])
         found += list(drawn[value < task.absent])
         block += 1

@@ -8,6 +8,7 @@ import pytest
 from drawn_head import SIZE, portrait
 
 from barbershop_core.compositing.continuation import continue_colours, harmonic
+from barbershop_core.compositing.ears import borrowed_ears
 from barbershop_core.compositing.face_points import BROWS, EYES, LIPS, OVAL
 from barbershop_core.compositing.fill import continue_into, without_hair
 from barbershop_core.compositing.photograph import Photograph
@@ -110,12 +111,17 @@ def test_what_is_kept_stays(person):
     assert np.abs(kept - person.image)[:80].mean() < 1e-3
 
 
+def borrowed(person, donor):
+    """The donor's ears on the person's head."""
+    return borrowed_ears(person, skull(person), donor, person.part("hair"))
+
+
 def test_covered_ears_come_from_the_donor_in_the_person_s_tone(person):
     y, x = np.mgrid[:SIZE, :SIZE]
     ear = np.float32(np.hypot((x - 60) / 10, (y - 145) / 18) < 1)
     image = person.image + ear[..., None] * (np.float32([0.6, 0.4, 0.5]) - person.image)
     donor = Photograph(image, person.known, {"ears": ear, "skin": person.parts["skin"]}, person.mesh)
-    result = without_hair(person, person.part("hair"), donor=donor)
+    result = without_hair(person, person.part("hair"), ears=borrowed(person, donor))
     inner = cv2.erode(ear, np.ones((5, 5))) > 0
     cheek = np.median(person.image[person.part("skin") > 0.9], 0)
     assert np.abs(result[inner].mean(0) - cheek).max() < 0.1
@@ -132,9 +138,8 @@ def test_an_overexposed_ear_comes_in_the_range_of_the_person_s_skin(person):
     y, x = np.mgrid[:SIZE, :SIZE]
     ear = np.float32(np.hypot((x - 60) / 10, (y - 145) / 18) < 1)
     bright = 0.75 + 0.2 * np.float32(y < 145)  # half of it is white, the other half light orange
-    result = without_hair(
-        person, person.part("hair"), donor=_with_ear(person, ear, np.dstack([bright, bright, 0.9 * bright]))
-    )
+    donor = _with_ear(person, ear, np.dstack([bright, bright, 0.9 * bright]))
+    result = without_hair(person, person.part("hair"), ears=borrowed(person, donor))
     inner = cv2.erode(ear, np.ones((5, 5))) > 0
     lab = cv2.cvtColor(np.float32(result), cv2.COLOR_RGB2LAB)[inner]
     skin = cv2.cvtColor(person.image, cv2.COLOR_RGB2LAB)[person.part("skin") > 0.9]
@@ -154,7 +159,7 @@ def test_torn_and_clipped_ears_are_not_taken(person):
         _with_ear(person, short, (0.6, 0.4, 0.5)),
         _with_ear(person, ear, (1, 1, 1)),
     ):
-        assert np.array_equal(without_hair(person, hair, donor=donor), bald)
+        assert np.array_equal(without_hair(person, hair, ears=borrowed(person, donor)), bald)
 
 
 def test_structure_goes_on_in_a_striped_wall():

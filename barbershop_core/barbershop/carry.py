@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..compositing.continuation import continue_colours
+from ..compositing.ears import borrowed_ears, ears_in_view
 from ..compositing.fill import without_hair
 from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
 from ..compositing.planes import resized, widened
+from ..compositing.skull import skull
 from ..compositing.strands import with_finer_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from .gaps import with_gaps_filled
@@ -74,7 +76,10 @@ def carry_hair(
         sharp = with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
         sharp = match_grain(sharp, hair.alpha, person.image, alpha)
         hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
-    base = with_gaps_filled(without_hair(person, alpha, donor=hair.donor), person, alpha, hair)
+    head = skull(person)
+    in_view = ears_in_view(person, head, hair.donor, alpha)
+    base = without_hair(person, alpha, ears=borrowed_ears(person, head, hair.donor, alpha, in_view))
+    base = with_gaps_filled(base, person, alpha, hair, head, in_view)
     image = base + hair.alpha[..., None] * (hair.colours - base)
     if shape is person and repainted is not None:
         image = person.image + repainted[..., None] * (image - person.image)

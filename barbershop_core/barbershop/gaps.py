@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 
 from ..compositing.continuation import continue_colours
-from ..compositing.ears import ears_in_view
 from ..compositing.face_points import CHIN, EARS, FOREHEAD, MIDLINE
 from ..compositing.frame import reflected
 from ..compositing.photograph import Photograph
 from ..compositing.planes import closed, resized, widened
-from ..compositing.skull import skull
+from ..compositing.skull import Skull
 from ..photo.ramp import smoothstep
 from .hair_layer import HairLayer
 
@@ -25,17 +24,24 @@ DEPTH, FALL = 0.45, 0.06
 """Brightness of that depth relative to the hair's, and within which distance it falls to that."""
 
 
-def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, hair: HairLayer) -> np.ndarray:
+def with_gaps_filled(
+    base: np.ndarray,
+    person: Photograph,
+    alpha: np.ndarray,
+    hair: HairLayer,
+    shape: Skull,
+    ears: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
     """What lies behind the carried hair, with its own dark depth in the gaps between it and the head: [S,S,3].
 
-    base: the person without their hair, whose alpha was ``alpha``.
+    base: the person without their hair, whose alpha was ``alpha``.  shape: of their head.  ears: bool [S,S] each, the
+    person's own in view, and those that ``base`` has of the hair's donor.
     """
     size = min(person.size, 512)
     scale = size / person.size
     unit = person.eye_distance * scale
     old, new = (resized(plane, size) for plane in (alpha, hair.alpha))
     solid = new > 0.5
-    shape = skull(person)
     head, _ = shape.surface((size, size), scale)
     right = np.arange(size)[None] > person.mesh[MIDLINE, 0].mean() * scale
     # What lay beside the old hair has been filled in: it is not certain to be the person.
@@ -43,8 +49,8 @@ def with_gaps_filled(base: np.ndarray, person: Photograph, alpha: np.ndarray, ha
     free = widened(old > 0.02, 0.03 * unit) < 0.5
     seen = seen * free
     head = head * (1 - free * person.part("background", size=size))
-    mine, theirs = ears_in_view(person, shape, hair.donor, alpha)
-    mine &= np.abs(base - person.image).max(2) < 0.1  # what went with the hair is no ear
+    mine, theirs = ears
+    mine = mine & (np.abs(base - person.image).max(2) < 0.1)  # what went with the hair is no ear
     mine, theirs = (resized(ears, size) for ears in (mine, theirs))
     seen = np.max([seen, mine, theirs], 0)
     body = np.maximum(head, seen) > 0.5

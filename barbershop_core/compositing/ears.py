@@ -50,15 +50,22 @@ class Ears:
     replaced: np.ndarray
 
 
-def borrowed_ears(photograph: Photograph, head: Skull, donor: Photograph, alpha: np.ndarray) -> Ears | None:
+def borrowed_ears(
+    photograph: Photograph,
+    head: Skull,
+    donor: Photograph,
+    alpha: np.ndarray,
+    in_view: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Ears | None:
     """The donor's ears on the sides where the person's are covered; None where nothing changes.
 
-    alpha: float32 [S,S], the person's hair.  An ear that it covers partly goes where the donor has no whole one: a
-    smooth head is better than a torn ear.
+    donor: another photograph, carried into this frame.  alpha: float32 [S,S], the person's hair.  in_view: what
+    `ears_in_view` says of them, if it is known.  An ear that the hair covers partly goes where the donor has no whole
+    one: a smooth head is better than a torn ear.
     """
     size = photograph.size
     own, free = photograph.part("ears", size=size) > 0.5, _free(alpha)
-    mine, theirs = ears_in_view(photograph, head, donor, alpha)
+    mine, theirs = in_view or ears_in_view(photograph, head, donor, alpha)
     toned, replaced = donor.image.copy(), np.zeros((size, size), bool)
     for side in _sides(head, size):
         if (theirs & side).any():
@@ -78,11 +85,12 @@ def ears_in_view(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whole ears of the person, and those that the donor has instead, joined to the head: bool [S,S] each."""
     mine = whole_ears((photograph.part("ears", size=photograph.size) > 0.5) & _free(alpha), head)
-    theirs = donors_ears(donor, head)
+    outline, reach = head.outline(alpha.shape), APART * head.centimetre
+    theirs = donors_ears(donor, head, outline)
     for side in _sides(head, photograph.size):
         if (mine & side).any():
             theirs &= ~side
-    outline, reach = head.outline(theirs.shape) > 0.5, APART * head.centimetre
+    outline = outline > 0.5
     joined = widened(widened(theirs | outline, reach), -reach) * widened(theirs, reach) > 0.5
     return mine, theirs | (joined & ~outline)
 
@@ -92,11 +100,11 @@ def _free(alpha: np.ndarray) -> np.ndarray:
     return widened(alpha > LEAST_ALPHA, FRINGE * len(alpha)) < 0.5
 
 
-def donors_ears(donor: Photograph, head: Skull) -> np.ndarray:
-    """The donor's ears that are whole, well exposed and beside the head: bool [S,S]."""
+def donors_ears(donor: Photograph, head: Skull, outline: np.ndarray) -> np.ndarray:
+    """The donor's ears that are whole, well exposed and beside the head, whose outline is [S,S]: bool [S,S]."""
     size = donor.size
     shown = donor.part("ears", size=size) * donor.known * (donor.part("hair", size=size) < 0.5) > 0.5
-    near = widened(head.outline((size, size)), APART * head.centimetre) > 0.5
+    near = widened(outline, APART * head.centimetre) > 0.5
     found = whole_ears(shown, head)
     for side in _sides(head, size):
         ear = found & side
@@ -127,7 +135,7 @@ def whole_ears(shown: np.ndarray, head: Skull) -> np.ndarray:
 def _sides(head: Skull, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The picture's halves left and right of the head's middle, bool [size,size]."""
     top, middle = head.at((0, 8, 0), (0, 0, 0))[:, :2]
-    y, x = np.mgrid[:size, :size]
+    y, x = np.ogrid[:size, :size]
     left = (x - middle[0]) * (middle[1] - top[1]) - (y - middle[1]) * (middle[0] - top[0]) < 0
     return left, ~left
 

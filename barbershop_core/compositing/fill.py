@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .continuation import blurred, harmonic
-from .ears import borrowed_ears
+from .ears import Ears
 from .exemplar import structure
 from .photograph import Photograph
 from .planes import resized, widened
@@ -31,18 +31,17 @@ PLAIN = 0.025
 
 
 def without_hair(
-    photograph: Photograph, alpha: np.ndarray, keep: np.ndarray | None = None, donor: Photograph | None = None
+    photograph: Photograph, alpha: np.ndarray, keep: np.ndarray | None = None, ears: Ears | None = None
 ) -> np.ndarray:
     """The photo with everything that hair covered filled in: float32 [S,S,3] in 0..1.
 
     alpha: float32 [S,S], the hair's.  keep: float32 [S,S], 1 where the photo stays although alpha touches it.
-    donor: another photograph, carried into this frame; its ears are taken where this person's are covered.
+    ears: of another photograph, which are laid on where the person's are covered.
     """
     image, size = photograph.image, photograph.size
     head = None if photograph.mesh is None else skull(photograph)
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
     hole = hair_and_traces(photograph, alpha, head)
-    ears = None if donor is None or head is None else borrowed_ears(photograph, head, donor, alpha)
     if ears is not None:
         hole = np.maximum(hole, widened(ears.replaced, 2 * FRINGE * size))
     kept = irreplaceable(photograph)

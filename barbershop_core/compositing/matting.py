@@ -132,13 +132,18 @@ def _by_colour(
     ]
     (mean, spread), (other, beside) = sides
     odds = sum(
-        sign * ((own - centre) ** 2 / variance + np.log(variance)).sum(-1)
+        sign * _summed((own - centre) ** 2 / variance + np.log(variance))
         for sign, centre, variance in ((-0.5, mean, spread), (0.5, other, beside))
     )
     weight = (mean - other) / (spread + beside)
-    distinct = (weight * (mean - other)).sum(-1)
-    mixture = np.clip((weight * (own - other)).sum(-1) / np.maximum(distinct, 1e-6), 0, 1)
+    distinct = _summed(weight * (mean - other))
+    mixture = np.clip(_summed(weight * (own - other)) / np.maximum(distinct, 1e-6), 0, 1)
     return np.clip(odds, -6, 6), mixture, distinct / (distinct + DISTINCT)
+
+
+def _summed(channels: np.ndarray) -> np.ndarray:
+    """[H,W,3] -> [H,W], several times as fast as NumPy's sum over so short an axis."""
+    return channels @ np.ones(3, channels.dtype)
 
 
 def _described(lab: np.ndarray, mask: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:

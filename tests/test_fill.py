@@ -203,3 +203,21 @@ def test_photographs(photos, name):
     nearest = np.linalg.norm(own[wall][::50][:, None] - lab[behind][::50], axis=2).min(0)
     assert np.percentile(nearest, 95) < 10
     assert np.abs(bald - me.image)[(alpha < 0.01) & (me.part("mouth") > 0.9)].max() < 1e-6
+
+
+def test_the_profile_of_a_turned_face_stays(person):
+    """A nose beyond the head's outline has the hair's colour, as dark skin may, and lies beside hair."""
+    outline = skull(person).outline((SIZE, SIZE)) > 0.5
+    row = 150
+    right = np.flatnonzero(outline[row]).max()
+    y, x = np.mgrid[:SIZE, :SIZE]
+    nose = np.float32(np.hypot(x - right - 4, y - row) < 8)
+    hair = person.part("hair") * (1 - nose)
+    mesh = person.mesh.copy()
+    mesh[1, :2] = right + 14, row
+    image = person.image + nose[..., None] * (np.float32(HAIR) - person.image)
+    parts = {**person.parts, "hair": hair, "nose": nose, "background": person.parts["background"] * (1 - nose)}
+    turned = replace(person, image=image, parts=parts, mesh=mesh)
+    tip = cv2.erode(nose, np.ones((7, 7))) * ~outline > 0
+    result = without_hair(turned, np.clip(hair, 0, 1))
+    assert np.abs(result - image)[tip].mean() < 0.03

@@ -1,7 +1,4 @@
-"""Places and features of a face by MediaPipe's points, and the features' areas.
-
-The first 468 points of its mesh are the skin, the rest the irises.
-"""
+"""Places and features of a face by MediaPipe's points, and the features' areas."""
 
 from __future__ import annotations
 
@@ -13,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from .photograph import Photograph
 
+SURFACE = tuple(range(468))
+"""The skin; the ten points after it are the irises."""
 FOREHEAD, NOSE_BASE, LOWER_LIP, CHIN = 10, 2, 14, 152
 EARS = (234, 454)
 """Where the outline meets the ears: the picture's left, then its right."""

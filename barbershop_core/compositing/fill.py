@@ -44,7 +44,7 @@ def without_hair(
     hole = hair_and_traces(photograph, alpha, head)
     if ears is not None:
         hole = np.maximum(hole, widened(ears.replaced, 2 * FRINGE * size))
-    kept = irreplaceable(photograph)
+    kept = irreplaceable(photograph, head)
     if keep is not None:
         kept = np.maximum(kept, keep)
     hole *= 1 - kept

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from .continuation import blurred
-from .face_points import EYES, LIPS, polygon
+from .face_points import EYES, LIPS, SURFACE, polygon
 from .matting import unlike
-from .photograph import Photograph
+from .photograph import FACE, Photograph
 from .planes import resized, widened
 from .skull import Skull
 
@@ -79,13 +79,20 @@ def _touched(alpha: np.ndarray) -> np.ndarray:
     return surely[labels]
 
 
-def irreplaceable(photograph: Photograph) -> np.ndarray:
-    """Eyes, lips and glasses, which no filling could give back: float32 [S,S] in 0..1."""
+def irreplaceable(photograph: Photograph, head: Skull | None) -> np.ndarray:
+    """Eyes, lips, glasses and the profile of a turned face, which no filling could give back: float32 [S,S] in 0..1.
+
+    head: the person's, None where no face was found.
+    """
     size = photograph.size
-    if photograph.mesh is None:
+    if head is None:
         return (photograph.part("eyes", "mouth", "glasses", size=size) > 0.5).astype(np.float32)
     mask = np.max([polygon(photograph, outline, 0.05) for outline in (*EYES, LIPS)], 0)
     mask = np.maximum(mask, photograph.part("glasses", size=size) > 0.7)
+    work = min(size, STRANDS)
+    within = resized(head.outline((work, work), work / size), size) > 0.5
+    profile = polygon(photograph, SURFACE) * (photograph.part(*FACE, size=size) > 0.5)
+    mask = np.maximum(mask, profile * ~within)  # nose and brow of a turned face lie beyond the head's outline
     return cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.025 * photograph.eye_distance))
 
 

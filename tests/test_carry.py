@@ -11,6 +11,8 @@ import torch
 from drawn_head import SIZE, head, moved_portrait, portrait
 
 from barbershop_core.barbershop.carry import carry_feature, carry_hair
+from barbershop_core.barbershop.hair_layer import hair_onto, off_the_eyes
+from barbershop_core.compositing.face_points import BROWS, EYES
 from barbershop_core.compositing.frame import beyond, drawn_in, reflected
 from barbershop_core.compositing.mirror import mirrored, yaw
 from barbershop_core.compositing.motion import Field
@@ -206,3 +208,28 @@ def test_features_follow_the_pixels(person):
     torch.testing.assert_close(wide, carried, atol=1e-3, rtol=0)
     with pytest.raises(ValueError, match="64 px"):
         carry_feature(feature, shift, SIZE, 64)
+
+
+def test_skin_that_the_parser_takes_for_a_fringe_is_not_carried(person, other):
+    forehead = np.zeros((SIZE, SIZE), np.float32)
+    forehead[100:125, 110:146] = 1
+    parts = {"hair": np.maximum(other.parts["hair"], forehead), "skin": other.parts["skin"] * (1 - forehead)}
+    fooled = replace(other, parts={**other.parts, **parts})
+    alpha = hair_onto(person, fooled).alpha
+    assert alpha[105:120, 115:141].mean() < 0.2
+    assert alpha[other.part("hair") > 0.95].mean() > 0.9
+
+
+def test_hair_lies_over_the_eyes_as_in_the_reference(person):
+    """The reference's eyes are free; the person's lie higher, where the reference has a fringe."""
+    mesh, higher = person.mesh.copy(), person.mesh.copy()
+    for middle, eye, brow in zip((98, 158), EYES, BROWS):
+        for points, y in ((eye, 130), (brow, 118)):
+            around = np.linspace(0, 2 * np.pi, len(points), endpoint=False)
+            mesh[list(points), 0], mesh[list(points), 1] = middle + 12 * np.cos(around), y + 4 * np.sin(around)
+    higher[:, :2] = mesh[:, :2] - [0, 25]
+    theirs = np.float32(np.arange(SIZE) < 112)[:, None] * np.ones((1, SIZE), np.float32)
+    alpha = off_the_eyes(theirs, replace(person, mesh=higher), replace(person, mesh=mesh), theirs)
+    eye = np.s_[103:108, 92:104]
+    assert theirs[eye].min() == 1 and alpha[eye].max() < 0.1
+    np.testing.assert_allclose(alpha[:60], theirs[:60], atol=1e-3)

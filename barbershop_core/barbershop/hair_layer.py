@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..compositing.face_points import EARS, MIDLINE
+from ..compositing.face_points import BROWS, EARS, EYES, MIDLINE, OVAL, polygon
 from ..compositing.frame import beyond, cropped, drawn_in, reflected
-from ..compositing.matting import foreground, hair_alpha
+from ..compositing.matting import foreground, hair_alpha, unlike
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, head_field
 from ..compositing.photograph import Photograph
 from ..compositing.planes import widened
 from ..compositing.same_head import SameHead, same_head
+from ..compositing.similarity import similarity
+from ..photo.ramp import smoothstep
 
 FADE = 0.5
 """How far hair goes on beyond the frame of its own photo, in eye distances of that photo."""
@@ -33,6 +35,10 @@ NEARBY = 0.25
 SPECK = 0.08
 """Islands of carried hair smaller than this share of it are the parser's errors, or tufts that would float
 beside another head."""
+BESIDE_EYE = 0.12
+"""How far around an eye and its brow hair lies as over the reference's own, in eye distances."""
+SKIN = 6.0
+"""By how much nearer to skin's colours than to hair's, in squared spreads, a pixel is surely skin."""
 FAINT = 0.02
 """How far alpha fades out beyond the hair, as a share of the crop's side."""
 
@@ -83,18 +89,20 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> HairLay
     reference, corner = _needed(reference, field)
     field = Field(field.at - corner)
     unit = reference.eye_distance
-    alpha = _believed(reference)
-    bent = drawn_in(field, reference.known, alpha, (1 - same.evidence) * DRAWN * unit)
-    colours = foreground(reference.image, alpha)
+    believed = _believed(reference)
+    bent = drawn_in(field, reference.known, believed, (1 - same.evidence) * DRAWN * unit)
+    colours = foreground(reference.image, believed)
     # Room around the reference, so that hair goes on where the field leaves it, too.
     room = round(FADE * unit)
-    known, alpha = (np.pad(plane, room) for plane in (reference.known, alpha))
+    known, alpha = (np.pad(plane, room) for plane in (reference.known, believed))
     colours = np.pad(colours, ((room, room), (room, room), (0, 0)))
     away = beyond(known) / (FADE * unit)
     colours, alpha = reflected(known, colours, alpha)
     alpha = alpha * np.clip(1 - away, 0, 1)
     wide = Field(bent.at + np.float32(room))
     alpha = _without_specks(np.clip(wide.sample(alpha, "cubic", "zero"), 0, 1))
+    if not same.evidence:
+        alpha = off_the_eyes(alpha, person, reference, believed)
     donor = _carried(reference, field, person)
     colours = wide.sample(colours)
     off = abs(yaw(person) - yaw(reference))
@@ -125,7 +133,31 @@ def _believed(reference: Photograph) -> np.ndarray:
     alpha = alpha * (1 - reference.part("glasses")) * np.clip(((expected + 0.05) / (mean + 0.05) - 0.35) / 0.3, 0, 1)
     side = 2 * round(STRAND * reference.eye_distance / 2) + 1
     inside = cv2.erode(prior, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    return np.maximum(alpha, np.clip((inside - 0.5) / 0.3, 0, 1))
+    return np.maximum(alpha, np.clip((inside - 0.5) / 0.3, 0, 1)) * (1 - _skin_between(reference))
+
+
+def _skin_between(reference: Photograph) -> np.ndarray:
+    """Skin between the strands of a fringe, which the parser takes for hair, [S,S] in 0..1: within the face's outline
+    what is nearer to the skin's colours than to those of the hair around it."""
+    oval = polygon(reference, OVAL)
+    hair, skin = (reference.part(*names) > 0.9 for names in (("hair",), ("skin", "nose")))
+    hair &= oval == 0
+    if min(hair.sum(), skin.sum()) < 50:
+        return np.zeros_like(oval)
+    lab = cv2.cvtColor(reference.image, cv2.COLOR_RGB2LAB)
+    return oval * smoothstep(unlike(lab, hair) - unlike(lab, skin), 0, SKIN)
+
+
+def off_the_eyes(alpha: np.ndarray, person: Photograph, reference: Photograph, theirs: np.ndarray) -> np.ndarray:
+    """Carried hair, [S,S], with no more of it over each eye and brow than the reference, whose alpha is ``theirs``,
+    has over its own: the two heads lie on each other, but their eyes may not."""
+    shape, unit = alpha.shape, person.eye_distance
+    for points in ((*eye, *brow) for eye, brow in zip(EYES, BROWS)):
+        at = list(points)
+        there = Field.affine(similarity(person.mesh[at, :2], reference.mesh[at, :2]).matrix, shape)
+        near = cv2.GaussianBlur(polygon(person, points, BESIDE_EYE), (0, 0), max(0.5, BESIDE_EYE / 2 * unit))
+        alpha = alpha - near * np.maximum(alpha - there.sample(theirs, "linear"), 0)
+    return np.clip(alpha, 0, 1)
 
 
 def _exposed(image: np.ndarray, same: SameHead) -> np.ndarray:

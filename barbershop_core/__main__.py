@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from .commands import evaluate, hair, packs, portrait, rig, words
+from .commands import evaluate, hair, packs, portrait, rehearse, rig, words
 from .commands.arguments import Parser
 from .commands.console import quiet_console
 from .errors import BadRequest, BarbershopError, PhotoError
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
-    for group in (hair, words, rig, portrait, packs, evaluate):
+    for group in (hair, words, rig, portrait, packs, evaluate, rehearse):
         group.add(commands)
     return top
 

@@ -21,6 +21,7 @@ from ..errors import NoFaceFound
 from ..inversion.codes import Code
 from ..pack import Pack
 from ..photo import Portrait
+from ..photo.pixels import to_uint8
 from ..pie.session import RigSession
 from ..progress import Step, Steps, run
 from ..studio import Studio
@@ -78,6 +79,20 @@ class Rehearsal:
         except NoFaceFound:  # rendered, and random weights see no face either
             return photo.read(picture, self.pack.working_size, None)
 
+    @cached_property
+    def drawn(self) -> Portrait:
+        """A picture of the generator.  No face is found in it, so that its code is edited, not a photograph's pixels."""
+        g = self.pack.generator
+        with torch.no_grad():
+            made = g.synthesis(
+                g.mapping(torch.randn(1, g.z_dim, generator=torch.Generator().manual_seed(7)).to(g.w_mean))
+            )
+        return photo.read(to_uint8(made.clamp(-1, 1))[0].numpy(), self.pack.working_size, None)
+
+    def edit_drawn(self, operation: str, **options: Any) -> Steps[Any]:
+        """An operation on the generator's own picture."""
+        return (yield from jobs.start(self.studio, operation, {"face": self.drawn}, options)).value
+
     def edit(self, operation: str, *roles: str, **options: Any) -> Steps[Any]:
         """An operation on the portraits, in the order of ``roles``."""
         photos = dict(zip(roles or ("face",), self.portraits))
@@ -88,7 +103,7 @@ class Rehearsal:
     def stages(self) -> dict[str, Callable[[], Steps[Any]]]:
         """What is run, by name."""
         edit, hair = self.edit, ("face", "hair_shape", "hair_color")
-        # FAST edits photographs that the code does not explain by their own pixels; RELEASED edits every code.
+        # FAST edits photographs that the code does not explain by their own pixels; RELEASED edits the code.
         both = {"": "fast", " as released": "released"}
         found: dict[str, Callable[[], Steps[Any]]] = {"read": self._read, "parse": lambda: edit("parse")}
         for space in ("W", "W+", "FS"):
@@ -103,17 +118,21 @@ class Rehearsal:
         found["target mask"] = lambda: edit("target_mask", *hair)
         for method, prompt in (("directions", "a smile"), ("optimize", "a smile"), ("mapper", "afro")):
             found[f"words: {method}"] = lambda m=method, p=prompt: edit("edit_text", prompt=p, method=m, beta=0.02)
+            found[f"words: {method} by code"] = lambda m=method, p=prompt: self.edit_drawn(
+                "edit_text", prompt=p, method=m, beta=0.02
+            )
         found["words: optimize as released"] = lambda: edit(
             "edit_text", prompt="a smile", method="optimize", preset="released"
         )
         found["words: sliders"] = lambda: edit("direction_sliders")
         found["directions precompute"] = self._table
         found["mapper train"] = self._mapper
-        found["repose without a rig"] = lambda: edit("repose", yaw=10.0, method="optimize", preset="paper")
+        found["repose without a rig"] = lambda: self.edit_drawn("repose", yaw=10.0, method="optimize")
         found["rig train"] = self._train_rig
         found["rig"] = lambda: edit("rig")
-        found["rig by code"] = lambda: edit("rig", preset="paper")
-        found["repose"] = lambda: edit("repose", yaw=10.0, expression="smile", preset="paper")
+        found["rig by code"] = lambda: self.edit_drawn("rig")
+        found["repose"] = lambda: edit("repose", yaw=10.0, expression="smile")
+        found["repose by code"] = lambda: self.edit_drawn("repose", yaw=10.0, expression="smile")
         return found
 
     def _read(self) -> Steps[np.ndarray]:
@@ -129,9 +148,9 @@ class Rehearsal:
         return (yield from self.studio.transfer(self.portraits[0], regions=others))
 
     def _table(self) -> Steps[np.ndarray]:
-        """Of one image, as far as the first channels."""
+        """Of two images, as far as the first elements of the embedding."""
         clip = yield from resources.clip(self.pack)
-        preset = replace(directions_table.FAST, images=1, codes=2000)
+        preset = replace(directions_table.FAST, images=2, codes=2000)
         for step in directions_table.precompute(self.pack, clip, self.folder / "table.safetensors", preset):
             yield step
             break

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
 import pytest
 import torch
 
 from barbershop_core import open_pack, run
+from barbershop_core.__main__ import main
+from barbershop_core.barbershop import transfer_presets
 from barbershop_core.networks.mapper import LEVELS
+from barbershop_core.rehearsal import edits
+from barbershop_core.rehearsal.budgets import few_steps
+from barbershop_core.rehearsal.meter import Meter, resident_bytes
 from barbershop_core.rehearsal.random_networks import NOISE, RGB, Sizes
 from barbershop_core.rehearsal.random_pack import write_pack
 from barbershop_core.styleclip import resources
@@ -71,3 +79,55 @@ def test_the_same_seed_writes_the_same_weights(tmp_path):
     first, second = (torch.load(folder / "ffhq.pt")["g_ema"] for folder in files)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not (files[0] / "79999_iter.pth").exists()
+
+
+# --- the edits --------------------------------------------------------------------------------------
+
+
+def test_few_steps_caps_every_preset_and_gives_it_back():
+    before = transfer_presets.PRESETS["released"]
+    with few_steps(3):
+        capped = transfer_presets.PRESETS["released"]
+        numbers = [value for name, value in vars(capped).items() if name.endswith("_steps")]
+        assert numbers and max(numbers) == 3 and capped.inversion.fs_steps == 3
+    assert transfer_presets.PRESETS["released"] is before and before.inversion.fs_steps > 3
+
+
+def test_the_meter_sees_a_peak_that_has_passed():
+    with Meter(torch.device("cpu")) as meter:
+        kept = np.ones(30_000_000)
+        high = resident_bytes()
+        time.sleep(0.3)
+        del kept
+    assert high - 5_000_000 < meter.memory and meter.seconds >= 0.3 and meter.cuda == 0
+
+
+def test_stages_that_fail_are_rows_too(manifest, tmp_path, monkeypatch):
+    rehearsal = edits.Rehearsal(open_pack(manifest, device="cpu"), tmp_path, steps=1)
+    stages = {"parse": rehearsal.stages["parse"], "broken": lambda: (_ for _ in ()).throw(ValueError("no such thing"))}
+    stages["infinite"] = lambda: iter_of(np.full((2, 2), np.inf))
+    monkeypatch.setattr(edits.Rehearsal, "stages", stages)
+    rows = run(edits.rehearse(rehearsal))
+    assert [row.finite for row in rows] == [True, False, False]
+    assert rows[0].shape == (64, 64) and rows[0].memory > 10**8 and "no such thing" in edits.table(rows)
+
+
+def iter_of(value):
+    """Steps that return ``value``."""
+    yield from ()
+    return value
+
+
+@pytest.mark.parametrize("stage", ["invert FS", "words: mapper by code"])
+def test_a_stage_from_the_command_line(manifest, tmp_path, stage, capsys):
+    command = ["rehearse", "--pack", str(manifest), "--out", str(tmp_path), "--device", "cpu", "--steps", "1"]
+    assert main([*command, "--only", stage, "--quiet", "-o", str(tmp_path / "table.md")]) == 0
+    assert f"| {stage} |" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.slow
+def test_every_edit_runs_on_random_weights(tmp_path):
+    """The whole product at 256 px; a seed of random weights decides nothing but the pictures."""
+    assert (
+        main(["rehearse", "--out", str(tmp_path), "--size", "256", "--steps", "1", "--device", "cpu", "--quiet"]) == 0
+    )

@@ -81,7 +81,7 @@ class Rehearsal:
 
     @cached_property
     def drawn(self) -> Portrait:
-        """A picture of the generator.  No face is found in it, so that its code is edited, not a photograph's pixels."""
+        """A picture of the generator: no face is found in it, so its code is edited, not a photograph's pixels."""
         g = self.pack.generator
         with torch.no_grad():
             made = g.synthesis(

@@ -10,8 +10,10 @@ import pytest
 import torch
 from drawn_head import SIZE, head, moved_portrait, portrait
 
+from barbershop_core.barbershop import photo_transfer
 from barbershop_core.barbershop.carry import carry_feature, carry_hair
 from barbershop_core.barbershop.hair_layer import hair_onto, off_the_eyes
+from barbershop_core.barbershop.structure import Assignment
 from barbershop_core.compositing.face_points import BROWS, EYES
 from barbershop_core.compositing.frame import beyond, drawn_in, reflected
 from barbershop_core.compositing.mirror import mirrored, yaw
@@ -233,3 +235,24 @@ def test_hair_lies_over_the_eyes_as_in_the_reference(person):
     eye = np.s_[103:108, 92:104]
     assert theirs[eye].min() == 1 and alpha[eye].max() < 0.1
     np.testing.assert_allclose(alpha[:60], theirs[:60], atol=1e-3)
+
+
+def test_the_outline_of_one_photo_with_the_strands_of_another(person):
+    """Shape, structure and colour from three photos: here structure and colour from the same one."""
+    red = (0.55, 0.2, 0.1)
+    short, strands = portrait(BROWN, seed=3, long=0.7), portrait(red, seed=7, long=1.5)
+    photographs = {0: person, 1: short, 2: strands}
+    assignment = Assignment({"hair": 2}, {"hair": 2}, {"hair": 1})
+    made = photo_transfer._hair(person, photo_transfer.Opened({}, photographs, assignment))
+    outline = carry_hair(person, short, None).parts["hair"] > 0.5
+    hair = made.parts["hair"] > 0.5
+    assert (hair & outline).sum() / (hair | outline).sum() > 0.9
+    assert (carry_hair(person, strands, None).parts["hair"] > 0.5).sum() > 1.2 * outline.sum()
+    inside = cv2.erode(np.uint8(hair), np.ones((9, 9))) > 0
+    wanted = lab(strands.image, strands.part("hair") > 0.9)
+    assert np.abs(lab(made.image, inside) - wanted)[1:].max() < 6
+    own = photo_transfer.Opened({}, photographs, Assignment({"hair": 2}, shape={"hair": 0}))
+    kept = photo_transfer._hair(person, own)
+    mine = person.part("hair") > 0.5
+    assert ((kept.parts["hair"] > 0.5) & mine).sum() / ((kept.parts["hair"] > 0.5) | mine).sum() > 0.9
+    assert np.abs(kept.image - person.image)[mine].mean() > 0.02

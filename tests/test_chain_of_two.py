@@ -87,6 +87,7 @@ def test_two_edits_of_nothing(scene, firsts, first, second):
     one = firsts[first]
     two = scene.edit(second, one)
     assert psnr(two.image, one.image) >= LEAST
+    assert np.array_equal(np.asarray(two.generated), scene.render(two.code))
     if second != "rig":  # whose code is W+ and found anew
         assert two.code.space == "FS" and psnr(scene.render(two.code), one.image) >= LEAST
 

@@ -139,7 +139,7 @@ def finish(
     scores: beside the ones every result has.  changed: see :func:`compose`.  picture: the edited crop if it is made
         already, float32 [S,S,3] in 0..1; ``changed`` says where.  Yields the stage "paste back".
     """
-    request, timer = start.request, start.timer
+    request, timer, generated = start.request, start.timer, None
     with timer.stage("render"), torch.no_grad():
         if picture is None and start.edit is not None:
             picture, changed = start.edit(code)
@@ -149,6 +149,7 @@ def finish(
         else:
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
             image, changed = compose(start, made, changed)
+            generated = Image.fromarray(to_uint8(made)[0].numpy())
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):
@@ -161,6 +162,7 @@ def finish(
         {**found, "losses": timer.losses, "seconds": timer.seconds},
         recipe.make(request, pack),
         (*request.portrait.notices, *notices),
+        generated,
     )
 
 

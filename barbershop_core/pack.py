@@ -88,7 +88,8 @@ class Pack(PackFiles):
     """The files of a manifest and the networks in them, each opened once; safe to use from several threads.
 
     name, size: the manifest's; size is the generator's native resolution in pixels.
-    working_size: the resolution to synthesise at on this device (the skip chain stops there).
+    working_size: the side of portraits, losses and results on this device.  Pictures are synthesized at ``size`` and
+        reduced to it: the RGB sum up to a lower resolution is no picture where the blocks above it add to its contrast.
     device: where the networks are.  why: a phrase that says why this pack was chosen.
     """
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from alive import without
 from small_rig import SIZES, write_small_rig
 from small_studio import portrait
 
@@ -13,6 +14,7 @@ from barbershop_core import Studio, networks, open_pack, run
 from barbershop_core.__main__ import main
 from barbershop_core.errors import BadRequest, FaceModelMissing, WeightCorrupt, WeightMissing
 from barbershop_core.face3d.theta import from_flat
+from barbershop_core.inversion import inversion_presets
 from barbershop_core.networks.resample import resize
 from barbershop_core.networks.rignet import RigNet
 from barbershop_core.pie import energy, pie_presets
@@ -173,6 +175,17 @@ def test_embedding_descends_and_names_its_terms(pack):
     assert steps[-1].preview().shape == (64, 64, 3)
     again = run(embed(pack, reader, rig, image, preset))
     assert torch.equal(again.w_plus, found.w_plus)  # by seed
+
+
+def test_without_an_encoder_w_is_searched_from_the_prior(pack):
+    bare, reader, steps = without(pack, "encoder"), face_reader(pack), []
+    w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(3))))
+    image = pack.generator.synthesis(w).clamp(-1, 1).detach()
+    run(embed(bare, reader, None, image, TINY), steps.append)
+    stages = [step.stage for step in steps]
+    searched = inversion_presets.FAST.without_encoder.w_steps
+    assert stages.count("embed W") > TINY.w_steps and stages.index("embed W+") <= searched + TINY.w_steps
+    assert steps[stages.index("embed W+") - TINY.w_steps - 1].losses["l2"] < 0.5 * steps[0].losses["l2"]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adadelta"])

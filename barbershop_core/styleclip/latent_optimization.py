@@ -63,7 +63,7 @@ class OptimizePreset:
     tolerance: float = 0.005
 
 
-# Section 4: 200-300 iterations, lambda_L2 .008, lambda_ID .005 (0 where another identity is wanted, table 1).
+# Section 4: 200-300 iterations, lambda_L2 .008, lambda_ID .005 (0 where another identity is wanted).
 # Images are shown to CLIP as it was trained on them; the article does not say.
 PAPER = OptimizePreset("paper")
 # Defaults of optimization/run_optimization.py (orpatashnik/StyleCLIP): as the article, but lambda_ID is 0, and CLIP

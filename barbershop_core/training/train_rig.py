@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from ..errors import BadRequest
 from ..face3d.theta import TAU
+from ..memory import pictures_at_once
 from ..networks.rignet import RigNet
 from ..pie.face_reader import FaceReader, FaceReading, face_reader, landmark_distance, photometric
 from ..pie.sample_bank import SampleBank, draw_samples
@@ -46,7 +47,7 @@ SIDE = 32
 class Schedule:
     """minutes: of the whole training.  samples, held_out: generated portraits to train on and to score.
     share_dfr: share of the time that trains F.  batch: codes per step.
-    picture_every, picture_batch: how often a step generates pictures, and how many.  lr: highest rate.
+    picture_every, picture_batch: how often a step generates pictures, and how many at most.  lr: highest rate.
     scored: held-out portraits whose pictures are compared at the end.
     Weights: edit, consistency, reconstruction, landmarks, rest (what else the regressor reads), prior
     (P-norm length), rendered (renderings).
@@ -174,6 +175,7 @@ class _Training:
             "rig": torch.optim.Adam(self.rig.parameters(), lr=s.lr, betas=(0.9, 0.99)),
         }
         self.rng = torch.Generator().manual_seed(s.seed + 1)
+        self.at_once = pictures_at_once(g, s.picture_batch, gradients=True)
 
     def rows(self, w_plus: Tensor) -> Tensor:
         """Standardized rows of codes [B,L,D]."""
@@ -209,7 +211,7 @@ class _Training:
         names = tuple(self.rig.tau)
         pictures = index % self.s.picture_every == 0 and done > 0.1
         terms: dict[str, Tensor] = {}
-        count = self.s.picture_batch if pictures else self.s.batch
+        count = self.at_once if pictures else self.s.batch
         for name in (names[(index // self.s.picture_every) % len(names)],) if pictures else names:
             w, v = self._draw(count), self._draw(count)
             for key, value in self._cycle(name, w, v, pictures).items():

@@ -158,7 +158,7 @@ class Rehearsal:
 
     def _mapper(self) -> Steps[np.ndarray]:
         clip = yield from resources.clip(self.pack)
-        preset = replace(train_mapper.FAST, steps=self.steps or 20, batch=2)
+        preset = replace(train_mapper.FAST, steps=self.steps or 20)
         figures = yield from train_mapper.train(
             self.pack, clip, "a smile", self.folder / "smile.safetensors", preset=preset
         )

@@ -169,12 +169,15 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = preset.lr * min(1.0, 2 * (1 - done) + 0.02) * min(1.0, (index + 1) / 20)
         w = sample_codes(pack, preset.batch, torch.Generator().manual_seed(seed * 1_000_003 + index))
-        image, losses = loss(w, STEP * net(w))
         optimizer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        values: dict[str, float] = {}
+        for part in w.split(pictures_at_once(pack.generator, preset.batch, gradients=True)):
+            image, losses = loss(part, STEP * net(part))
+            share = len(part) / len(w)  # every loss is a mean over the codes
+            (share * sum(losses.values())).backward()
+            values = {name: values.get(name, 0.0) + share * float(v.detach()) for name, v in losses.items()}
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
-        values = {name: float(value.detach()) for name, value in losses.items()}
         shown = image.detach()[:1]
         yield Step("train mapper", index + 1, preset.steps, values, lambda shown=shown: to_uint8(shown)[0].numpy())
         if (index + 1) % CHECKPOINT_STEPS == 0:

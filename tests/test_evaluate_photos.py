@@ -18,7 +18,7 @@ from small_rigged import TINY_PIE, add_rig
 from barbershop_core import Studio, open_pack, run
 from barbershop_core.editing.regions import region_index
 from barbershop_core.errors import BadRequest
-from barbershop_core.evaluation import looks, photos
+from barbershop_core.evaluation import looks, photo_rows, photos
 from barbershop_core.evaluation.looks import Look
 from barbershop_core.evaluation.moved_photo import moved_photo, still_seen
 from barbershop_core.evaluation.tables import NothingScored
@@ -98,6 +98,17 @@ def test_other_light_of_the_same_colour_is_no_shift_of_the_skin():
     assert looks.skin_shift(before, seen(grey, "hair")) is None
 
 
+def test_skin_that_is_covered_does_not_shift_what_is_kept():
+    picture = np.full((512, 512, 3), 200, np.uint8)
+    picture[:, 128:] = 120  # half of the face is in the shade
+    before, covered = seen(picture), seen(picture)
+    covered.regions[:, 128:] = region_index("hair")
+    assert looks.skin_shift(before, covered) > 8
+    assert looks.skin_shift(before, covered, kept=True) == 0
+    brighter = seen(np.uint8(picture * 1.2))
+    assert looks.skin_shift(before, brighter, kept=True) == looks.skin_shift(before, brighter) > 8
+
+
 def test_outside_change_counts_what_lies_away_from_both_regions():
     picture = np.zeros((512, 512, 3), np.uint8)
     changed = picture.copy()
@@ -123,10 +134,10 @@ def test_points_and_angles_are_measured_between_eyes_and_in_degrees():
 def test_giving_back_the_photo_is_perfect(pack, folder, monkeypatch):
     def unchanged(self, face, **_):
         yield from ()
-        return SimpleNamespace(image=Image.fromarray(photos.full(self, face)))
+        return SimpleNamespace(image=Image.fromarray(photo_rows.full(self, face)))
 
     monkeypatch.setattr(Studio, "transfer", unchanged)
-    monkeypatch.setattr(photos, "look", lambda pack, picture: _half_hair(looks.look(pack, picture)))
+    monkeypatch.setattr(photo_rows, "look", lambda pack, picture: _half_hair(looks.look(pack, picture)))
     steps = []
     table = run(photos.photos(pack, folder, rows=("own hair", "other hair"), sheet=folder / "s.png"), steps.append)
     json.dumps(table)

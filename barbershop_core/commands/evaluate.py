@@ -96,7 +96,8 @@ def pose_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, An
 
 def photos_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Steps of ``evaluate photos``.  shared: preset and seed, where they were given."""
-    from ..evaluation.photos import ROWS, photos
+    from ..evaluation.photo_rows import ROWS
+    from ..evaluation.photos import photos
 
     wanted = {"limit": options.limit, "rows": options.rows or ROWS, "sheet": options.sheet}
     return photos(pack, options.folder, **wanted, **shared)

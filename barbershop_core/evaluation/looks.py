@@ -94,14 +94,18 @@ def turned(before: Look, after: Look) -> tuple[float, float] | None:
     return after.yaw - before.yaw, after.pitch - before.pitch
 
 
-def skin_shift(before: Look, after: Look, shading: bool = False) -> float | None:
-    """Distance of the mean skin colours in Lab.
+def skin_shift(before: Look, after: Look, shading: bool = False, kept: bool = False) -> float | None:
+    """Distance of the mean skin colours in Lab, None where one picture shows none.
 
+    kept: only of the pixels that show skin in both.
     shading: do not count what other light of the same colour changes.  A linear factor on X, Y and Z scales
     L + 16, a and b alike (above the toe of CIELAB's curve), so ``after`` is scaled to the lightness of
     ``before``.
     """
     one, two = before.skin, after.skin
+    if kept:
+        both = before.mask(*SKIN) & after.mask(*SKIN)
+        one, two = (mean_colour(seen.picture, both) if both.any() else None for seen in (before, after))
     if one is None or two is None:
         return None
     if shading:

@@ -11,13 +11,13 @@ import torch
 from small_studio import PUBLISHED_TINY, SIDE, TINY, picture, portrait
 
 from barbershop_core import jobs
-from barbershop_core.barbershop import compose, transfer
+from barbershop_core.barbershop import compose, published_align, published_mask, transfer
 from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.barbershop.compose import composite
 from barbershop_core.barbershop.reference import Reference
 from barbershop_core.barbershop.structure import Assignment
 from barbershop_core.barbershop.target_mask import TargetMask
-from barbershop_core.editing.regions import FACE, REGIONS, region_index
+from barbershop_core.editing.regions import FACE, REGIONS, region_index, region_table
 from barbershop_core.editing.request import Request
 from barbershop_core.inversion.codes import Code
 from barbershop_core.progress import run
@@ -35,8 +35,10 @@ def drawn(hair_rows: int) -> np.ndarray:
 
 def test_presets_hold_the_published_numbers():
     released = presets.RELEASED
-    assert (released.mask_steps, released.align_steps, released.align_style_steps) == (160, 140, 100)
+    assert (released.mask_steps, released.align_steps, released.align_style_steps) == (80, 140, 100)
     assert (released.blend_steps, released.blend_lr, released.style, released.cross_entropy) == (400, 0.01, 4e4, 1.0)
+    assert released.published and released.released_mix and not released.style_of_person
+    assert (presets.PAPER.align_steps, presets.PAPER.align_style_steps, presets.PAPER.mask_steps) == (100, 100, 0)
     assert (presets.PAPER.align_style_steps, presets.PAPER.blend_steps) == (100, 600)
     assert list(presets.PRESETS) == ["fast", "paper", "released"]
 
@@ -175,8 +177,17 @@ def reference(pack, seed: int, hair_rows: int) -> Reference:
 
 
 @torch.no_grad()
-def test_one_photos_outline_is_filled_with_anothers_structure(small_pack):
+def test_one_photos_outline_is_filled_with_anothers_structure(small_pack, monkeypatch):
     references = [reference(small_pack, seed, rows) for seed, rows in enumerate((8, 32, 16))]
+    first_class = torch.tensor([region_table(small_pack.parser.table).index(k) for k in range(len(REGIONS))])
+
+    def drawn_classes(parser, image):
+        """The drawn labels of a picture, at the parser's size."""
+        labels = next(one.labels for one in references if torch.equal(one.image, image))
+        return first_class[labels].repeat_interleave(512 // SIDE, 0).repeat_interleave(512 // SIDE, 1)
+
+    for module in (published_mask, published_align):
+        monkeypatch.setattr(module, "parse_classes", drawn_classes)
     assignment = Assignment({"hair": 2}, shape={"hair": 1})
     preset = replace(PUBLISHED_TINY, mask_steps=0)
     made = run(composite(small_pack, references, assignment, preset, smooth=0))

@@ -19,8 +19,10 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from .align import align
 from .blend import Layer, blend_structure
+from .published_align import align_all
+from .published_mask import published_mask
 from .reference import AlignedReference, Generated, Reference, to_person
-from .target_mask import Claim, TargetMask, complete, lay_together, painted
+from .target_mask import Claim, TargetMask, lay_together, painted
 from .transfer_presets import TransferPreset
 
 
@@ -67,17 +69,21 @@ def make_target(
     person, aligned = references[0], []
     for k, reference in enumerate(references):
         aligned.append((yield from to_person(pack, person, reference, assignment.shapes_of(k), preset)))
-    claims = []
+    shapes, sources, claims = {}, {}, []
     for region in dict.fromkeys((*assignment.structure, *assignment.shape)):
-        owner, outline = assignment.structure.get(region, 0), aligned[assignment.shape_of(region)]
-        if owner or assignment.shape_of(region):
+        owner, shape = assignment.structure.get(region, 0), assignment.shape_of(region)
+        if owner or shape:
+            outline = aligned[shape]
             beside = outline.with_hair.labels if outline.with_hair else outline.labels
             claims.append(Claim(region, owner, outline.labels, beside))
+            shapes[region], sources[region] = shape, owner
     if mask is not None:
         target = painted(mask, person.labels, claims)
+    elif claims and preset.published:
+        images = [reference.image for reference in references]
+        target = yield from published_mask(pack, images, person.labels, shapes, sources, mode, preset)
     else:
         target = lay_together(person.labels, claims, smooth, mode)
-        target = yield from complete(pack, person.code.w_plus, target, mode, preset)
     yield Step("target mask", 1, 1, preview=lambda: colour_map(target.labels))
     return target, aligned
 
@@ -95,8 +101,6 @@ def _filling(
     k: int, assignment: Assignment, preset: TransferPreset, by_hand: bool, with_hair: Generated | None
 ) -> Filling:
     """The plan for reference ``k``.  by_hand: M was painted, so that nothing agrees with it yet."""
-    if preset.every_reference:
-        return Filling.ALIGNED
     if not k:
         return Filling.ALIGNED if by_hand or with_hair is None else Filling.HAIR_CODE
     if any(assignment.shape_of(region) != k for region, source in assignment.structure.items() if source == k):
@@ -114,14 +118,37 @@ def blend_aligned(
     smooth: int,
     by_hand: bool,
 ) -> Steps[Tensor]:
-    """Align the references that need it, and blend their structure: F_blend [1,C,32,32].
-
-    The layers of the released code, of which FAST leaves out what needs no alignment: the person's w_align, the
-    person's F where it agrees with M, each reference's w_align on its part of M, and its F where it agrees.
-    """
-    person, generator, first = aligned[0], pack.generator, pack.generator.feature_index
+    """Align the references that need it, and blend their structure: F_blend [1,C,32,32]."""
+    person = aligned[0]
     if bool((target.labels == person.labels).all()) and not bool(target.owner.any()):
         return person.feature  # only colours change
+    if preset.published:
+        blended = yield from align_all(pack, aligned, target, preset, smooth)
+    else:
+        blended = yield from _blend_needed(pack, aligned, assignment, target, preset, mode, smooth, by_hand)
+
+    def preview() -> np.ndarray:
+        with torch.no_grad():
+            side = target.labels.shape[-1]
+            return to_uint8(pack.generator.synthesis(person.w_plus, feature=blended, side=side))[0].numpy()
+
+    yield Step("blend structure", 1, 1, preview=preview)
+    return blended
+
+
+def _blend_needed(
+    pack: PackLike,
+    aligned: Sequence[AlignedReference],
+    assignment: Assignment,
+    target: TargetMask,
+    preset: TransferPreset,
+    mode: str,
+    smooth: int,
+    by_hand: bool,
+) -> Steps[Tensor]:
+    """F_blend where only what needs it is aligned (ours), in layers: the person's w_align, the person's F where it
+    agrees with M, each reference's w_align on its part of M, and its F where it agrees."""
+    generator, first = pack.generator, pack.generator.feature_index
     with_hair = aligned[assignment.shape_of("hair")].with_hair if assignment.structure.get("hair") else None
     layers: list[Layer] = []
     for k in sorted({0, *target.owner.unique().tolist()}):
@@ -142,12 +169,4 @@ def blend_aligned(
         elif filling is Filling.ALIGNED:
             layers.append(Layer(filled, mine, smooth))
         layers.append(Layer(own.feature, mine & target.claimed & (own.labels == target.labels), smooth))
-    blended = blend_structure(base, layers)
-
-    def preview() -> np.ndarray:
-        with torch.no_grad():
-            image = generator.synthesis(person.w_plus, feature=blended, side=target.labels.shape[-1])
-            return to_uint8(image)[0].numpy()
-
-    yield Step("blend structure", 1, 1, preview=preview)
-    return blended
+    return blend_structure(base, layers)

@@ -1,37 +1,33 @@
 """The target mask M: the region of each pixel of the result.
 
-Barbershop, section 3.2: the regions that each reference is responsible for are laid together.  Pixels that
-nothing claims (mostly where hair was) are filled, first by the nearest regions and then, as in the released
-code, by the generator: its coarse rows are optimized until the parse of its image matches M where M is known,
-and that parse fills the rest.
+Barbershop, section 3.2: the regions that each reference is responsible for are laid together, and pixels that
+nothing claims (mostly where hair was) take the nearest regions.  Here outlines are smoothed as well, and rules say
+what may lie over what (ours); `published_mask` does without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import distance_transform_cdt, distance_transform_edt, label
 from torch import Tensor
 
 from ..editing.mask_file import nearest_region
-from ..editing.masks import blur, dilate, erode
+from ..editing.masks import blur
 from ..editing.regions import REGIONS, parse_logits, region_index, region_mask
 from ..errors import BadRequest
-from ..inversion.minimise import minimise
-from ..networks.resample import shrink
-from ..progress import Steps
 from ..protocols import PackLike
 from .options import MODE
-from .transfer_presets import TransferPreset
 
 _IN_FRONT = ("hair", "hat", "glasses")  # of the person: not covered by other regions than hair
 _FEATURES = ("eyes", "brows", "nose", "mouth", "ears", "glasses")
 _NEVER_UNDER_HAIR = ("nose", "mouth")
-_SPREADING = ("background", "skin", "neck", "clothes")  # regions that may fill a gap
+SPREADING = ("background", "skin", "neck", "clothes")
+"""Regions that may fill a gap."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,20 @@ class TargetMask:
     """M, and where it comes from.
 
     labels: long [R,R], region indices.  owner: long [R,R], the reference responsible for each pixel.
-    claimed: bool [R,R], False where the label is a filling.  removed: regions of the person that claims
-    replace.
+    claimed: bool [R,R], False where the label is a filling.  sources: region -> the reference that claims it.
+    classes: long [S,S], M in the parser's own classes at the parser's size, where it was made of them.
     """
 
     labels: Tensor
     owner: Tensor
     claimed: Tensor
-    removed: tuple[str, ...]
+    sources: Mapping[str, int]
+    classes: Tensor | None = None
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """Regions of the person that claims replace."""
+        return tuple(self.sources)
 
     def region(self, name: str) -> Tensor:
         """bool [R,R]."""
@@ -77,7 +79,8 @@ def lay_together(person: Tensor, claims: Sequence[Claim], smooth: int = 5, mode:
     Raises BadRequest for an unknown mode.
     """
     MODE.check(mode)
-    removed = tuple(dict.fromkeys(claim.region for claim in claims))
+    sources = {claim.region: claim.source for claim in claims}
+    removed = tuple(sources)
     labels, owner = person.clone(), torch.zeros_like(person)
     claimed = ~region_mask(person, removed)
     # Hair lies over the face, so it is laid last.
@@ -89,13 +92,13 @@ def lay_together(person: Tensor, claims: Sequence[Claim], smooth: int = 5, mode:
         mask &= ~(region_mask(labels, [name for name in over if name not in removed]) & claimed)
         labels[mask], owner[mask], claimed[mask] = region_index(claim.region), claim.source, True
     gaps = ~claimed
-    seeds = claimed & region_mask(labels, [name for name in _SPREADING if name not in removed or name == "skin"])
-    filled = _nearest(labels, seeds, gaps)
+    seeds = claimed & region_mask(labels, [name for name in SPREADING if name not in removed or name == "skin"])
+    filled = nearest(labels, seeds, gaps)
     hair = [claim for claim in claims if claim.region == "hair"]
     if mode == "realistic" and hair:
         shown = hair[-1].labels if hair[-1].beside is None else hair[-1].beside
         filled = torch.where(gaps & ~region_mask(shown, (*removed, "hair", "hat")), shown, filled)
-    return TargetMask(filled, owner, claimed, removed)
+    return TargetMask(filled, owner, claimed, sources)
 
 
 def painted(mask: np.ndarray | Tensor, person: Tensor, claims: Sequence[Claim]) -> TargetMask:
@@ -111,8 +114,8 @@ def painted(mask: np.ndarray | Tensor, person: Tensor, claims: Sequence[Claim]) 
     owner = torch.zeros_like(labels)
     for claim in claims:
         owner[region_mask(labels, claim.region)] = claim.source
-    removed = tuple(dict.fromkeys(claim.region for claim in claims))
-    return TargetMask(labels, owner, torch.ones_like(labels, dtype=torch.bool), removed)
+    sources = {claim.region: claim.source for claim in claims}
+    return TargetMask(labels, owner, torch.ones_like(labels, dtype=torch.bool), sources)
 
 
 def read_painted(mask: np.ndarray | Tensor) -> Tensor:
@@ -132,43 +135,12 @@ def read_painted(mask: np.ndarray | Tensor) -> Tensor:
     return torch.from_numpy(array.astype(np.int64))
 
 
-def complete(
-    pack: PackLike, w_plus: Tensor, target: TargetMask, mode: str, preset: TransferPreset
-) -> Steps[TargetMask]:
-    """Let the generator fill the gaps.
-
-    w_plus: [1,L,D], the person's.  The rows that make F are optimized until the parse of their image
-    matches M where it is claimed.  In "realistic" the background's loss is averaged separately, so that its
-    large area does not dominate; in "fidelity" it is not.  Claimed pixels keep their labels.
-    Yields the stage "target mask".
-    """
-    if not preset.mask_steps or bool(target.claimed.all()):
-        return target
-    generator, first = pack.generator, pack.generator.feature_index
-    side = target.labels.shape[-1]
-    coarse = w_plus[:, :first].detach().clone().requires_grad_(True)
-    fit = ParseLoss(pack, target, preset.side, mode, fill=False)
-
-    def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), side=side)
-        return image, {"cross entropy": preset.cross_entropy * fit(image)}
-
-    yield from minimise("target mask", preset.mask_steps, [(coarse, preset.mask_lr)], objective, **preset.schedule)
-    with torch.no_grad():
-        image = generator.synthesis(torch.cat([coarse, w_plus[:, first:]], 1), side=side)
-        log_p = parse_logits(pack.parser, image)[0]
-        for name in (*target.removed, "hair", "hat"):
-            if name != "skin":
-                log_p[region_index(name)] = -torch.inf
-    return replace(target, labels=torch.where(target.claimed, target.labels, log_p.argmax(0)))
-
-
 class ParseLoss:
     """Cross-entropy between an image's parse and M (sections 3.2 and 3.4).
 
-    side: px at which it is computed.  mode: "realistic" averages background and other regions separately,
-    "fidelity" all pixels together.  fill: whether fillings count like claims; otherwise a filled pixel may
-    have any region but a removed one.
+    side: px at which it is computed; images are parsed at the parser's own size.  mode: "realistic" averages
+    background and other regions separately, "fidelity" all pixels together.  fill: whether fillings count like
+    claims; otherwise a filled pixel may have any region but a removed one.
     """
 
     def __init__(self, pack: PackLike, target: TargetMask, side: int, mode: str, fill: bool):
@@ -183,7 +155,7 @@ class ParseLoss:
 
     def __call__(self, image: Tensor) -> Tensor:
         """image: [1,3,R,R] in [-1,1] -> scalar."""
-        log_p = parse_logits(self.parser, shrink(image, self.side), self.side)
+        log_p = parse_logits(self.parser, image, self.side)
         if self.mode == "realistic":
             parts = [self.known * (1 - self.background), self.known * self.background]
         else:
@@ -211,7 +183,7 @@ def even(mask: Tensor, smooth: int) -> Tensor:
     scale = smooth * mask.shape[-1] / 256
     if scale < 0.75 or not bool(mask.any()):
         return mask
-    closed = erode(dilate(F.pad(mask, [32] * 4), round(1.5 * scale)), round(1.5 * scale))[32:-32, 32:-32]
+    closed = _closed(mask, round(1.5 * scale))
     holes, count = label((~closed).cpu().numpy())
     areas = np.bincount(holes.ravel(), minlength=count + 1)
     small = areas < (3 * scale) ** 2
@@ -219,6 +191,16 @@ def even(mask: Tensor, smooth: int) -> Tensor:
     closed = closed | torch.from_numpy(small[holes]).to(mask.device)
     result = blur(closed.float(), scale / 2.5) > 0.5
     return result if float(result.sum()) > 0.6 * float(mask.sum()) else mask
+
+
+def _closed(mask: Tensor, reach: int) -> Tensor:
+    """Morphological closing of a mask [R,R] by ``reach`` pixels of city-block distance; at the image's border, too, it
+    takes nothing away."""
+    wide = np.pad(mask.cpu().numpy(), reach + 1)
+    grown = distance_transform_cdt(~wide, "taxicab") <= reach
+    shrunk = distance_transform_cdt(grown, "taxicab") > reach
+    inside = slice(reach + 1, -reach - 1)
+    return torch.from_numpy(shrunk[inside, inside]).to(mask.device)
 
 
 def without_holes(hair: Tensor, features: Tensor) -> Tensor:
@@ -232,8 +214,8 @@ def without_holes(hair: Tensor, features: Tensor) -> Tensor:
     return hair | torch.from_numpy(~open_[holes]).to(hair.device)
 
 
-def _nearest(labels: Tensor, seeds: Tensor, gaps: Tensor) -> Tensor:
-    """Gaps take the label of the nearest seed; background if there is no seed."""
+def nearest(labels: Tensor, seeds: Tensor, gaps: Tensor) -> Tensor:
+    """Labels [R,R] whose gaps (bool) take the label of the nearest seed (bool); 0 if there is no seed."""
     if not bool(gaps.any()):
         return labels
     if not bool(seeds.any()):

@@ -15,11 +15,12 @@ class TransferPreset:
 
     name: shown to people and stored in recipes.
     inversion: the preset of the embedding.
-    mask_steps: iterations in which the generator completes the target mask; 0: the nearest regions only.
+    mask_steps: iterations of each of the two runs in which the generator completes the target mask (`published_mask`);
+        0: unknown areas take the nearest regions.
     pose_steps: iterations in which a reference's head is turned to the person's pose (`turn`); 0: heads are
         not turned, as published.
-    align_steps, align_style_steps: iterations of w_align with the cross-entropy only, and with the style
-        loss as well, for each reference.
+    align_steps, align_style_steps: iterations of w_align of the person, and of each other reference, whose loss has the
+        style as well.
     blend_steps: iterations of the appearance's weights u.
     mask_lr, pose_lr, align_lr, blend_lr: learning rates of Adam.
     cross_entropy, style, keep: weights of the parse's loss against the target mask, of the masked Gram
@@ -29,18 +30,23 @@ class TransferPreset:
     colour: weight of the region's colour statistics beside masked LPIPS in the blending (ours), since hair
         of another shape has few pixels in common with the reference's.
     own_shape: whether u is sought in a picture in which regions have the shape of the photo whose colours they take.
-    every_reference: align all references, as published.  Otherwise only the person is aligned, and only if
-        the person's code with the new hair does not show yet what lies under the old hair: a reference in
-        the person's frame already agrees with the mask that was made from it.
+    published: portraits stay where they are, and each is aligned to a mask of the parser's classes
+        (`published_mask`, `published_align`).  Otherwise (ours) they are brought into the person's frame
+        (`reference`) and only the person is aligned, if at all: a reference in the person's frame already agrees
+        with the mask that was made from it.
+    style_of_person: whether the person's alignment has the style loss, too.
+    released_mix: whether F_rec and F_align are mixed as in the code (`published_align.mixed_feature`) or as in the
+        article (`blend.blend_structure`).
     carry: whether photographs that the pack's code does not explain are carried instead of generated (ours), see
         `photo_transfer`.
-    side: px at which the losses of mask, pose, alignment and blending are computed.
+    side: px at which the losses of pose, alignment and blending are computed; portraits are parsed at the parser's own
+        size (512 px), and published alignments take their losses there.
     patience, tolerance, ramp: see `inversion.minimise`.
     """
 
     name: str
     inversion: InversionPreset
-    mask_steps: int = 160
+    mask_steps: int = 80
     pose_steps: int = 0
     align_steps: int = 140
     align_style_steps: int = 100
@@ -56,7 +62,9 @@ class TransferPreset:
     face_change: float = 0.1
     colour: float = 0.0
     own_shape: bool = False
-    every_reference: bool = True
+    published: bool = True
+    style_of_person: bool = False
+    released_mix: bool = True
     carry: bool = False
     side: int = 256
     patience: int = 0
@@ -69,15 +77,28 @@ class TransferPreset:
         return {"ramp": self.ramp, "patience": self.patience, "tolerance": self.tolerance}
 
 
-# Section 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.  Section 3.6 compares colours in the picture of
-# F_blend where M and the reference both have the region; the code does it in another picture, see RELEASED.
-PAPER = TransferPreset("paper", inversion_presets.PAPER, align_steps=0, align_style_steps=100, blend_steps=600)
+# Sections 3.2 to 3.6, with the numbers of 4.1: 400 iterations for C_rec, 100 for w_align, 600 for u.  Where article
+# and code differ: the article fills unknown areas of M with the nearest regions; gives every image's alignment, the
+# person's too, both losses; takes F_rec where a region of the image and M agree; and compares colours in the picture
+# of F_blend where M and the reference both have the region.  As in the code: the style is that of the picture of
+# w_rec, and of the rows that make F all but one are optimized.
+PAPER = TransferPreset(
+    "paper",
+    inversion_presets.PAPER,
+    mask_steps=0,
+    align_steps=100,
+    align_style_steps=100,
+    blend_steps=600,
+    style_of_person=True,
+    released_mix=False,
+)
 
-# main.py of ZPdesu/Barbershop: target mask 80 + 80, align_steps1 140, align_steps2 100, blend_steps
-# 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.  models/Blending.py finds u in a picture of the person with
-# the hair shape of the colour's photo, aligned like any other, and then takes F of the shape's photo.  Ours differs in
-# that its S is of the last u, not of the one before; that hair at the frame is not shrunk from there; and that u of
-# several references is divided by its sum where that exceeds 1 (the code has one reference).
+# main.py of ZPdesu/Barbershop: target mask 80 + 80 from the mean code, align_steps1 140 (the person, cross-entropy
+# only), align_steps2 100 (with style), blend_steps 400, learning_rate 0.01, style_lambda 4e4, ce_lambda 1.
+# models/Blending.py finds u in a picture of the person with the hair shape of the colour's photo, aligned like any
+# other, and then takes F of the shape's photo.  Ours differs in that noise stays the same in all steps, where the code
+# draws it anew; that a painted M is known in regions, not in classes; that S is of the last u, not of the one before;
+# and that there may be several regions and references: u of several is divided by its sum where that exceeds 1.
 RELEASED = TransferPreset("released", inversion_presets.RELEASED, own_shape=True)
 
 FAST = TransferPreset(
@@ -93,7 +114,7 @@ FAST = TransferPreset(
     blend_lr=0.2,
     keep=2.0,
     colour=4.0,
-    every_reference=False,
+    published=False,
     carry=True,
     side=128,
     patience=8,

@@ -77,10 +77,10 @@ def passes(preset: str, photos: int = 3) -> int:
     """Generator passes of a transfer between so many new photos, without early stops."""
     numbers = transfer_preset(preset)
     embedding = numbers.inversion.w_steps + numbers.inversion.w_plus_steps + numbers.inversion.fs_steps
-    aligned = photos if numbers.every_reference else 1
+    others = photos - 1 if numbers.published else 0
     turned = numbers.pose_steps * (photos - 1)
-    align = aligned * (numbers.align_steps + numbers.align_style_steps)
-    return photos * embedding + numbers.mask_steps + turned + align + numbers.blend_steps
+    align = numbers.align_steps + others * numbers.align_style_steps
+    return photos * embedding + 2 * numbers.mask_steps + turned + align + numbers.blend_steps
 
 
 def _rounded(seconds: float) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..editing.masks import erode
 from ..editing.regions import parse_logits, region_index, region_mask
 from ..memory import pictures_at_once
+from ..networks.resample import shrink
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from .latent_axes import AxesInW, AxesInZ, axes_between
@@ -47,7 +48,7 @@ def code_with_hair(
         return torch.cat([person[:, :first] + move[:, None], rest], 1)
     axes = axes_between(pack, person[:, :first], reference[:, :first])
     wanted = axes.coordinates(reference[:, :first])
-    jacobian = yield from _jacobian(pack, axes, rest, _lower_face(labels, min(SIDE, pack.working_size)))
+    jacobian = yield from _jacobian(pack, axes, rest, _lower_face(labels, min(SIDE, len(labels))))
     # The system is small, and the CPU solves it alike for all devices.
     jacobian, wanted = jacobian.cpu(), wanted.cpu()
     system = torch.eye(axes.count) + jacobian @ jacobian.T / preset.face_change
@@ -56,7 +57,7 @@ def code_with_hair(
 
 
 def _jacobian(pack: PackLike, axes: AxesInW | AxesInZ, rest: Tensor, face: Tensor) -> Steps[Tensor]:
-    """Change of the face per standard deviation along each axis, [K,M].
+    """Change of the face per standard deviation along each axis, [K,M], in pictures made from F.
 
     face: float [S,S], where it is compared; pixels that hair covers on either side do not count.
     """
@@ -67,8 +68,8 @@ def _jacobian(pack: PackLike, axes: AxesInW | AxesInZ, rest: Tensor, face: Tenso
         with torch.no_grad():
             rows = axes.moved(torch.cat([offsets, -offsets]))
             w_plus = torch.cat([rows, rest.expand(len(rows), -1, -1)], 1)
-            image = pack.generator.synthesis(w_plus, side=side)
-            p = parse_logits(pack.parser, image, side).exp()
+            picture = pack.generator.synthesis(w_plus, feature=pack.generator.features(w_plus))
+            p, image = parse_logits(pack.parser, picture, side).exp(), shrink(picture, side)
             covered = torch.maximum(*p[:, region_index("hair")].chunk(2))
             ahead, behind = torch.cat([p, image], 1).chunk(2)
             change = (ahead - behind) * (face * (1 - covered))[:, None]

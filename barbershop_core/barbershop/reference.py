@@ -1,7 +1,7 @@
 """Bringing a reference into the person's frame, before its regions are cut out.
 
-Barbershop takes aligned portraits as they are.  Ours are moved by a similarity first, and heads that look in
-another direction are turned or, where only hair is wanted, replaced by the person with that hair.
+Ours (FAST): portraits are moved by a similarity, and heads that look in another direction are turned or, where only
+hair is wanted, replaced by the person with that hair.  Barbershop takes aligned portraits as they are.
 """
 
 from __future__ import annotations
@@ -79,30 +79,26 @@ def to_person(
     """
     image, labels, feature = reference.image, reference.labels, reference.code.feature
     w_plus, with_hair = reference.code.w_plus, None
-    if reference is person:
+    if reference is person or preset.published:
         return AlignedReference(reference, image, labels, feature, w_plus)
     turned = bool(regions) and is_turned(labels, person.labels, preset)
+    generator, side = pack.generator, image.shape[-1]
     if set(regions) == {"hair"} and preset.pose_steps:
         w_plus = yield from code_with_hair(pack, person.code.w_plus, w_plus, person.labels, preset)
-        with_hair = made = _generate(pack, w_plus, image.shape[-1])
+        with torch.no_grad():  # these rows of S are the person's, which belong to pictures made from F
+            made_feature = generator.features(w_plus)
+            made_image = generator.synthesis(w_plus, feature=made_feature, side=side)
+        made_labels = parse(pack.parser, made_image)[0]
+        with_hair = Generated(w_plus, made_feature, made_image, made_labels)
         # A learnt projection gives hair that fits the head better than a similarity, turned or not.
         if turned or pack.hair_projection is not None:
-            return AlignedReference(reference, made.image, made.labels, made.feature, w_plus, with_hair)
+            return AlignedReference(reference, made_image, made_labels, made_feature, w_plus, with_hair)
     elif turned:
         w_plus = yield from turn(pack, w_plus, person.image, preset)
-        made = _generate(pack, w_plus, image.shape[-1])
-        image, labels, feature = made.image, made.labels, made.feature
-    if feature is None:  # only colours are taken, or only the target mask is wanted
-        with torch.no_grad():
-            feature = pack.generator.features(w_plus)
+        with torch.no_grad():  # this code was embedded in W+, so that its picture has the RGB of all blocks
+            image, feature = generator.synthesis(w_plus, side=side), generator.features(w_plus)
+        labels = parse(pack.parser, image)[0]
     matrix = similarity(labels, person.labels)
-    return AlignedReference(
-        reference, warp(image, matrix), warp_labels(labels, matrix), warp(feature, matrix), w_plus, with_hair
-    )
-
-
-@torch.no_grad()
-def _generate(pack: PackLike, w_plus: Tensor, side: int) -> Generated:
-    feature = pack.generator.features(w_plus)
-    image = pack.generator.synthesis(w_plus, feature=feature, side=side)
-    return Generated(w_plus, feature, image, parse(pack.parser, image)[0])
+    if feature is not None:  # not where only colours are taken, or only the target mask is wanted
+        feature = warp(feature, matrix)
+    return AlignedReference(reference, warp(image, matrix), warp_labels(labels, matrix), feature, w_plus, with_hair)

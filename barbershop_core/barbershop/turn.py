@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..editing.regions import REGIONS, parse_logits
 from ..inversion.minimise import EvenAdam, minimise
-from ..networks.resample import shrink
 from ..progress import Steps
 from ..protocols import PackLike
 from .latent_axes import AxesInW
@@ -30,17 +29,17 @@ def turn(pack: PackLike, w_plus: Tensor, image: Tensor, preset: TransferPreset) 
     Yields the stage "align"; returns [1,L,D].
     """
     generator, first = pack.generator, pack.generator.feature_index
-    side = min(preset.side, pack.working_size)
+    side = min(preset.side, image.shape[-1])
     axes = AxesInW(pack, w_plus[:, :first])
     with torch.no_grad():
-        wanted, visible = moments(parse_logits(pack.parser, shrink(image, side), side))
+        wanted, visible = moments(parse_logits(pack.parser, image, side))
     offset = torch.zeros(axes.count, device=w_plus.device).requires_grad_(True)
 
     def moved() -> Tensor:
         return torch.cat([axes.moved(offset[None]), w_plus[:, first:]], 1)
 
     def objective(_: int) -> tuple[Tensor, dict[str, Tensor]]:
-        turned = generator.synthesis(moved(), side=side)
+        turned = generator.synthesis(moved())
         found, there = moments(parse_logits(pack.parser, turned, side))
         both = visible * there.detach()
         distance = ((found - wanted).square() * both[:, None]).sum() / both.sum().clamp_min(1)

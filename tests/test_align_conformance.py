@@ -17,6 +17,7 @@ from barbershop_core.barbershop.published_mask import complete, draft, parse_cla
 from barbershop_core.barbershop.target_mask import TargetMask
 from barbershop_core.barbershop.transfer_presets import RELEASED
 from barbershop_core.editing.regions import Parser, to_regions
+from barbershop_core.inversion import minimise
 from barbershop_core.networks import bisenet, perceptual
 from barbershop_core.progress import run
 
@@ -63,6 +64,12 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene():
     return Scene()
+
+
+@pytest.fixture(autouse=True)
+def full_precision(monkeypatch):
+    """No early iterations in half precision."""
+    monkeypatch.setattr(minimise, "early", lambda *_: False)
 
 
 def same(labels: torch.Tensor, stored: torch.Tensor, share: float = 1e-3) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..inversion import embed as inversion
-from ..inversion import inversion_presets
+from ..inversion.inversion_presets import inversion_preset
 from ..inversion.minimise import minimise
 from ..inversion.project import mean_code, project
 from ..networks.rignet import RigNet
@@ -83,7 +83,7 @@ def _start(pack: PackLike, image: Tensor, preset: PiePreset) -> Steps[Tensor]:
         return mean_code(pack.generator)
     if pack.encoder is not None:
         return project(pack, image)
-    return (yield from inversion.embed(pack, image, "W", inversion_presets.FAST))[0].w_plus
+    return (yield from inversion.embed(pack, image, "W", inversion_preset("fast")))[0].w_plus
 
 
 _banks: dict[tuple, SampleBank] = {}

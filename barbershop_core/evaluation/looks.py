@@ -69,9 +69,7 @@ def look(pack: PackLike, picture: np.ndarray) -> Look:
         return seen
     if face is None:
         return seen
-    gaze = face.matrix[:3, 2] / max(np.linalg.norm(face.matrix[:3, 2]), 1e-9)  # the face's own z axis
-    yaw, pitch = np.degrees([np.arctan2(gaze[0], gaze[2]), np.arcsin(np.clip(gaze[1], -1, 1))])
-    return Look(picture, regions, who, face.points * texture.SIZE, float(yaw), float(pitch), face.blendshapes)
+    return Look(picture, regions, who, face.points * texture.SIZE, *face.angles, face.blendshapes)
 
 
 def same_person(one: Look, two: Look) -> float:

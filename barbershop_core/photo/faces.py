@@ -226,12 +226,10 @@ def _eye_line(mesh: np.ndarray) -> np.ndarray:
 
 def _face(mesh: np.ndarray, found: Found) -> Face:
     landmarks = np.stack([mesh[list(indices)].mean(0) for indices in IBUG_FROM_MESH])
-    gaze = found.matrix[:3, 2] / max(np.linalg.norm(found.matrix[:3, 2]), 1e-9)  # the face's own z axis
-    yaw = float(np.degrees(np.arctan2(gaze[0], gaze[2])))
-    pitch = float(np.degrees(np.arcsin(np.clip(-gaze[1], -1, 1))))
+    yaw, up = found.angles
     right = _eye_line(mesh)
     roll = float(np.degrees(np.arctan2(right[1], right[0])))
-    return Face(landmarks, mesh, yaw, pitch, roll, found.matrix, found.blendshapes)
+    return Face(landmarks, mesh, yaw, -up, roll, found.matrix, found.blendshapes)
 
 
 def _same(a: Face, b: Face) -> bool:

@@ -32,6 +32,12 @@ class Found:
     matrix: np.ndarray
     blendshapes: dict[str, float]
 
+    @property
+    def angles(self) -> tuple[float, float]:
+        """Yaw and pitch, degrees: where the face's own z axis points, positive to the picture's right and up."""
+        gaze = self.matrix[:3, 2] / max(np.linalg.norm(self.matrix[:3, 2]), 1e-9)
+        return float(np.degrees(np.arctan2(gaze[0], gaze[2]))), float(np.degrees(np.arcsin(np.clip(gaze[1], -1, 1))))
+
 
 def largest(found: Iterable[Found]) -> Found | None:
     """The face whose box is largest; None of none."""

@@ -54,14 +54,11 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> L
         low = blurred(colours, lit, 1.5)
         domain = np.maximum(widened(resized(mask, work), 2), own)
         if name == "neck":
-            usual = (
-                _usual(photograph, colours, lit, covered)[None, None]
-                * (1 - ROUND * np.clip(across, 0, 1) ** 2)[..., None]
-            )
+            round_ = (1 - ROUND * np.clip(across, 0, 1) ** 2)[..., None]
+            usual = _usual(photograph, colours, lit, covered)[None, None] * round_
             low = usual + harmonic(low - usual, lit, domain, decay=0.003)
-            light += (
-                shaded_by_hair(colours, low, own, covered) * cv2.GaussianBlur(np.float32(own), (0, 0), 1)[..., None]
-            )
+            shade = shaded_by_hair(colours, low, own, covered)
+            light += shade * cv2.GaussianBlur(np.float32(own), (0, 0), 1)[..., None]
         else:
             low = harmonic(low, lit, domain)
         filled = resized(low, size, cv2.INTER_CUBIC)

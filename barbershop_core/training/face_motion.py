@@ -29,11 +29,14 @@ from .labelled_photos import held_out
 LOOK = 384
 """px at which faces are looked at."""
 RIDGE = 2.0
+"""Penalty on the squared weights of the regression, beside the squared errors summed over all faces."""
 ROUNDS = 4
+"""Of Procrustes analysis."""
 UPPER, LOWER = (0.45, 0.20), (0.15, 0.45)
 """Heights, in the mean face's coordinates, between which the motion of brows and eyes fades downwards, and that of
 the mouth and jaw upwards.  In photographs they come together: who laughs narrows the eyes."""
 RING_STARTS = {"right_eye": 33, "left_eye": 362, "mouth": 78}
+"""Corners at which the rings of points around the mesh's holes begin."""
 LICENCE = (
     "Learnt from photographs of CelebA (in the wild), which is for non-commercial research; the points, blendshapes "
     "and triangles are those of MediaPipe's Face Landmarker (Apache-2.0)."

@@ -77,11 +77,17 @@ def _by_directions(
     pack: PackLike, cache: CodeCache | None, request: Request, edits: list[dict[str, Any]]
 ) -> Steps[Result]:
     timer = StageTimer()
+    clip = yield from timer(resources.clip(pack))
+    phrases = resources.captions(pack)
+    told = [known_words.remark(pack.name, clip, phrases, e["target"], e["neutral"]) for e in edits]
+    for notice in filter(None, told):
+        yield Step("directions", 0, 1, notice=notice)
     sliders = yield from _sliders(pack, cache, request, timer)
     with timer.stage("directions"):
         placed = [(sliders.add(e["target"], e["neutral"]), e["alpha"], e["beta"]) for e in edits]
     for notice in sliders.remarks(placed):
-        yield Step("directions", 1, 1, notice=notice)
+        if notice not in told:
+            yield Step("directions", 1, 1, notice=notice)
     result = yield from sliders.result(placed, timer)
     return _with_clip_scores(pack, sliders.clip, sliders.start, result, sliders.directions[0].target)
 

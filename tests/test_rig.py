@@ -1,5 +1,6 @@
 """RigNet, its training, and the energy, on tiny networks."""
 
+import itertools
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -245,11 +246,13 @@ def test_no_face_model(tmp_path, pack):
         face_reader(bare)
 
 
-def test_refinement_draws_nearer(pack, tmp_path):
+def test_refinement_draws_nearer(pack, tmp_path, monkeypatch):
     """MoFA: on held-out pictures the rendered face matches the picture better, without labels."""
     from barbershop_core.training import mofa
 
-    schedule = mofa.Schedule(minutes=0.15, samples=40, held_out=8, batch=4, side=24, lr=3e-3, keep=0.05)
+    clock = itertools.count()  # a step takes a second, on any machine
+    monkeypatch.setattr(mofa, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    schedule = mofa.Schedule(minutes=1.5, samples=40, held_out=8, batch=4, side=24, lr=3e-3, keep=0.05)
     net, scores = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))
     assert scores["photometric"] < 0.97 * scores["photometric before"] and scores["moved"] > 0
     again, resumed = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))  # the minutes are spent

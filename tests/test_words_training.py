@@ -319,7 +319,7 @@ def test_table_of_edits(small_pack, monkeypatch, tmp_path):
     assert (drawn[:, params.INDEX["curl"]] < 0.26).all() and len(drawn) == 30
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
     assert words.measure(small_pack, task, picture, picture) == {"right": 0.0, "leak": 0.0, "moved": 0.0}
-    with pytest.raises(errors.BadRequest, match="at least one"):
+    with pytest.raises(errors.BadRequest, match="portraits from 1"):
         words.text(small_pack, 0)
     with pytest.raises(errors.BadRequest, match="None of these"):
         words.text(small_pack, 1, prompts=("unicorn",))

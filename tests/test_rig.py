@@ -129,6 +129,18 @@ def test_photometric_and_landmarks_are_least_at_the_truth(pack):
     assert photometric(reader, image, relit, 64) > 1e-4 and landmark_distance(reader, marks, relit) < 1e-9
 
 
+def test_the_perceptual_term_is_of_small_pictures(pack, monkeypatch):
+    """VGG's features of 1024 px fill gigabytes."""
+    monkeypatch.setattr(energy, "PERCEPTUAL_SIDE", 32)
+    image, seen = torch.rand(1, 3, 64, 64) * 2 - 1, []
+    monkeypatch.setattr(
+        pack.perceptual, "features", lambda x, blocks=5, own=pack.perceptual.features: seen.append(x) or own(x, blocks)
+    )
+    target = energy.target_of(pack, face_reader(pack), image)
+    assert energy.synth(pack, target, image, TINY) < 1e-9
+    assert [x.shape[-1] for x in seen] == [32, 32]
+
+
 def test_terms(pack):
     reader, rig = face_reader(pack), pack.optional("rignet")
     w = pack.generator.spread(pack.generator.mapping(torch.randn(1, 16, generator=torch.manual_seed(0))))

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from ..face3d.theta import Theta
+from ..inversion.embed import PERCEPTUAL_SIDE
 from ..networks.arcface import identity_embedding
+from ..networks.resample import shrink
 from ..networks.rignet import RigNet
 from ..protocols import PackLike
 from .face_reader import FaceReader, FaceReading, landmark_distance, photometric
@@ -35,14 +37,16 @@ class Target:
 def target_of(pack: PackLike, reader: FaceReader, image: Tensor) -> Target:
     """What is computed once for a photo [1,3,R,R]."""
     with torch.no_grad():
-        return Target(image, pack.perceptual.reference(image), reader(image), identity_embedding(pack.identity, image))
+        reference = pack.perceptual.reference(shrink(image, PERCEPTUAL_SIDE))
+        return Target(image, reference, reader(image), identity_embedding(pack.identity, image))
 
 
 def synth(pack: PackLike, target: Target, image: Tensor, preset: PiePreset) -> Tensor:
-    """E_synth = l2 |I - I_w|^2 + lp |VGG(I) - VGG(I_w)|^2 (equation 4)."""
+    """E_synth = l2 |I - I_w|^2 + lp |VGG(I) - VGG(I_w)|^2 (equation 4), VGG at PERCEPTUAL_SIDE px."""
     value = preset.l2 * (image - target.image).square().mean()
     if preset.perceptual:
-        value = value + preset.perceptual * pack.perceptual.lpips(image, target.reference).mean()
+        distance = pack.perceptual.lpips(shrink(image, PERCEPTUAL_SIDE), target.reference)
+        value = value + preset.perceptual * distance.mean()
     return value
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from fixture import FOLDER
+from safetensors.torch import load_file
 
 from barbershop_core import networks
 from barbershop_core.errors import UnsafePickle, WeightCorrupt, WeightMissing
 from barbershop_core.weights import checkpoint, unpickle
+from barbershop_core.weights.save import save_half
 
 TINY = FOLDER / "nvidia_pkl_layout" / "tiny.pkl"
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
@@ -306,3 +308,12 @@ def test_missing_and_unknown(tmp_path):
     (tmp_path / "weights.txt").write_text("1 2 3")
     with pytest.raises(WeightCorrupt, match="safetensors"):
         checkpoint.read(tmp_path / "weights.txt")
+
+
+def test_half_precision_where_it_fits(tmp_path):
+    """A variance above 65504, as batch norm may have, is not stored as infinity."""
+    state = {"small": torch.tensor([1.5, 6e4]), "large": torch.tensor([1.0, 7e4]), "count": torch.tensor([3])}
+    save_half(state, tmp_path / "net.safetensors")
+    found = load_file(tmp_path / "net.safetensors")
+    assert found["small"].dtype == torch.half and found["count"].dtype == torch.int64
+    assert all(torch.equal(found[k].float(), v.float()) for k, v in state.items())

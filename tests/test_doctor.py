@@ -39,7 +39,7 @@ def test_embedded_pack_is_ready(server, tmp_path):
     generator = by_role(data)["generator"]
     file = path.parent / "generator.safetensors"
     assert (generator["state"], generator["where"], generator["checked"]) == ("here", "embedded", "sha256")
-    assert generator["bytes"] == file.stat().st_size and generator["licence"] == "MIT"
+    assert generator["bytes"] == file.stat().st_size and generator["licence"].startswith("MIT")
     assert generator["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     text = doctor.render(data)
     assert "Ready." in text and "MIT" in text and "torch " in text and str(local.cache_dir()) in text

@@ -26,6 +26,8 @@ OPERATIONS = {
     "format1-rig": ["repose"],
     "format1-python": ["transfer"],
 }
+SAME_PICTURE = ("format1-rig", "format1-python")
+"""Whose methods are the same as in 0.1.0; since then, colours are blended by clamped shares."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,8 @@ def test_a_recipe_of_format_1_repeats(studio, name, monkeypatch):
     for before, now in zip(recipe.steps(old), recipe.steps(again.recipe)):
         given = {k: v for k, v in before["options"].items() if v not in (None, {}) and k != "mask"}
         assert {k: now["options"][k] for k in given} == given
-    if old["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]:  # the same random pack
+    same_pack = old["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]  # its weights are random
+    if same_pack and name in SAME_PICTURE:
         shown, stored = np.asarray(again.image, np.int16), np.asarray(Image.open(path), np.int16)
         assert np.abs(shown - stored).max() <= 1
 

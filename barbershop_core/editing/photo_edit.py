@@ -40,6 +40,9 @@ TYPICAL = 0.2
 """How far the clean face is from the generator's mean one, as a share of the code's distance."""
 OTHER_HAIR, GROWN, SHRUNK = 0.21, 0.13, 0.4
 """Hair has another shape where it changes, grows or shrinks by more than this share of it."""
+MORE = 0.14
+"""Where a face moves, too, its hair has another shape if there is more or less of it by this share: a smile takes as
+much of it as it gives."""
 HAIR_STAYS = (
     "On a photo, words change the colour of hair, not its shape. For other hair give a photo that shows it, in the "
     "hair tab."
@@ -72,13 +75,13 @@ class PhotoEdit:
     def remarks(self, code: Code) -> tuple[str, ...]:
         """What of an edit a photograph cannot show, as sentences for the person."""
         after = self._alone(code)
-        if self._controls(after):
-            return ()  # what moves, stirs the hair
         hair = find_parts(self.pack, quantized(after)).get("hair", np.zeros(1))
         own = self._plain.parts.get("hair", np.zeros(1))
         whole = max(float(np.maximum(hair, own).sum()), 1e-6)
         grown, shrunk = (float(np.maximum(x, 0).sum()) for x in (hair - own, own - hair))
         other = grown + shrunk > OTHER_HAIR * whole and (grown > GROWN * whole or shrunk > SHRUNK * whole)
+        if self._controls(after):  # what moves, stirs the hair
+            other = other and abs(grown - shrunk) > MORE * whole
         return (HAIR_STAYS,) if other else ()
 
     def _controls(self, after: np.ndarray) -> dict[str, float]:

@@ -37,7 +37,7 @@ from ..weights.manifest import read_manifest
 from . import frechet
 from .looks import Look, look, same_person
 from .moved_photo import moved_photo
-from .photos import full
+from .photo_rows import full
 from .published import PUBLISHED
 from .reconstruction import planes, similarity
 from .tables import NothingScored, contact_sheet, means, pictures_in

@@ -123,11 +123,3 @@ def test_a_stage_from_the_command_line(manifest, tmp_path, stage, capsys):
     command = ["rehearse", "--pack", str(manifest), "--out", str(tmp_path), "--device", "cpu", "--steps", "1"]
     assert main([*command, "--only", stage, "--quiet", "-o", str(tmp_path / "table.md")]) == 0
     assert f"| {stage} |" in (tmp_path / "table.md").read_text()
-
-
-@pytest.mark.slow
-def test_every_edit_runs_on_random_weights(tmp_path):
-    """The whole product at 256 px; a seed of random weights decides nothing but the pictures."""
-    assert (
-        main(["rehearse", "--out", str(tmp_path), "--size", "256", "--steps", "1", "--device", "cpu", "--quiet"]) == 0
-    )

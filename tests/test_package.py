@@ -96,7 +96,8 @@ def test_the_wheel_holds_the_package_and_its_packs(installed):
     held = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
     assert files_of_the_core() <= held
     packs = {p.relative_to(ROOT).as_posix() for p in (ROOT / "assets" / "packs").rglob("*") if p.is_file()}
-    files = packs | {"assets/text/imagenet_templates.txt", "assets/face_motion.safetensors"}
+    texts = {f"assets/text/{name}" for name in ("imagenet_templates.txt", "prompts.json")}
+    files = packs | texts | {"assets/face_motion.safetensors"}
     assets = {f"barbershop_core/{name}" for name in files}
     assert assets <= held
     extra = {name for name in held - assets - files_of_the_core() if ".dist-info/" not in name}

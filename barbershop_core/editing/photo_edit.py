@@ -67,6 +67,10 @@ class PhotoEdit:
         controls = self._controls(after)
         moving = {feature for name, amount in controls.items() if abs(amount) > STIRRED / 2 for feature in MOVED[name]}
         image, changed = self._retouch(size)(after, moving)
+        if moving:  # an expression is the face's: what it stirs beside stays
+            own = self._retouch(size).photograph
+            face = 1 - own.part("background", "clothes", size=size)
+            image, changed = own.image + face[..., None] * (image - own.image), face * changed
         if not controls:
             return image, changed
         image, moved = express(self._layers(size), image, self.photograph.blendshapes, controls)

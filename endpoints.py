@@ -130,6 +130,7 @@ def edit_text(
     seed: float = SEED.default,
     face_index: float = -1,
     levels: list[str] | None = None,
+    where: Literal["named", "everywhere"] = words.WHERE.default,
 ) -> Answer:
     """Change a portrait by a text (StyleCLIP).
 
@@ -148,6 +149,7 @@ def edit_text(
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         levels: mapper only: a list of what it may change, of coarse (pose, shapes), medium (features) and fine
             (colours); leave out for all.
+        where: named lets only what the words name change, such as hair; everywhere lets the rest change with it.
 
     Returns:
         The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
@@ -157,7 +159,7 @@ def edit_text(
         prompt = "that is given as a file"  # callers get mappers by name, not the server's files
     options = {"prompt": prompt, "method": method, "neutral": neutral, "alpha": alpha, "beta": beta}
     options |= {"strength": strength, "levels": levels, "identity": identity, "route": route}
-    options |= {"preset": preset, "seed": seed}
+    options |= {"preset": preset, "seed": seed, "where": where}
     return _answer(work.edit, gpu.Task("edit_text", {"face": _photo(face, face_index)}, options))
 
 
@@ -167,6 +169,7 @@ def direction_sliders(
     route: Literal["W+", "F"] = ROUTE.default,
     preset: Preset = PRESET.default,
     face_index: float = -1,
+    where: Literal["named", "everywhere"] = words.WHERE.default,
 ) -> Answer:
     """Several global directions on one portrait at once, each with its own strength and threshold.
 
@@ -177,6 +180,7 @@ def direction_sliders(
         route: W+ may change shapes; F keeps the portrait's detail map and changes colours only.
         preset: fast, released or paper.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
+        where: named lets only what the targets name change, such as hair; everywhere lets the rest change with it.
 
     Returns:
         The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
@@ -186,7 +190,7 @@ def direction_sliders(
         wanted = [_direction(edit) for edit in _listed(edits)]
     except BadRequest as error:
         raise gr.Error(gpu.sentence(error), print_exception=False) from None
-    given, options = {"face": _photo(face, face_index)}, {"route": route, "preset": preset}
+    given, options = {"face": _photo(face, face_index)}, {"route": route, "preset": preset, "where": where}
     task = gpu.Task("direction_sliders", given, options, key=("api", *given["face"]))
     return _answer(sessions.keep_sliders, task, edits=wanted)
 
@@ -273,7 +277,8 @@ def wire() -> None:
         return [number(option.name, option.default) for option in options]
 
     preset = choice("preset", PRESET_NAMES, PRESET.default)
-    mode, method, route = (choice(o.name, o.choices, o.default) for o in (MODE, METHOD, ROUTE))
+    chosen = (MODE, METHOD, ROUTE, words.WHERE)
+    mode, method, route, where = (choice(o.name, o.choices, o.default) for o in chosen)
     (seed,), index = numbers(SEED), number("face_index", -1)
     inputs = {
         transfer_hair: [
@@ -285,9 +290,9 @@ def wire() -> None:
         edit_text: [
             *(file("face"), text("prompt", None), method, text("neutral", NEUTRAL.default)),
             *numbers(ALPHA, BETA, words.STRENGTH, IDENTITY),
-            *(route, preset, seed, index, data("levels")),
+            *(route, preset, seed, index, data("levels"), where),
         ],
-        direction_sliders: [file("face"), data("edits"), route, preset, index],
+        direction_sliders: [file("face"), data("edits"), route, preset, index, where],
         repose: [
             *(file("face"), *numbers(*pose.ANGLES), text("expression"), *numbers(pose.STRENGTH)),
             *(data("light"), file("like"), text("copy", PARTS), preset, seed, index),

@@ -177,7 +177,7 @@ class Studio:
 
         prompt: what the portrait should show ("curly hair"); for "mapper" the name of a mapper or its file.
         method: "directions" (at once), "optimize" (seconds to minutes) or "mapper" (at once).
-        options: neutral, alpha, beta, strength, levels, identity, route, edits, preset, seed, see
+        options: neutral, alpha, beta, strength, levels, identity, route, edits, preset, seed, where, see
             :mod:`.styleclip.options`.
 
         Raises BadRequest for empty prompts, unknown methods and mappers, numbers out of range.
@@ -186,7 +186,7 @@ class Studio:
         return self.start("edit_text", {"face": portrait}, options, previous, paste)
 
     def direction_sliders(self, portrait: Portrait, previous: Result | None = None, **options: Any) -> Steps[Sliders]:
-        """Global directions with sliders.  options: route, preset, seed."""
+        """Global directions with sliders.  options: route, preset, seed, where."""
         return self.start("direction_sliders", {"face": portrait}, options, previous)
 
     # ------------------------------------------------------------------------------ rig

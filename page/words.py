@@ -38,7 +38,7 @@ ALPHAS, BETAS = (-4.0, -2.0, 2.0, 4.0, 6.0), (0.08, 0.12, 0.15, 0.2, 0.3)
 
 def sliders() -> set[Block]:
     """The directions, their sliders and what else they depend on."""
-    return {ui.slots, ui.route, *ui.alpha, *ui.beta}
+    return {ui.slots, ui.route, ui.where, *ui.alpha, *ui.beta}
 
 
 def outputs() -> set[Block]:
@@ -56,7 +56,12 @@ def _edits(values: Values) -> list[dict]:
 
 
 def _task(visit: Visit, values: Values) -> gpu.Task:
-    return visit.task("direction_sliders", {"route": values[ui.route]})
+    return visit.task("direction_sliders", {"route": values[ui.route], "where": where_of(values)})
+
+
+def where_of(values: Values) -> str:
+    """The option "where" as the page shows it, a switch."""
+    return "named" if values[ui.where] else "everywhere"
 
 
 def _slots(edits: list[dict], moved: list[int] | None = None) -> Updates:
@@ -201,7 +206,9 @@ def sheet_of(title: str, pictures: list[list[tuple[np.ndarray, int]]], alphas, b
 def form() -> set[Block]:
     """The controls of the methods "optimize" and "mapper"."""
     said = {ui.prompt, ui.neutral, ui.method, ui.mapper}
-    return ui.face.inputs | said | {ui.identity, ui.strength, ui.levels, ui.route, ui.text_preset, ui.text_seed}
+    return (
+        ui.face.inputs | said | {ui.identity, ui.strength, ui.levels, ui.route, ui.where, ui.text_preset, ui.text_seed}
+    )
 
 
 def run(values: Values, session: gr.Request) -> Iterator[Updates]:
@@ -214,6 +221,7 @@ def run(values: Values, session: gr.Request) -> Iterator[Updates]:
         "route": values[ui.route],
         "preset": values[ui.text_preset],
         "seed": values[ui.text_seed],
+        "where": where_of(values),
     }
     if mapped:
         options |= {"strength": float(values[ui.strength]), "levels": list(values[ui.levels])}

@@ -100,9 +100,10 @@ def test_endpoints_and_their_parameters_stay(modules):
         "seed",
         "face_index",
         "levels",
+        "where",
     ]
     sliders = [p["parameter_name"] for p in named["/direction_sliders"]["parameters"]]
-    assert sliders == ["face", "edits", "route", "preset", "face_index"]
+    assert sliders == ["face", "edits", "route", "preset", "face_index", "where"]
     repose = [p["parameter_name"] for p in named["/repose"]["parameters"]]
     assert repose == [
         "face",

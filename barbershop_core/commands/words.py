@@ -29,7 +29,7 @@ def add(commands) -> None:
         metavar="TARGET[:NEUTRAL[:ALPHA[:BETA]]]",
         help="another direction, stacked; may be repeated",
     )
-    for option in (styleclip.STRENGTH, styleclip.IDENTITY, styleclip.ROUTE):
+    for option in (styleclip.STRENGTH, styleclip.IDENTITY, styleclip.ROUTE, styleclip.WHERE):
         add_option(words, option)
     words.add_argument("--levels", nargs="+", choices=styleclip.LEVEL_NAMES, help=styleclip.LEVELS.help)
     words.add_argument("--grid", action="store_true", help="directions: also a picture of alphas by betas")

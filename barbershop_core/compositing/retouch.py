@@ -82,18 +82,25 @@ class Retouch:
         self.before = _lab(before.image)
         self.areas = _areas(before, len(self.before))
 
-    def __call__(self, after: np.ndarray, moving: Collection[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, after: np.ndarray, moving: Collection[str] = (), within: Collection[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The photograph under an edit.
 
         after: float32 [R,R,3] in 0..1, the generator's picture with the edit.
         moving: features that the edit moves ("brows", "eyes", "mouth"); their tones stay, and nothing is added.
+        within: regions outside of which nothing may change; None for none.
         Returns the picture, float32 [S,S,3] in 0..1, and where it changed, float32 [S,S] in 0..1; elsewhere the
         photograph is untouched.
         """
         difference = _lab(after) - self.before
         common = self._common(difference)
-        lab, changed = self._toned(self._named(difference, common, moving))
-        if self.plain.mesh is not None and self.photograph.mesh is not None:
+        named = self._named(difference, common, moving)
+        if within is not None:
+            named = {name: shift for name, shift in named.items() if set(AREAS[name]) & set(within)}
+        lab, changed = self._toned(named)
+        face = within is None or not set(FACE).isdisjoint(within)
+        if face and self.plain.mesh is not None and self.photograph.mesh is not None:
             rest = difference - sum(self.areas[name][..., None] * shift for name, shift in common.items())
             added = resized(self._added(rest, common, moving), len(changed), cv2.INTER_CUBIC)
             added *= smoothstep(_size(added) - 0.5)[..., None]

@@ -6,7 +6,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,13 +32,17 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from . import photographs, recipe
-from .composite import keep_pixels
+from .composite import changed_area, keep_pixels
 from .photo_edit import PhotoEdit
+from .regions import parse, region_mask
 from .request import Request
 from .result import Result
 
 OUT_OF_DOMAIN = 21.0
 """dB: below this reconstruction, a portrait is unlike what the pack was trained on."""
+
+SOFT = 3
+"""px at 256 px by which a named region is widened, so that its outline changes, too."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +116,28 @@ def begin(
 
 
 @torch.no_grad()
-def compose(start: Start, made: Tensor, changed: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+def compose(
+    pack: PackLike, start: Start, made: Tensor, changed: np.ndarray | None = None, within: Collection[str] | None = None
+) -> tuple[Tensor, np.ndarray]:
     """The crop with the generator's picture [1,3,R,R] where it changed, and where that is.
 
     changed: float32 [R,R] in 0..1; None finds it from the difference between the generator's picture before
-        and after.  Returns [1,3,R,R] in [-1,1] and the mask.
+        and after.  within: regions outside of which nothing may change, None for none.
+    Returns [1,3,R,R] in [-1,1] and the mask.
     """
     if changed is None:
         before, after = (to_uint8(x)[0].numpy() for x in (start.generated, made))
         changed = feathered(change_mask(before, after)).astype(np.float32)
+    if within is not None:
+        changed = changed * _area(pack, start.image, made, within)
     mask = torch.from_numpy(changed).to(made.device)
     return keep_pixels(start.image, made, mask, torch.zeros_like(mask)).clamp(-1, 1), changed
+
+
+def _area(pack: PackLike, before: Tensor, after: Tensor, names: Collection[str]) -> np.ndarray:
+    """Where one of two pictures [1,3,R,R] shows the named regions, with a soft border, float32 [R,R]."""
+    shown = region_mask(parse(pack.parser, torch.cat([before, after.to(before)])), names).any(0)
+    return changed_area(shown, SOFT).cpu().numpy()
 
 
 def finish(
@@ -133,22 +148,24 @@ def finish(
     notices: tuple[str, ...] = (),
     changed: np.ndarray | None = None,
     picture: np.ndarray | None = None,
+    within: Collection[str] | None = None,
 ) -> Steps[Result]:
     """The result of an edit that changed the code: kept pixels, pasting, scores, recipe.
 
     scores: beside the ones every result has.  changed: see :func:`compose`.  picture: the edited crop if it is made
-        already, float32 [S,S,3] in 0..1; ``changed`` says where.  Yields the stage "paste back".
+        already, float32 [S,S,3] in 0..1; ``changed`` says where.  within: see :func:`compose`.
+    Yields the stage "paste back".
     """
     request, timer, generated = start.request, start.timer, None
     with timer.stage("render"), torch.no_grad():
         if picture is None and start.edit is not None:
-            picture, changed = start.edit(code)
+            picture, changed = start.edit(code, within=within)
             notices = tuple(dict.fromkeys((*notices, *start.edit.remarks(code))))
         if picture is not None:
             image = _tensor(picture).to(pack.device)
         else:
             made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-            image, changed = compose(start, made, changed)
+            image, changed = compose(pack, start, made, changed, within)
             generated = Image.fromarray(to_uint8(made)[0].numpy())
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)

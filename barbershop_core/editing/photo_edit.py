@@ -6,6 +6,7 @@ clean face of the kind that the generator knows: the latent code alone, nearer t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 import numpy as np
@@ -57,16 +58,19 @@ class PhotoEdit:
         self._sizes: dict[int, Retouch] = {}
         self._apart: dict[int, Layers] = {}
 
-    def __call__(self, code: Code, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, code: Code, size: int | None = None, within: Collection[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The photograph under another code.
 
-        size: of the result, px; by default the photograph's.
+        size: of the result, px; by default the photograph's.  within: regions outside of which nothing may change;
+        None for none.
         Returns float32 [S,S,3] in 0..1, and where it changed, float32 [S,S] in 0..1.
         """
         size, after = size or self.photograph.size, self._alone(code)
-        controls = self._controls(after)
+        controls = self._controls(after) if within is None or "mouth" in within else {}
         moving = {feature for name, amount in controls.items() if abs(amount) > STIRRED / 2 for feature in MOVED[name]}
-        image, changed = self._retouch(size)(after, moving)
+        image, changed = self._retouch(size)(after, moving, within)
         if moving:  # an expression is the face's: what it stirs beside stays
             own = self._retouch(size).photograph
             face = 1 - own.part("background", "clothes", size=size)

@@ -64,6 +64,8 @@ def steps(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
 def options_of(step: Mapping[str, Any]) -> dict[str, Any]:
     """A step's options as :func:`barbershop_core.jobs.start` takes them.  Raises BadRequest."""
     options = dict(step["options"])
+    if step["operation"] == "edit_text":  # older edits by words changed whatever the generator changed
+        options.setdefault("where", "everywhere")
     if options.get("mask") is not None:
         try:
             picture = Image.open(io.BytesIO(base64.b64decode(options["mask"])))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from . import known_words, latent_optimization, prompts, resources
 from .directions import boundary, channel_weights
+from .named_regions import named_regions
 from .options import ALPHA, BETA, check_levels
 from .sliders import Sliders
 from .stylespace import StyleSynthesis, carried
@@ -112,7 +114,8 @@ def _by_optimization(pack: PackLike, cache: CodeCache | None, request: Request) 
             pack, clip, start, text, direction, preset, options["route"], options["identity"], first
         )
     )
-    result = yield from chain.finish(pack, start, code, notices=notices)
+    within = _within(options, prompt, options["neutral"])
+    result = yield from chain.finish(pack, start, code, notices=notices, within=within)
     return _with_clip_scores(pack, clip, start, result, prompt)
 
 
@@ -139,9 +142,15 @@ def _by_mapper(pack: PackLike, cache: CodeCache | None, request: Request) -> Ste
         change = STEP * options["strength"] * net(rows, check_levels(options["levels"]))
         code = carried(pack.generator, start.code, start.code.w_plus + change)
     yield Step("mapper", 1, 1)
-    result = yield from chain.finish(pack, start, code)
+    within = _within(options, Path(options["prompt"]).stem.replace("_", " "))
+    result = yield from chain.finish(pack, start, code, within=within)
     clip = pack.optional("clip")
     return result if clip is None else _with_clip_scores(pack, clip, start, result, options["prompt"])
+
+
+def _within(options: Mapping[str, Any], target: str, neutral: str = "") -> tuple[str, ...] | None:
+    """The regions that words are about, outside of which nothing may change; None where all may."""
+    return None if options["where"] == "everywhere" else named_regions(target, neutral)
 
 
 def _rows(pack: PackLike, start: chain.Start) -> Steps[torch.Tensor]:

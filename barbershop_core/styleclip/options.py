@@ -35,10 +35,17 @@ IDENTITY = Option(
 )
 IDENTITY_OF_PRESET = {"fast": 1.0, "released": 0.0, "paper": 0.005}
 ROUTE = Option("route", "W+", "W+ may change shapes; F keeps the detail map and changes colours only", str, ("W+", "F"))
+WHERE = Option(
+    "where",
+    "named",
+    "named: only what the words name changes, hair or face; everywhere: whatever the generator changes with it",
+    str,
+    ("named", "everywhere"),
+)
 EDITS = Option("edits", None, "directions to stack: target, neutral, alpha and beta of each", optional=True)
 
-EDIT_TEXT = (PROMPT, METHOD, NEUTRAL, ALPHA, BETA, STRENGTH, LEVELS, IDENTITY, ROUTE, EDITS, PRESET, SEED)
-DIRECTION_SLIDERS = (ROUTE, PRESET, SEED)
+EDIT_TEXT = (PROMPT, METHOD, NEUTRAL, ALPHA, BETA, STRENGTH, LEVELS, IDENTITY, ROUTE, EDITS, PRESET, SEED, WHERE)
+DIRECTION_SLIDERS = (ROUTE, PRESET, SEED, WHERE)
 
 
 def check_levels(levels: object) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from . import known_words, prompts, resources
 from .directions import Table, boundary, channel_weights
+from .named_regions import joined, named_regions
 from .options import ALPHA, BETA, EDIT_TEXT
 from .stylespace import StyleSynthesis
 
@@ -76,9 +77,9 @@ class Sliders:
         """The portrait with these edits, uint8 [R,R,3], of a photograph with `PREVIEW` px; unchanged areas keep the
         photo's pixels, as in a result."""
         if self.start.edit is not None:
-            return quantized(self.start.edit(self._code(edits), PREVIEW)[0])
+            return quantized(self.start.edit(self._code(edits), PREVIEW, self._within(edits))[0])
         made = self._synthesis.picture(self._shift(edits)).clamp(-1, 1)
-        return to_uint8(chain.compose(self.start, made)[0])[0].numpy()
+        return to_uint8(chain.compose(self.pack, self.start, made, within=self._within(edits))[0])[0].numpy()
 
     def grid(self, index: int, alphas: Sequence[float], betas: Sequence[float]) -> np.ndarray:
         """Every alpha (columns) at every beta (rows) as one picture, uint8 [rows*R,columns*R,3]."""
@@ -116,7 +117,15 @@ class Sliders:
         start = replace(self.start, request=self._request(edits), timer=timer)
         channels = {self.directions[i].target: self.moved(i, beta) for i, _, beta in edits}
         notices = tuple(self.remarks(edits))
-        return (yield from chain.finish(self.pack, start, code, {"channels": channels}, notices))
+        within = self._within(edits)
+        return (yield from chain.finish(self.pack, start, code, {"channels": channels}, notices, within=within))
+
+    def _within(self, edits: Sequence[Edit]) -> tuple[str, ...] | None:
+        """The regions that the edits' words are about; None where all may change."""
+        if self.start.request.options["where"] == "everywhere":
+            return None
+        used = [self.directions[index] for index, alpha, _ in edits if alpha]
+        return joined(named_regions(d.target, d.neutral) for d in used)
 
     def _request(self, edits: Sequence[Edit]) -> Request:
         """The edits as a request of edit_text, for the recipe."""

@@ -14,6 +14,7 @@ from barbershop_core.styleclip.options import (
     METHOD,
     ROUTE,
     STRENGTH,
+    WHERE,
 )
 
 from .. import panel, words, zero_gpu
@@ -92,6 +93,9 @@ def build() -> None:
             label="What an edit may change",
         )
         gr.Markdown(TEXT["route"], elem_classes="hint")
+        ui.where = gr.Checkbox(
+            WHERE.default == "named", label="Change only what the words name (hair, face)", elem_id="where"
+        )
         ui.text_seed = gr.Number(SEED.default, label="Seed", precision=0, minimum=SEED.low, min_width=100)
 
 
@@ -154,7 +158,7 @@ def wire() -> list:
         ui.text_run.click(words.run, words.form(), panel.outputs(), **GPU),
     ]
     ui.text_run.click(None, js=SHOW_RESULT, **PRIVATE)
-    moves = [slider.input for slider in (*ui.alpha, *ui.beta, ui.route)]
+    moves = [slider.input for slider in (*ui.alpha, *ui.beta, ui.route, ui.where)]
     gr.on(moves, words.move, sliders, {ui.preview, ui.slider, ui.live_note, *ui.moved}, **LIVE)
     for k, button in enumerate(ui.remove):
         button.click(words.remover(k), sliders, outputs, **GPU)

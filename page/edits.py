@@ -46,12 +46,12 @@ def outcome(done: jobs.Done) -> dict[str, Any]:
     Keys: "png" and "pasted_png" (PNG files with the recipe inside), "code" (a safetensors file), "changed"
     (float16 [R,R]), "scores", "recipe", "notices"; of a transfer also those of :func:`mask_pictures`.
     """
-    from barbershop_core.editing.recipe import png_bytes
+    from barbershop_core.editing.picture_file import encode
 
     result, labels = done.value, done.value.masks.get("target")
     return {
-        "png": png_bytes(result.image, result.recipe),
-        "pasted_png": png_bytes(result.pasted, result.recipe),
+        "png": encode(result.image, result.recipe),
+        "pasted_png": encode(result.pasted, result.recipe),
         "code": result.code.dumps(),
         "changed": result.masks["changed"].astype("float16"),
         "scores": result.scores,

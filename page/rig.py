@@ -229,11 +229,11 @@ def copy(values: Values, session: gr.Request) -> Iterator[Updates]:
 
 def sphere(values: Values) -> str:
     """A grey ball under the light of the controls, as HTML with the picture inside."""
-    from barbershop_core.editing.recipe import png_bytes
+    from barbershop_core.editing.picture_file import encode
     from barbershop_core.pie import light
 
     try:
-        data = base64.b64encode(png_bytes(light.sphere(light_of(values)))).decode()
+        data = base64.b64encode(encode(light.sphere(light_of(values)), source_type=None)).decode()
     except Exception as error:
         return markup.problem(gpu.sentence(error))
     return f'<img class="sphere" alt="a ball under this light" src="data:image/png;base64,{data}">'

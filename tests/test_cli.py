@@ -13,7 +13,7 @@ import pytest
 from command_line import cli, environment, picture
 from PIL import Image
 
-from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing.recipe import read as read_recipe
 from barbershop_core.editing.regions import COLOURS, REGIONS
 from barbershop_core.inversion.codes import load as load_code
 
@@ -72,7 +72,7 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
     assert "embed" in done.stderr and "\r" not in done.stderr  # sparse lines, no terminal here
     assert Image.open(desk / "new.png").size == (64, 64)
     assert Image.open(desk / "new-photo.png").size == (96, 128)
-    recipe = read_png(desk / "new-photo.png")
+    recipe = read_recipe(desk / "new-photo.png")
     assert (recipe["options"]["seed"], recipe["options"]["smooth"]) == (7, 3)
     assert set(recipe["photos"]) == {"face", "hair_shape", "hair_structure", "region nose"}
 
@@ -109,12 +109,17 @@ def test_hair_then_the_same_again_from_its_recipe(desk):
         "--recipe",
         "new.png",
         "-o",
-        "third.png",
+        "third.jpg",
         "--no-paste",
     )
     assert other.returncode == 0, other.stderr
     assert "Person photo: not the one of the recipe" in other.stderr
-    assert not (desk / "third-photo.png").exists()
+    assert not (desk / "third-photo.jpg").exists()
+    with Image.open(desk / "third.jpg") as picture:
+        assert picture.format == "JPEG"
+    fourth = cli(desk, "repeat", "third.jpg", "other.png", "friend.png", "-o", "fourth.webp")
+    assert fourth.returncode == 0, fourth.stderr
+    assert read_recipe(desk / "fourth-photo.webp") == read_recipe(desk / "third.jpg")
 
 
 @pytest.mark.slow
@@ -220,6 +225,10 @@ WRONG = [
     (("hair", "me.png", "--shape", "friend.png", "--preset", "best"), "best"),
     (("hair", "me.png", "--shape", "friend.png", "--smooth", "99"), "99"),
     (("hair", "me.png", "--shape", "friend.png", "-o", "no/where.png"), "no folder"),
+    (("hair", "me.png", "--shape", "friend.png", "-o", "new.xyz"), ".png or .jpg"),
+    (("pose", "me.png", "--sweep", "yaw", "-o", "new.png"), ".gif or .mp4"),
+    (("parse", "me.png", "-o", "mask.jpg"), ".png"),
+    (("invert", "me.png", "-o", "code.png"), ".safetensors"),
     (("hair", "me.png", "--shape", "friend.png", "--recipe", "me.png"), "recipe"),
     (("hair", "me.png", "--shape", "friend.png", "--recipe", "none.png"), "none.png"),
     (("hair", "me.png", "--mask", "friend.png"), "colours"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from patience import within
-from PIL import Image, ImageCms, features
+from PIL import ExifTags, Image, ImageCms, features
 
 from barbershop_core.errors import CorruptPhoto, PhotoError, PhotoTooLarge, PhotoTooSmall, UnsupportedFormat
 from barbershop_core.photo.decode import NEUTRAL, decode
@@ -58,7 +58,21 @@ def test_avif():
     assert np.abs(decode(encoded(PLAIN, "AVIF", quality=95)).astype(int) - picture()).mean() < 3
 
 
-def test_heic_is_read_or_refused_in_words():
+def test_heic(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")  # required, but its library does not load everywhere
+    large = PLAIN.resize((256, 192))
+    data = io.BytesIO()
+    pillow_heif.from_pillow(large).save(data, quality=95)
+    got = decode(data.getvalue())
+    assert got.shape == (192, 256, 3) and np.abs(got.astype(int) - np.asarray(large)).mean() < 3
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # as a phone that was held upright
+    turned = io.BytesIO()
+    pillow_heif.from_pillow(large).save(turned, quality=95, exif=exif.tobytes())
+    assert decode(turned.getvalue()).shape == (256, 192, 3)
+
+
+def test_a_damaged_heic_is_refused_in_words():
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
     with pytest.raises(PhotoError):
         decode(heic)

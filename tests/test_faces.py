@@ -15,7 +15,7 @@ from barbershop_core.photo import faces
 from barbershop_core.photo.crop import box_corners, ffhq_quad
 from barbershop_core.photo.decode import decode
 from barbershop_core.photo.landmarker import LandmarkerUnavailable, open_landmarker
-from barbershop_core.photo.portrait import MIN_FACE
+from barbershop_core.photo.portrait import MIN_FACE, _of_face
 
 
 @pytest.fixture(scope="session")
@@ -234,3 +234,14 @@ def test_tensor_and_digest():
     assert (
         portrait.digest != photo.read(gradient(256, 256)[::-1], 128).digest != photo.read(gradient(256, 256), 64).digest
     )
+
+
+@pytest.mark.parametrize(
+    "count, remedy", [(1, "Leave the index out."), (3, "Give an index from 0, the largest, to 2.")]
+)
+def test_a_wrong_index_says_which_there_are(count, remedy):
+    """To a program as to a person: nothing is "shown" to a caller of the API or the command line."""
+    faces = [object()] * count
+    with pytest.raises(FaceIndexError) as refused:
+        _of_face(np.zeros((64, 64, 3), np.uint8), faces, 64, 7)
+    assert "index 7" in str(refused.value) and str(refused.value).endswith(remedy)

@@ -105,3 +105,9 @@ def test_a_model_without_names_solves(model):
         torch.testing.assert_close(half, 0.5 + 0.5 * expressions.solved(model, "smile"))
     finally:
         model.expression_names = names
+
+
+@pytest.mark.parametrize("given", ["left", ["left"], 5, True])
+def test_a_light_that_is_no_set_of_numbers_is_explained(given):
+    with pytest.raises(BadRequest, match="cannot be given as.*azimuth"):
+        read(given)

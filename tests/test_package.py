@@ -20,9 +20,10 @@ from barbershop_core.weights.manifest import tomllib
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "barbershop_core"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-NAMES = {"PIL": "pillow", "open_clip": "open_clip_torch", "cv2": "mediapipe", "tomllib": "tomli"}
+NAMES = {"PIL": "pillow", "pillow_heif": "pillow-heif", "open_clip": "open_clip_torch"}
+NAMES |= {"cv2": "mediapipe", "tomllib": "tomli"}
 """Distributions by what they are imported as, where the two differ; OpenCV comes with MediaPipe."""
-OPTIONAL = {"pillow_heif", "torch_fidelity"}
+OPTIONAL = {"torch_fidelity"}
 """Used where they happen to be installed."""
 
 
@@ -40,7 +41,7 @@ def test_requirements_are_the_package_s_and_the_page_s():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {plain(line) for line in lines if line and not line.startswith("#")}
     declared = {plain(line) for line in PROJECT["project"]["dependencies"]}
-    assert {line for line in listed if not line.startswith("gradio>")} == declared
+    assert {line for line in listed if not line.startswith("gradio[mcp]>")} == declared
     assert listed - declared
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..options import PRESET, PRESET_NAMES, SEED, Option
 
-PORTRAIT = "portrait to write (PNG); the whole photo goes beside it as NAME-photo.png"
+PORTRAIT = "portrait to write (.png, .jpg or .webp); the whole photo goes beside it as NAME-photo"
 
 
 class Parser(argparse.ArgumentParser):

@@ -9,7 +9,7 @@ from typing import Any
 from ..barbershop.options import MODE, SMOOTH, SWAP_FACE, TRANSFER
 from ..errors import BadRequest
 from .arguments import add_edit, add_face_index, add_option, given
-from .output import open_studio, output_path, tell_edit, write_edit
+from .output import PICTURES, open_studio, output_path, tell_edit, write_edit
 
 RECIPE = "repeat the settings stored in this result; options given here win"
 
@@ -37,18 +37,18 @@ def add(commands) -> None:
     add_option(hair, MODE)
     add_option(hair, SMOOTH)
     add_face_index(hair, "face", "shape", "structure", "color")
-    hair.add_argument("--recipe", metavar="PNG", help=RECIPE)
+    hair.add_argument("--recipe", metavar="PICTURE", help=RECIPE)
     add_edit(hair, transfer)
 
     face = commands.add_parser("face", help="put a face into another photo")
     face.add_argument("face", help="photo of the face")
     face.add_argument("into", help="photo that receives it")
     add_face_index(face, "face", "into")
-    face.add_argument("--recipe", metavar="PNG", help=RECIPE)
+    face.add_argument("--recipe", metavar="PICTURE", help=RECIPE)
     add_edit(face, swap_face)
 
     again = commands.add_parser("repeat", help="make a picture again from the recipe that it carries")
-    again.add_argument("picture", help="PNG that the page or this program wrote, of one step or several")
+    again.add_argument("picture", help="PNG, JPEG or WebP file that the page or this program wrote")
     again.add_argument("photos", nargs="+", metavar="PHOTO", help="the photos it was made of, in any order")
     add_edit(again, repeat, preset=False)
 
@@ -91,10 +91,10 @@ def swap_face(options, console) -> None:
 def _edit(options, console, operation: str, photos: dict, own: dict[str, Any], name: str) -> None:
     """Carry out an operation with ``own`` settings, those left out taken from the recipe if there is one."""
     from .. import jobs
-    from ..editing.recipe import options_of, read_png
+    from ..editing.recipe import options_of, read
 
-    path = output_path(options, f"{Path(options.face).stem}-{name}.png")
-    recipe = read_png(options.recipe) if options.recipe else None
+    path = output_path(options, f"{Path(options.face).stem}-{name}.png", PICTURES)
+    recipe = read(options.recipe) if options.recipe else None
     settings = own
     if recipe is not None:
         if recipe["operation"] != operation:
@@ -116,10 +116,10 @@ def _edit(options, console, operation: str, photos: dict, own: dict[str, Any], n
 def repeat(options, console) -> None:
     """``repeat``: make a picture again from the recipe that it carries."""
     from .. import jobs
-    from ..editing.recipe import read_png
+    from ..editing.recipe import read
 
-    path = output_path(options, f"{Path(options.picture).stem}-again.png")
-    recipe = read_png(options.picture)
+    path = output_path(options, f"{Path(options.picture).stem}-again.png", PICTURES)
+    recipe = read(options.picture)
     studio, progress = open_studio(options, console, recipe["pack"]["name"])
     done = progress.run(jobs.replay(studio, recipe, options.photos))
     changed = jobs.differences(recipe, done.value.recipe)

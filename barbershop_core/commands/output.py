@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from ..studio import Studio
 
 
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Suffixes of the pictures that an edit can be written as; see :mod:`barbershop_core.editing.picture_file`."""
+
+
 def open_studio(options, console: Console, pack: str | None = None) -> tuple[Studio, Progress]:
     """The studio of the chosen pack, else of ``pack``; and the progress that shows its steps."""
     from .. import Studio, open_pack
@@ -24,13 +29,17 @@ def open_studio(options, console: Console, pack: str | None = None) -> tuple[Stu
     return Studio(open_pack(name, device=options.device, on_step=progress)), progress
 
 
-def output_path(options, name: str) -> Path:
+def output_path(options, name: str, suffixes: Collection[str]) -> Path:
     """The file to write: ``-o``, with the suffix of ``name`` where it has none; else ``name``.
 
-    Raises BadRequest where its folder does not exist.
+    Raises BadRequest where its folder does not exist, and for suffixes that are not among ``suffixes``.
     """
     path = options.output or Path(name)
-    return in_a_folder(path if path.suffix else path.with_suffix(Path(name).suffix))
+    path = path if path.suffix else path.with_suffix(Path(name).suffix)
+    if path.suffix.lower() not in suffixes:
+        what = f"This command does not write '{path.suffix}' files."
+        raise BadRequest(what, f"Let the name end in {' or '.join(suffixes)}.")
+    return in_a_folder(path)
 
 
 def in_a_folder(path: Path) -> Path:
@@ -42,13 +51,13 @@ def in_a_folder(path: Path) -> Path:
 
 def write_edit(options, path: Path, done: Done) -> dict[str, str]:
     """Write the portrait and, beside it, the whole photo, both with their recipe; returns the files."""
-    from ..editing.recipe import save_png
+    from ..editing.picture_file import write
 
     result, files = done.value, {"image": str(path)}
-    save_png(path, result.image, result.recipe)
+    write(path, result.image, result.recipe)
     if not options.no_paste:
-        files["photo"] = str(path.with_name(f"{path.stem}-photo.png"))
-        save_png(files["photo"], result.pasted, result.recipe)
+        files["photo"] = str(path.with_name(f"{path.stem}-photo{path.suffix}"))
+        write(files["photo"], result.pasted, result.recipe)
     return files
 
 

@@ -28,16 +28,15 @@ def add(commands) -> None:
 
 def invert(options, console) -> None:
     """``invert``: the latent code of a photo, and its reconstruction."""
-    from PIL import Image
-
     from .. import jobs
+    from ..editing import picture_file
 
-    path = output_path(options, f"{Path(options.face).stem}-code.safetensors")
+    path = output_path(options, f"{Path(options.face).stem}-code.safetensors", (".safetensors",))
     studio, progress = open_studio(options, console)
     done = progress.run(jobs.start(studio, "invert", _photo(options), given(options, INVERT)))
     done.value.save(path)
     picture = path.with_suffix(".png")
-    Image.fromarray(studio.render(done.value)).save(picture)
+    picture_file.write(picture, studio.render(done.value), source_type=picture_file.GENERATED)
     seconds, losses = progress.seconds, progress.losses
     files = {"code": str(path), "reconstruction": str(picture)}
     words = [f"{path} and {picture} in {seconds:.1f} s", sentence(losses)]
@@ -51,7 +50,7 @@ def parse(options, console) -> None:
     from .. import jobs
     from ..editing.regions import COLOURS, REGIONS
 
-    path = output_path(options, f"{Path(options.face).stem}-mask.png")
+    path = output_path(options, f"{Path(options.face).stem}-mask.png", (".png",))
     studio, progress = open_studio(options, console)
     done = progress.run(jobs.start(studio, "parse", _photo(options)))
     labels, colours = done.value, path.with_name(f"{path.stem}-colours.png")

@@ -10,7 +10,7 @@ from ..options import checked
 from ..pie import options as pie
 from .arguments import add_common, add_edit, add_face_index, add_option, given, number
 from .console import Progress
-from .output import in_a_folder, open_studio, output_path, tell, tell_edit, write_edit
+from .output import PICTURES, in_a_folder, open_studio, output_path, tell, tell_edit, write_edit
 
 
 def add(commands) -> None:
@@ -62,7 +62,8 @@ def _add_training(parser, run, budget: str, output: str) -> None:
 
 def pose(options, console) -> None:
     """``pose``: turn the head, change expression or light; or a sweep as an animation."""
-    path = output_path(options, f"{Path(options.face).stem}-pose.png")
+    kinds = (".gif", ".mp4") if options.sweep else PICTURES
+    path = output_path(options, f"{Path(options.face).stem}-pose.{'gif' if options.sweep else 'png'}", kinds)
     settings = given(options, pie.REPOSE)
     if options.control:
         if options.expression:
@@ -95,7 +96,7 @@ def _sweep(options, console, path: Path, settings: dict) -> None:
     photos = {"face": (options.face, options.face_index)}
     done = progress.run(jobs.start(studio, "rig", photos, given(options, pie.RIG)))
     frames = progress.run(done.value.sweep(options.sweep, **asked))
-    made = progress.run(animation.encode(frames, "mp4" if path.suffix == ".mp4" else "gif"))
+    made = progress.run(animation.encode(frames, "mp4" if path.suffix.lower() == ".mp4" else "gif"))
     for notice in (*done.notices, *made["notices"]):
         progress.note(notice)
     path = path.with_suffix(Path(made["name"]).suffix)

@@ -9,7 +9,7 @@ from ..errors import BadRequest
 from ..options import PRESET, SEED
 from ..styleclip import options as styleclip
 from .arguments import add_common, add_edit, add_face_index, add_option, given
-from .output import in_a_folder, open_studio, output_path, sentence, tell, tell_edit, write_edit
+from .output import PICTURES, in_a_folder, open_studio, output_path, sentence, tell, tell_edit, write_edit
 
 GRID_ALPHAS, GRID_BETAS = (-8.0, -4.0, 0.0, 4.0, 8.0), (0.08, 0.15, 0.25)
 
@@ -72,7 +72,7 @@ def _direction(text: str) -> dict:
 
 def text(options, console) -> None:
     """``text``: change a portrait by words."""
-    path = output_path(options, f"{Path(options.face).stem}-text.png")
+    path = output_path(options, f"{Path(options.face).stem}-text.png", PICTURES)
     if not options.prompt and not options.edits:
         raise BadRequest("Nothing was said that should change.", 'Give a prompt, such as "blond hair".')
     settings = given(options, styleclip.EDIT_TEXT)
@@ -80,9 +80,8 @@ def text(options, console) -> None:
         numbers = given(options, (styleclip.NEUTRAL, styleclip.ALPHA, styleclip.BETA))
         settings["edits"] = [{"target": options.prompt, **numbers}, *options.edits]
 
-    from PIL import Image
-
     from .. import jobs
+    from ..editing import picture_file
 
     studio, progress = open_studio(options, console)
     photos = {"face": (options.face, options.face_index)}
@@ -92,8 +91,8 @@ def text(options, console) -> None:
         asked = given(options, styleclip.DIRECTION_SLIDERS)
         sliders = progress.run(jobs.start(studio, "direction_sliders", {"face": done.portrait}, asked)).value
         index = sliders.add(options.prompt or options.edits[0]["target"], options.neutral or "")
-        files["grid"] = str(path.with_name(f"{path.stem}-grid.png"))
-        Image.fromarray(sliders.grid(index, GRID_ALPHAS, GRID_BETAS)).save(files["grid"])
+        files["grid"] = str(path.with_name(f"{path.stem}-grid{path.suffix}"))
+        picture_file.write(files["grid"], sliders.grid(index, GRID_ALPHAS, GRID_BETAS))
     tell_edit(options, progress, done, files)
 
 

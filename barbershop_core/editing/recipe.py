@@ -1,6 +1,6 @@
-"""How a picture was made, stored in its PNG.
+"""How a picture was made.
 
-A recipe is JSON in an uncompressed iTXt chunk named "barbershop": the operation, its options, digests of the
+A recipe is JSON, stored in the picture's file (see :mod:`.picture_file`): the operation, its options, digests of the
 photos, the pack and its fingerprint, and versions.  It holds no names of files or people; whoever repeats it
 brings the same photos.  Recipes of format 1 are read as well.
 """
@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import BadRequest
+from . import picture_file
 
 if TYPE_CHECKING:
     from ..protocols import PackLike
     from .request import Request
 
-KEY = "barbershop"
 FORMAT = 2
 
 
@@ -80,7 +80,7 @@ def _plain(name: str, value: Any) -> Any:
     if name == "preset":
         return getattr(value, "name", value)
     if isinstance(value, np.ndarray):
-        return base64.b64encode(png_bytes(value)).decode()
+        return base64.b64encode(picture_file.encode(value, source_type=None)).decode()
     if is_dataclass(value):
         return asdict(value)
     if isinstance(value, Mapping):
@@ -90,47 +90,29 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-# --- PNG --------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------
 
 
-def png_bytes(image: np.ndarray | Image.Image, recipe: Mapping[str, Any] | None = None) -> bytes:
-    """A picture (uint8 [H,W] or [H,W,3]) as a PNG that carries ``recipe``."""
-    info = PngImagePlugin.PngInfo()
-    if recipe is not None:
-        info.add_itxt(KEY, json.dumps(recipe, sort_keys=True, ensure_ascii=False))
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))
-    data = io.BytesIO()
-    picture.save(data, format="PNG", pnginfo=info)
-    return data.getvalue()
-
-
-def save_png(path: str | Path, image: np.ndarray | Image.Image, recipe: Mapping[str, Any]) -> Path:
-    """Write a picture as a PNG that carries ``recipe``; returns its path."""
+def read(path: str | Path) -> dict[str, Any]:
+    """The recipe in a PNG, JPEG or WebP file.  Raises BadRequest where there is none that can be read."""
     path = Path(path)
-    path.write_bytes(png_bytes(image, recipe))
-    return path
-
-
-def read_png(path: str | Path) -> dict[str, Any]:
-    """The recipe in a PNG.  Raises BadRequest where there is none that can be read."""
-    path = Path(path)
-    remedy = "Give a PNG that this program wrote and no other program changed."
+    remedy = "Give a picture that this program wrote and no other program changed."
     try:
-        with Image.open(path) as picture:
-            picture.load()  # text after the pixels is only read now
-            text = getattr(picture, "text", {}).get(KEY)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        text = picture_file.read_text(path)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadRequest(f"'{path.name}' cannot be read as a picture.", remedy) from error
     if text is None:
         raise BadRequest(f"'{path.name}' carries no recipe.", remedy)
     try:
         recipe = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"The recipe in '{path.name}' is damaged.", remedy) from error
-    known = isinstance(recipe, dict) and recipe.get("format") in (1, FORMAT) and "operation" in recipe
-    if not known:
+    if not isinstance(recipe, dict) or recipe.get("format") not in (1, FORMAT) or "operation" not in recipe:
         raise BadRequest(f"The recipe in '{path.name}' is of another version.", remedy)
     return recipe if recipe["format"] == FORMAT else _upgraded(recipe)
+
+
+read_png, png_bytes = read, picture_file.encode  # former names
 
 
 # --- format 1 ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..inversion.codes import Code
-from . import recipe as recipes
+from . import picture_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Result:
     generated: Image.Image | None = None
 
     def save(self, path: str | Path, pasted: bool = True) -> Path:
-        """Write a PNG with the recipe in it: the whole photo, or the crop where ``pasted`` is false or
-        there is no photo.  Returns the path."""
+        """Write a PNG, JPEG or WebP file, by the suffix, with the recipe in it: the whole photo, or the crop where
+        ``pasted`` is false or there is no photo.  Returns the path.  Raises BadRequest for other suffixes."""
         picture = self.pasted if pasted and self.pasted is not None else self.image
-        return recipes.save_png(path, picture, self.recipe)
+        return picture_file.write(path, picture, self.recipe)

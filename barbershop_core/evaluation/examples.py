@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from ..barbershop.transfer_presets import transfer_preset
-from ..editing.recipe import save_png
+from ..editing.picture_file import write
 from ..editing.regions import colour_map
 from ..jobs import start
 from ..pack import open_pack
@@ -95,8 +95,8 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
         Image.fromarray(photos[name].image).save(folder / file, optimize=True)
     paths = {name: str(folder / file) for name, file in files.items()}
     result = (yield from start(studio, "transfer", paths)).value
-    save_png(folder / f"{number}-result.png", result.image, result.recipe)
-    save_png(folder / f"{number}-photo.png", result.pasted, result.recipe)
+    write(folder / f"{number}-result.png", result.image, result.recipe)
+    write(folder / f"{number}-photo.png", result.pasted, result.recipe)
     mask = Image.fromarray(colour_map(result.masks["target"])).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     mask.quantize(16).save(folder / f"{number}-mask.png", optimize=True)
     _card([folder / file for file in files.values()] + [folder / f"{number}-photo.png"], folder / f"{number}-card.png")
@@ -114,7 +114,7 @@ def _of_photographs(
     result, name = done.value, f"photo-{number}"
     before = Image.fromarray(done.portrait.at(result.image.width))
     before.save(folder / f"{name}-before.jpg", quality=90)
-    save_png(folder / f"{name}-result.png", result.image, result.recipe)
+    write(folder / f"{name}-result.png", result.image, result.recipe)
     shown = [folder / f"{name}-before.jpg", *(FOLDER / file for role, file in files.items() if role == "hair_shape")]
     _card([*shown, folder / f"{name}-result.png"], folder / f"{name}-card.png")
     made = {"before": f"{name}-before.jpg", "result": f"{name}-result.png", "card": f"{name}-card.png"}

@@ -111,10 +111,10 @@ def _known_formats() -> list[str]:
 
 
 def _register_heif() -> None:
-    """Let Pillow read HEIC if the optional plugin is installed; can be called repeatedly."""
+    """Let Pillow read HEIC; can be called repeatedly."""
     try:
         import pillow_heif
-    except Exception:  # noqa: BLE001 - not installed, or its library does not load
+    except Exception:  # noqa: BLE001 - its library does not load on every machine; other photos are read without it
         return
     pillow_heif.register_heif_opener()
 
@@ -125,7 +125,7 @@ def _unknown_kind(data: bytes) -> Exception:
     brand = data[8:12]
     if data[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
         return UnsupportedFormat(
-            "HEIC photos cannot be read on this machine (pillow-heif is not installed).", "Export the photo as JPEG."
+            "HEIC photos cannot be read on this machine (pillow-heif does not load).", "Export the photo as JPEG."
         )
     if data[4:8] == b"ftyp" and brand in (b"avif", b"avis"):
         return UnsupportedFormat(

@@ -151,8 +151,8 @@ def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None
     elif not 0 <= index < len(found):
         count = "no faces" if not found else "one face" if len(found) == 1 else f"{len(found)} faces"
         raise FaceIndexError(
-            f"There is no face number {index + 1}; the photo has {count}.",
-            "Choose one of the faces shown." if found else "",
+            f"There is no face with the index {index}; the photo has {count}.",
+            f"Give an index from 0, the largest, to {len(found) - 1}." if len(found) > 1 else "Leave the index out.",
         )
     problem = _problem(found[index], width, height)
     if problem is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import BadRequest
 from ..face3d import harmonics
 from ..options import checked
 from .options import AZIMUTH, ELEVATION, LAMP, LIGHT_PARTS, WARMTH
@@ -49,7 +50,12 @@ class Light:
 
 def read(light: Light | Mapping[str, float] | None) -> Light | None:
     """A light from its numbers by name, or by default where they are missing.  Raises BadRequest."""
-    return light if light is None or isinstance(light, Light) else Light(**checked(LIGHT_PARTS, light))
+    if light is None or isinstance(light, Light):
+        return light
+    if not isinstance(light, Mapping):
+        remedy = 'Give numbers by name, such as {"azimuth": -40} for a lamp on the picture\'s left.'
+        raise BadRequest(f"A light cannot be given as {str(light)[:40]!r}.", remedy)
+    return Light(**checked(LIGHT_PARTS, light))
 
 
 def nearest_light(coefficients: Tensor) -> Light:

@@ -15,7 +15,7 @@ from page.layout.parts import PHOTO, PRIVATE, SOURCES, photo_notes
 from page.ui import ui
 
 CSS = (ASSETS / "text" / "page.css").read_text(encoding="utf-8")
-BALL = (ASSETS / "text" / "sphere.js").read_text(encoding="utf-8")
+SCRIPTS = [(ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js")]
 TERRACOTTA = gr.themes.Color(
     *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),
     *("#a44a2c", "#873c24", "#6b301e", "#522619", "#2f140c"),
@@ -86,7 +86,8 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
         tab.wire_stops(runs)
     endpoints.wire()
     demo.load(gpu.warm_up, queue=False, show_progress="hidden", **PRIVATE)
-    demo.load(None, js=BALL, **PRIVATE)
+    for script in SCRIPTS:
+        demo.load(None, js=script, **PRIVATE)
 
 demo.queue(max_size=20)
 

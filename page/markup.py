@@ -79,10 +79,11 @@ def kept(result: dict) -> str:
     return "<p>Kept: the next edit starts from here.</p>" + notes(result["notices"])
 
 
-def legend(palette: dict[str, str]) -> str:
-    """The colours of the regions, as HTML."""
+def legend(palette: dict[str, str], chosen: str = "hair") -> str:
+    """The regions as buttons that choose the brush's colour, HTML; ``palette.js`` does what they say."""
     keys = (
-        f'<span class="key"><span class="swatch" style="background:{colour}"></span>{name}</span>'
+        f'<button type="button" class="key" aria-pressed="{str(name == chosen).lower()}">'
+        f'<span class="key-colour" style="background:{colour}"></span>{html.escape(name)}</button>'
         for name, colour in palette.items()
     )
-    return f"<p>{' '.join(keys)}</p>"
+    return f'<p>Paint with:</p><div class="keys">{"".join(keys)}</div>'

@@ -99,7 +99,10 @@ def mask_tools(result: dict) -> Updates:
     if "labels" not in result:
         return {}
     background = {"background": result["mask_overlay"], "layers": [], "composite": None}
-    brush = gr.Brush(colors=list(result["palette"].values()), color_mode="fixed", default_size=12)
+    colours = result["palette"]
+    brush = gr.Brush(
+        default_color=colours["hair"], colors=list(colours.values()), color_mode="fixed", default_size=12
+    )
     return {
         ui.legend: markup.legend(result["palette"]),
         ui.mask_state: {"labels": result["labels"]},

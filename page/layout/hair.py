@@ -50,6 +50,7 @@ def build() -> None:
     with gr.Accordion("Paint the mask yourself", open=False, elem_id="paint"):
         gr.Markdown(TEXT["mask"])
         ui.prepare = gr.Button("Prepare mask", elem_id="prepare", size="sm")
+        ui.legend = gr.HTML(elem_classes="note", padding=False, elem_id="legend")
         ui.editor = gr.ImageEditor(
             type="numpy",
             image_mode="RGBA",
@@ -65,7 +66,6 @@ def build() -> None:
             format="png",
             buttons=["fullscreen"],
         )
-        ui.legend = gr.HTML(elem_classes="note", padding=False)
         ui.mask_state = gr.State(None, time_to_live=3600)
 
 

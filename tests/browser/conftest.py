@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from visitor import WAIT
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -94,3 +95,15 @@ def studio_app(tmp_path):
     running = App(tmp_path, "studio")
     yield running
     running.close()
+
+
+@pytest.fixture
+def page(chromium, app):
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT)
+    opened.goto(app.url)
+    opened.wait_for_selector("#run")
+    opened.app = app
+    yield opened
+    context.close()

@@ -9,35 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from visitor import download, photo, picture, slide, tab, until_changed, upload
 
 from barbershop_core.editing.recipe import read_png, steps
 
 ROOT = Path(__file__).resolve().parents[2]
-
-WAIT = 240_000  # ms; the first run imports PyTorch
-
-
-def photo(path: Path, seed: int, size=(120, 160)) -> Path:
-    noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    Image.fromarray(noise).resize(size, Image.BICUBIC).save(path, quality=95)
-    return path
-
-
-@pytest.fixture
-def page(chromium, app):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    opened = context.new_page()
-    opened.set_default_timeout(WAIT)
-    opened.goto(app.url)
-    opened.wait_for_selector("#run")
-    opened.app = app
-    yield opened
-    context.close()
-
-
-def upload(page, slot: str, file: Path) -> None:
-    page.set_input_files(f"#{slot} input[type=file]", file)
-    page.locator(f"#{slot} img").first.wait_for()
 
 
 def test_the_first_page_comes_quickly_and_without_errors(app, page, record_property):
@@ -125,72 +101,6 @@ def test_stop_ends_the_run_and_frees_the_place(page, tmp_path):
     page.get_by_label("Fast").first.check()
     page.click("#run")
     page.locator("#status", has_text="Done in").wait_for()
-
-
-@pytest.mark.slow
-def test_a_painted_mask_is_used(page, tmp_path):
-    upload(page, "face", photo(tmp_path / "me.png", 6))
-    upload(page, "hair_color", photo(tmp_path / "friend.png", 7))
-    page.click("text=Paint the mask yourself")
-    page.click("#prepare")
-    page.locator("#status", has_text="mask is ready").wait_for()
-    canvas = page.locator("#editor canvas").first
-    canvas.wait_for()
-    canvas.scroll_into_view_if_needed()
-    page.wait_for_timeout(2000)
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.5)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5, steps=8)
-    page.mouse.up()
-    page.wait_for_timeout(1500)
-    page.click("#run")
-    page.locator("#status", has_text="Done in").wait_for()
-    with page.expect_download() as coming:
-        page.click("#download")
-    coming.value.save_as(tmp_path / "painted.png")
-    assert read_png(tmp_path / "painted.png")["options"]["mask"]
-
-
-def tab(page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-
-
-def picture(page, selector: str) -> np.ndarray:
-    """The picture that an element shows."""
-    source = page.locator(f"{selector} img").last.get_attribute("src")
-    return np.asarray(Image.open(io.BytesIO(page.request.get(source).body())).convert("RGB"))
-
-
-def until_changed(page, selector: str, before: np.ndarray) -> None:
-    """Wait until an element shows another picture; a failing wait raises."""
-    shown = page.locator(f"{selector} img").last.get_attribute("src")
-    while not (picture(page, selector) != before).any():
-        page.wait_for_function(
-            "([s, old]) => [...document.querySelectorAll(s + ' img')].at(-1)?.getAttribute('src') !== old",
-            arg=[selector, shown],
-        )
-        shown = page.locator(f"{selector} img").last.get_attribute("src")
-
-
-def download(page, path: Path, *operations: str) -> Path:
-    """Download the portrait; the button follows the picture a moment later, so until it holds these edits."""
-    for _ in range(40):
-        with page.expect_download() as coming:
-            page.click("#download")
-        coming.value.save_as(path)
-        found = tuple(step["operation"] for step in steps(read_png(path)))
-        if found == operations:
-            return path
-        page.wait_for_timeout(500)
-    raise AssertionError(f"the download holds {found}, not {operations}")
-
-
-def slide(page, selector: str, value: str) -> None:
-    """Move a slider as a person does: it tells of every move."""
-    page.locator(f"{selector} input[type=range]").evaluate(
-        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})) }", value
-    )
 
 
 @pytest.mark.slow

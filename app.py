@@ -71,7 +71,7 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
                     hair.build_swap()
                 with gr.Tab("Words") as ui.words_tab:
                     words.build()
-                with gr.Tab("Rig"):
+                with gr.Tab("Pose & light"):
                     rig.build()
         with gr.Column(scale=5, min_width=320, elem_id="side"):
             result.build()

@@ -22,7 +22,7 @@ from .visits import Shown, Visit
 
 STARTING = '<div class="run"><b>Starting</b><div class="bar"><i class="idle"></i></div></div>'
 EMPTY = '<p class="quiet">The result will appear here.</p>'
-EMPTY_CHAIN = '<p class="quiet">Edits made in any tab are listed here; each starts from the one before.</p>'
+EMPTY_CHAIN = '<p class="quiet">Your edits are listed here, from every tab; each starts from the one before.</p>'
 
 
 def outputs() -> set[Block]:
@@ -100,9 +100,7 @@ def mask_tools(result: dict) -> Updates:
         return {}
     background = {"background": result["mask_overlay"], "layers": [], "composite": None}
     colours = result["palette"]
-    brush = gr.Brush(
-        default_color=colours["hair"], colors=list(colours.values()), color_mode="fixed", default_size=12
-    )
+    brush = gr.Brush(default_color=colours["hair"], colors=list(colours.values()), color_mode="fixed", default_size=12)
     return {
         ui.legend: markup.legend(result["palette"]),
         ui.mask_state: {"labels": result["labels"]},

@@ -1,4 +1,4 @@
-"""The tab "Rig": head pose, expression and light of the present portrait (PIE)."""
+"""The tab "Pose & light": head pose, expression and light of the present portrait (PIE)."""
 
 from __future__ import annotations
 

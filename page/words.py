@@ -21,11 +21,11 @@ from .visits import Visit
 
 SLOTS = 5
 """Directions that can be stacked."""
-METHODS = (("Sliders (directions)", "directions"), ("Optimize", "optimize"), ("Mapper", "mapper"))
+METHODS = (("Live sliders", "directions"), ("Search", "optimize"), ("Ready-made", "mapper"))
 SUGGESTIONS = suggestions()
 """[{"prompt", "neutral"}] offered to click."""
 NO_PROMPT = ("The description is empty.", "Write a few words, such as 'blond hair', or click a suggestion.")
-NO_MAPPER = ("No mapper was chosen.", "Choose one from the list.")
+NO_MAPPER = ("No ready-made edit was chosen.", "Choose one from the list.")
 NO_DIRECTION = ("No direction was added yet.", "Write what should change and press 'Add sliders'.")
 TITLE = 24
 """Most characters of a step's title."""

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from ..barbershop.transfer_presets import transfer_preset
 from ..editing.picture_file import write
@@ -27,6 +27,7 @@ from .triples import Triple, triples
 
 FOLDER = ASSETS / "examples"
 SIDE = 256  # px of the rendered photos
+JPEG = {"quality": 88, "optimize": True}
 KINDS = (
     ("Shape and colour", ("hair_shape", "hair_color")),
     ("Shape only", ("hair_shape",)),
@@ -34,13 +35,52 @@ KINDS = (
 )
 
 
-PHOTOGRAPHS: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
-    ("Mona Lisa with an astronaut's hair", "transfer", {"face": "mona-lisa", "hair_shape": "astronaut"}, {}),
-    ("An astronaut with Mona Lisa's hair", "transfer", {"face": "astronaut", "hair_shape": "mona-lisa"}, {}),
-    ("Mona Lisa, turned and lit", "repose", {"face": "mona-lisa"}, {"yaw": 10.0, "light": {"azimuth": -50.0}}),
-    ("Mona Lisa smiles", "repose", {"face": "mona-lisa"}, {"expression": "smile"}),
+PHOTOGRAPHS: tuple[tuple[str, str, str, dict[str, str], dict[str, Any]], ...] = (
+    (
+        "Pose, expression",
+        "Mona Lisa smiles and turns",
+        "repose",
+        {"face": "mona-lisa"},
+        {"yaw": 8.0, "expression": "smile"},
+    ),
+    (
+        "Hair",
+        "La Velata with an astronaut's hair",
+        "transfer",
+        {"face": "la-velata", "hair_shape": "astronaut", "hair_color": "astronaut"},
+        {},
+    ),
+    (
+        "Hair colour",
+        "A girl, blond like an astronaut",
+        "transfer",
+        {"face": "girl-with-book", "hair_color": "astronaut"},
+        {},
+    ),
+    (
+        "Words",
+        "“Red hair” for an astronaut",
+        "edit_text",
+        {"face": "astronaut"},
+        {"prompt": "red hair", "neutral": "hair", "alpha": 3.0},
+    ),
+    (
+        "Light",
+        "La Velata, lit from the left",
+        "repose",
+        {"face": "la-velata"},
+        {"light": {"azimuth": -60.0, "elevation": 20.0}},
+    ),
+    ("Pose", "A girl turns her head", "repose", {"face": "girl-with-book"}, {"yaw": 14.0}),
+    (
+        "Hair",
+        "Mona Lisa with La Velata's hair",
+        "transfer",
+        {"face": "mona-lisa", "hair_shape": "la-velata", "hair_color": "la-velata"},
+        {},
+    ),
 )
-"""Title, operation, photos by role (of hair: shape and colour), options."""
+"""Kind, title, operation, photos by role, options; the first one is also shown large on the first page."""
 
 
 def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
@@ -48,8 +88,9 @@ def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[
     ``examples.json`` lists."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, edit in enumerate(PHOTOGRAPHS):
+    for number, (kind, *edit) in enumerate(PHOTOGRAPHS):
         row = yield from _of_photographs(studio, number, *edit, folder)
+        row["kind"] = kind
         rows.append(row)
         yield Step("photograph", number + 1, len(PHOTOGRAPHS))
     for number, seed in enumerate(seeds):
@@ -99,39 +140,61 @@ def _one(studio, triple: Triple, number: int, folder: Path) -> Steps[dict[str, A
     write(folder / f"{number}-photo.png", result.pasted, result.recipe)
     mask = Image.fromarray(colour_map(result.masks["target"])).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     mask.quantize(16).save(folder / f"{number}-mask.png", optimize=True)
-    _card([folder / file for file in files.values()] + [folder / f"{number}-photo.png"], folder / f"{number}-card.png")
+    card = f"{number}-card.jpg"
+    references = [Image.fromarray(photos[name].image) for name in used]
+    _card(Image.fromarray(triple.face.image), result.pasted, references).save(folder / card, **JPEG)
     made = {"result": f"{number}-result.png", "pasted": f"{number}-photo.png", "mask": f"{number}-mask.png"}
-    return {"title": title, **files, **made, "card": f"{number}-card.png", "scores": result.scores}
+    kind = "Hair colour" if used == ("hair_color",) else "Hair"
+    return {"kind": kind, "title": title, **files, **made, "card": card, "scores": result.scores}
 
 
 def _of_photographs(
     studio: Studio, number: int, title: str, operation: str, photos: dict[str, str], options: dict, folder: Path
 ) -> Steps[dict[str, Any]]:
     files = {role: f"photos/{name}.jpg" for role, name in photos.items()}
-    if "hair_shape" in files:
-        files["hair_color"] = files["hair_shape"]
     done = yield from start(studio, operation, {role: str(FOLDER / file) for role, file in files.items()}, options)
     result, name = done.value, f"photo-{number}"
     before = Image.fromarray(done.portrait.at(result.image.width))
-    before.save(folder / f"{name}-before.jpg", quality=90)
+    before.save(folder / f"{name}-before.jpg", **JPEG)
     write(folder / f"{name}-result.png", result.image, result.recipe)
-    shown = [folder / f"{name}-before.jpg", *(FOLDER / file for role, file in files.items() if role == "hair_shape")]
-    _card([*shown, folder / f"{name}-result.png"], folder / f"{name}-card.png")
-    made = {"before": f"{name}-before.jpg", "result": f"{name}-result.png", "card": f"{name}-card.png"}
+    write(folder / f"{name}-photo.jpg", result.pasted, result.recipe)
+    references = list(dict.fromkeys(file for role, file in files.items() if role != "face"))
+    pictures = [Image.open(FOLDER / file).convert("RGB") for file in references]
+    _card(before, result.image, pictures).save(folder / f"{name}-card.jpg", **JPEG)
+    if number == 0:
+        for file, picture in (("before", Image.fromarray(done.portrait.source)), ("after", result.pasted)):
+            _bust(picture, done.portrait.faces[done.portrait.index]).save(folder / f"first-{file}.jpg", **JPEG)
+    made = {"before": f"{name}-before.jpg", "result": f"{name}-result.png", "pasted": f"{name}-photo.jpg"}
+    made["card"] = f"{name}-card.jpg"
     return {"title": title, "operation": operation, **files, **made, "scores": result.scores}
 
 
-def _card(pictures: list[Path], path: Path, side: int = 128) -> None:
-    """The given photos in a column, the result large beside them."""
-    card = Image.new("RGB", (side * 3, side * 2), "#f7f4f0")
-    result = Image.open(pictures[-1]).convert("RGB").resize((side * 2, side * 2), Image.Resampling.LANCZOS)
-    card.paste(result, (side, 0))
-    small = side * 2 // len(pictures[:-1])
-    for place, picture in enumerate(pictures[:-1]):
-        width = min(side, small)
-        photo = ImageOps.fit(Image.open(picture).convert("RGB"), (width, width), centering=(0.5, 0.1))
-        card.paste(photo, ((side - width) // 2, place * small + (small - width) // 2))
-    card.save(path, optimize=True)
+def _card(before: Image.Image, after: Image.Image, references: list[Image.Image], side: int = 240) -> Image.Image:
+    """Before and after side by side; the other photos as small round pictures between them."""
+    card = Image.new("RGB", (side * 2, side))
+    for place, picture in enumerate((before, after)):
+        card.paste(picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), (place * side, 0))
+    pen, size = ImageDraw.Draw(card), side * 9 // 24
+    pen.line((side, 0, side, side), "#f7f4f0", 4)
+    for place, picture in enumerate(references):
+        box = (side - size // 2, side - (size + 6) * (len(references) - place))
+        ring = Image.new("L", (size, size))
+        ImageDraw.Draw(ring).ellipse((0, 0, size - 1, size - 1), 255)
+        card.paste(Image.new("RGB", ring.size, "#f7f4f0"), box, ring)
+        inner = size - 8
+        round_photo = ImageOps.fit(picture, (inner, inner), centering=(0.5, 0.1))
+        card.paste(round_photo, (box[0] + 4, box[1] + 4), ring.resize((inner, inner), Image.Resampling.LANCZOS))
+    return card
+
+
+def _bust(photo: Image.Image, face, side: int = 560) -> Image.Image:
+    """A square of a photo around a face (left, top, right, bottom in px), with hair and shoulders."""
+    left, top, right, bottom = (float(v) for v in face)
+    half = min(1.15 * max(right - left, bottom - top), photo.width / 2, photo.height / 2)
+    x = min(max((left + right) / 2, half), photo.width - half)
+    y = min(max((top + bottom) / 2, half), photo.height - half)
+    box = tuple(round(v) for v in (x - half, y - half, x + half, y + half))
+    return photo.convert("RGB").crop(box).resize((side, side), Image.Resampling.LANCZOS)
 
 
 def _strip(cards: list[Path], path: Path) -> None:
@@ -148,7 +211,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", default="studio")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args()
 

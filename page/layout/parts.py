@@ -25,7 +25,7 @@ QUICK = {"queue": False, "show_progress": "hidden", **PRIVATE}
 PHOTO = {"concurrency_id": "photo", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
 SHOW_RESULT = "() => document.querySelector('#status').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
 SOURCES = ["upload", "webcam", "clipboard"]
-PRESETS = {"fast": "Fast", "released": "As released", "paper": "As in the paper"}
+PRESETS = {"fast": "Fast", "released": "Thorough", "paper": "As published"}
 
 
 def photo_slot(name: str, label: str, height: int = 200) -> PhotoSlot:
@@ -67,7 +67,7 @@ def presets(elem_id: str, timed: str = "", names=tuple(PRESETS)) -> tuple[gr.Rad
     """
     choices = [(PRESETS[name], name) for name in zero_gpu.presets(names)]
     info = None if len(choices) == len(names) else f"The papers' own are not offered here, {zero_gpu.TOO_LONG}."
-    preset = gr.Radio(choices, value=PRESET.default, label="Preset", elem_id=elem_id, info=info)
+    preset = gr.Radio(choices, value=PRESET.default, label="Quality", elem_id=elem_id, info=info)
     note = gr.Markdown(times.words(f"{timed}{PRESET.default}"), elem_classes="hint")
     preset.change(lambda name: times.words(f"{timed}{name}"), preset, note, **QUICK)
     return preset, note

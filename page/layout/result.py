@@ -26,7 +26,7 @@ def build() -> None:
     )
     with gr.Column(elem_id="chain"):
         with gr.Row(elem_classes="chain-bar"):
-            gr.HTML("<b>Chain</b>", padding=False, elem_classes="chain-title")
+            gr.HTML("<h2>History</h2>", padding=False, elem_classes="chain-title")
             ui.undo, ui.redo, ui.restart = (
                 gr.Button(label, size="sm", interactive=False, elem_id=name, min_width=76, scale=0)
                 for name, label in (("undo", "↶ Undo"), ("redo", "↷ Redo"), ("restart", "Original"))

@@ -1,4 +1,4 @@
-"""The tab "Rig"."""
+"""The tab "Pose & light"."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build() -> None:
                 ui.copy = gr.Button("Copy", variant="primary", elem_id="copy")
     with gr.Accordion("Advanced", open=False):
         ui.rig_method = gr.Radio(
-            [("The rig", "rig"), ("Latent optimization", "optimize")], value="rig", label="Kept edits are made by"
+            [("The live sliders", "rig"), ("A search", "optimize")], value="rig", label="Kept edits are made by"
         )
         gr.Markdown(TEXT["rig_method"], elem_classes="hint")
 

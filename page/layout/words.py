@@ -64,11 +64,11 @@ def build() -> None:
             info="0 lets the face become another person's (older, famous); higher values prevent that.",
         )
         choices = [(PRESETS[name], name) for name in zero_gpu.presets()]
-        ui.text_preset = gr.Radio(choices, value=PRESET.default, label="Steps")
+        ui.text_preset = gr.Radio(choices, value=PRESET.default, label="Quality")
     with gr.Column(visible=False, elem_classes="method") as ui.mapper_form:
         gr.Markdown(TEXT["mapper"], elem_classes="hint")
         with gr.Row(elem_classes="mapper-row"):
-            ui.mapper = gr.Dropdown([], label="Mapper", elem_id="mapper", min_width=180, scale=3)
+            ui.mapper = gr.Dropdown([], label="Ready-made edit", elem_id="mapper", min_width=180, scale=3)
             ui.mapper_refresh = gr.Button("Refresh", size="sm", scale=1, min_width=90)
         ui.strength = gr.Slider(
             STRENGTH.low,
@@ -136,14 +136,14 @@ def _slot(k: int) -> None:
                     ALPHA.high,
                     value=ALPHA.default,
                     step=0.1,
-                    label="Strength α",
+                    label="Strength",
                     min_width=150,
                     elem_id=f"alpha_{k}",
                 )
             )
             ui.beta.append(  # outside these ends, all channels move or none
                 gr.Slider(
-                    0.02, 0.4, value=BETA.default, step=0.01, label="Threshold β", min_width=150, elem_id=f"beta_{k}"
+                    0.02, 0.4, value=BETA.default, step=0.01, label="How selective", min_width=150, elem_id=f"beta_{k}"
                 )
             )
 

@@ -91,7 +91,7 @@ def test_nothing_to_do_is_said(page, tmp_path):
 def test_stop_ends_the_run_and_frees_the_place(page, tmp_path):
     upload(page, "face", photo(tmp_path / "me.png", 4))
     upload(page, "hair_shape", photo(tmp_path / "friend.png", 5))
-    page.get_by_label("As in the paper").first.check()
+    page.get_by_label("As published").first.check()
     page.click("#run")
     page.locator("#status .run", has_text="Embed").wait_for()
     page.click("#stop")
@@ -173,7 +173,7 @@ def test_hair_then_rig_then_words(page, tmp_path):
     upload(page, "hair_color", photo(tmp_path / "friend.png", 25))
     page.click("#run")
     page.locator("#status", has_text="Done in").wait_for()
-    tab(page, "Rig")
+    tab(page, "Pose & light")
     page.click("#rig_open")
     page.locator("#rig_controls").wait_for()
     page.locator("#sphere img").wait_for()
@@ -209,17 +209,17 @@ def test_hair_then_rig_then_words(page, tmp_path):
 def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     upload(page, "face", photo(tmp_path / "me.png", 22))
     tab(page, "Words")
-    page.locator("#method").get_by_text("Optimize").click()
+    page.locator("#method").get_by_text("Search").click()
     page.locator("#text_run").wait_for()
     page.click("#text_run")
     page.locator("#status .problem", has_text="description is empty").wait_for()
     page.fill("#prompt textarea, #prompt input", "a person with curly hair")
-    page.get_by_label("As in the paper").locator("visible=true").check()
+    page.get_by_label("As published").locator("visible=true").check()
     page.click("#text_run")
     page.locator("#status .run", has_text="Optimize").wait_for()
     page.click("#text_stop")
     page.locator("#status", has_text="Stopped").wait_for()
-    page.locator("#method").get_by_text("Mapper").click()
+    page.locator("#method").get_by_text("Ready-made").click()
     page.locator("#mapper input").wait_for()
     page.locator("#mapper input").click()
     page.get_by_role("option", name="curly hair").click()
@@ -232,7 +232,7 @@ def test_a_phone_needs_no_sideways_scrolling(chromium, app):
     phone = chromium.new_page(viewport={"width": 390, "height": 844})
     phone.goto(app.url)
     phone.wait_for_selector("#run")
-    for name in ("Hair", "Face swap", "Words", "Rig"):
+    for name in ("Hair", "Face swap", "Words", "Pose & light"):
         tab(phone, name)
         phone.wait_for_timeout(300)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390, name

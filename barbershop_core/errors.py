@@ -17,6 +17,9 @@ class BarbershopError(Exception):
         self.remedy = (self.remedy if remedy is None else remedy).strip()
         super().__init__(f"{self.what} {self.remedy}".strip())
 
+    def __reduce__(self):
+        return type(self), (self.what, self.remedy)  # not the joined text, as of other exceptions
+
 
 class PhotoError(BarbershopError):
     """The photo cannot be used."""
@@ -98,3 +101,13 @@ class OutOfMemory(BarbershopError):
     """The device ran out of memory."""
 
     remedy = "Close other programs, use the 'fast' preset or a smaller pack, or another device."
+
+
+class WorkerDied(BarbershopError):
+    """A process or actor was killed, or ran out of memory, each time it worked on an item."""
+
+    remedy = "Memory may have run out: use fewer workers, or smaller photos."
+
+
+class PackageMissing(BarbershopError):
+    """An optional Python package is not installed."""

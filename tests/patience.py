@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 
 def within(seconds: float, work):
@@ -20,3 +21,11 @@ def within(seconds: float, work):
     thread.join(seconds)
     assert result, f"no answer within {seconds} s"
     return result[0]
+
+
+def until(condition, seconds: float = 120.0) -> None:
+    """Wait until ``condition()`` is true; fails the test if it never is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)

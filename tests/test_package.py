@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NAMES = {"PIL": "pillow", "pillow_heif": "pillow-heif", "open_clip": "open_clip_torch"}
 NAMES |= {"cv2": "mediapipe", "tomllib": "tomli"}
 """Distributions by what they are imported as, where the two differ; OpenCV comes with MediaPipe."""
-OPTIONAL = {"torch_fidelity"}
+OPTIONAL = {"ray", "torch_fidelity"}
 """Used where they happen to be installed."""
 
 
@@ -45,11 +45,17 @@ def test_requirements_are_the_package_s_and_the_page_s():
     assert listed - declared
 
 
+def test_ray_is_asked_for_alike_everywhere():
+    (line,) = [x for x in (ROOT / "requirements-ray.txt").read_text().splitlines() if not x.startswith("#")]
+    assert PROJECT["project"]["optional-dependencies"] == {"ray": [line]}
+    assert line in (ROOT / "tests" / "requirements.txt").read_text().splitlines()
+
+
 def test_constraints_name_a_version_of_everything_that_is_required():
     lines = (ROOT / "tests" / "constraints.txt").read_text().splitlines()
     tested = dict(line.split("==") for line in lines if not line.startswith("#"))
     assert list(tested) == sorted(tested)
-    for file in ("requirements.txt", "tests/requirements.txt"):
+    for file in ("requirements.txt", "requirements-ray.txt", "tests/requirements.txt"):
         for line in (ROOT / file).read_text().splitlines():
             if not line or line.startswith("#"):
                 continue

@@ -98,6 +98,7 @@ if __name__ == "__main__":
         footer_links=["api", "gradio"],
         max_file_size="64mb",
         show_error=True,
+        mcp_server=True,
         run_history=False,
         ssr_mode=False,
     )

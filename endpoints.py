@@ -1,41 +1,46 @@
-"""The named endpoints for programs: hair, face swap, words and rig.
+"""The named endpoints for programs, over HTTP and as MCP tools: hair, face swap, words, rig, and what a photo holds.
 
 Their names, parameters and order are a promise; the page's own events are private and may change.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import gradio as gr
 
 from barbershop_core.barbershop.options import MODE, SMOOTH
 from barbershop_core.errors import BadRequest
-from barbershop_core.options import PRESET, PRESET_NAMES, SEED
+from barbershop_core.inversion.options import SPACE
+from barbershop_core.options import PRESET, SEED
 from barbershop_core.pie import options as pose
 from barbershop_core.styleclip import options as words
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, METHOD, NEUTRAL, ROUTE
 from page import edits as work
-from page import files, gpu, photos, sessions
+from page import files, gpu, mcp, readings, sessions
+from page.api_controls import Directions, Levels, Light, Photo, controls
 
 Answer = tuple[str, str, dict]
 Preset = Literal["fast", "released", "paper"]
 PARTS = "pose, expression, light"
 
 
-def _answer(function: gpu.Work, task: gpu.Task, **arguments) -> Answer:
-    """Run a task; an error becomes its sentence."""
+def _answer(function: gpu.Work, task: gpu.Task, **arguments) -> tuple:
+    """Run a task: paths of the files that it made, then what is to know about them.  An error becomes its sentence."""
     try:
         notices = []
         for what, event in gpu.run(function, task, **arguments):
             if what == "step" and event[0].notice:
                 notices.append(event[0].notice)
             elif what == "result":
-                info = {"scores": event["scores"], "recipe": event["recipe"]}
+                made = event.get("files") or {
+                    "barbershop.png": event["png"],
+                    "barbershop-photo.png": event["pasted_png"],
+                }
+                info = dict(event["info"] if "info" in event else {k: event[k] for k in ("scores", "recipe")})
                 info["notices"] = list(dict.fromkeys(notices + event["notices"]))
-                crop = files.keep(event["png"], "barbershop.png")
-                photo = files.keep(event["pasted_png"], "barbershop-photo.png")
-        return crop, photo, info
+        return *(files.keep(data, name) for name, data in made.items()), info
     except Exception as error:
         raise gr.Error(gpu.sentence(error), print_exception=False) from None
 
@@ -50,18 +55,18 @@ def _names(listed: str) -> list[str]:
 
 
 def transfer_hair(
-    face: str,
-    hair_shape: str | None = None,
-    hair_color: str | None = None,
-    features_from: str | None = None,
+    face: Photo,
+    hair_shape: Photo | None = None,
+    hair_color: Photo | None = None,
+    features_from: Photo | None = None,
     features: str = "",
-    mask: str | None = None,
+    mask: Photo | None = None,
     mode: Literal["realistic", "fidelity"] = MODE.default,
     preset: Preset = PRESET.default,
     smooth: float = SMOOTH.default,
     seed: float = SEED.default,
     face_index: float = -1,
-    hair_structure: str | None = None,
+    hair_structure: Photo | None = None,
 ) -> Answer:
     """Give the person in a photo the hair shape, the hair colour or single features of other photos.
 
@@ -80,8 +85,9 @@ def transfer_hair(
         hair_structure: photo whose strands and curl to take; leave out to take those of `hair_shape`.
 
     Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
-        back, and scores, recipe and notices as JSON.
+        the edited portrait as PNG with its recipe inside
+        the whole photo with the portrait pasted back, likewise
+        scores, recipe and notices as JSON
     """
     given = {"face": _photo(face, face_index), "hair_shape": _photo(hair_shape), "hair_color": _photo(hair_color)}
     given |= {"extra_a": _photo(features_from), "hair_structure": _photo(hair_structure)}
@@ -91,8 +97,8 @@ def transfer_hair(
 
 
 def swap_face(
-    face: str,
-    into: str,
+    face: Photo,
+    into: Photo,
     preset: Preset = PRESET.default,
     seed: float = SEED.default,
     face_index: float = -1,
@@ -109,15 +115,16 @@ def swap_face(
         into_index: which face of `into` is replaced, in the same way.
 
     Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo `into` with the portrait
-        pasted back, and scores, recipe and notices as JSON.
+        the edited portrait as PNG with its recipe inside
+        the whole photo `into` with the portrait pasted back, likewise
+        scores, recipe and notices as JSON
     """
     given = {"face": _photo(face, face_index), "into": _photo(into, into_index)}
     return _answer(work.edit, gpu.Task("swap_face", given, {"preset": preset, "seed": seed}))
 
 
 def edit_text(
-    face: str,
+    face: Photo,
     prompt: str,
     method: Literal["directions", "optimize", "mapper"] = METHOD.default,
     neutral: str = NEUTRAL.default,
@@ -129,7 +136,7 @@ def edit_text(
     preset: Preset = PRESET.default,
     seed: float = SEED.default,
     face_index: float = -1,
-    levels: list[str] | None = None,
+    levels: Levels | None = None,
     where: Literal["named", "everywhere"] = words.WHERE.default,
 ) -> Answer:
     """Change a portrait by a text (StyleCLIP).
@@ -138,7 +145,7 @@ def edit_text(
         face: photo of the person to edit.
         prompt: what it should look like, such as "blond hair"; for method mapper, a mapper's name.
         method: directions (quick), optimize (search, slower) or mapper (trained for one prompt each).
-        neutral: what the prompt is an alternative to, such as "hair"; may be empty.  Not for mapper.
+        neutral: what the prompt is an alternative to, such as "hair"; may be empty. Not for mapper.
         alpha: directions only: strength, -10 to 10.
         beta: directions only: threshold of relevance, about 0.08 to 0.3; higher moves fewer style channels.
         strength: mapper only: -3 to 3; 1 is as it was trained.
@@ -147,13 +154,13 @@ def edit_text(
         preset: fast, released or paper.
         seed: random seed.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
-        levels: mapper only: a list of what it may change, of coarse (pose, shapes), medium (features) and fine
-            (colours); leave out for all.
+        levels: mapper only: what it may change: coarse (pose, shapes), medium (features), fine (colours).
         where: named lets only what the words name change, such as hair; everywhere lets the rest change with it.
 
     Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
-        back, and scores, recipe and notices as JSON.
+        the edited portrait as PNG with its recipe inside
+        the whole photo with the portrait pasted back, likewise
+        scores, recipe and notices as JSON
     """
     if method == "mapper" and any(mark in (prompt or "") for mark in "/\\."):
         prompt = "that is given as a file"  # callers get mappers by name, not the server's files
@@ -164,8 +171,8 @@ def edit_text(
 
 
 def direction_sliders(
-    face: str,
-    edits: list[dict[str, Any]],
+    face: Photo,
+    edits: Directions,
     route: Literal["W+", "F"] = ROUTE.default,
     preset: Preset = PRESET.default,
     face_index: float = -1,
@@ -175,16 +182,16 @@ def direction_sliders(
 
     Args:
         face: photo of the person to edit.
-        edits: a list such as [{"target": "smiling person", "neutral": "person", "alpha": 3, "beta": 0.15}];
-            all but target may be left out.
+        edits: such as [{"target": "smile", "neutral": "face", "alpha": 3, "beta": 0.15}]; only target is needed.
         route: W+ may change shapes; F keeps the portrait's detail map and changes colours only.
         preset: fast, released or paper.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         where: named lets only what the targets name change, such as hair; everywhere lets the rest change with it.
 
     Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
-        back, and scores, recipe, notices and the number of style channels moved as JSON.
+        the edited portrait as PNG with its recipe inside
+        the whole photo with the portrait pasted back, likewise
+        scores (with the number of style channels moved), recipe and notices as JSON
     """
     try:
         wanted = [_direction(edit) for edit in _listed(edits)]
@@ -213,14 +220,14 @@ def _direction(edit: Any) -> dict[str, Any]:
 
 
 def repose(
-    face: str,
+    face: Photo,
     yaw: float = pose.YAW.default,
     pitch: float = pose.PITCH.default,
     roll: float = pose.ROLL.default,
     expression: str = "",
     strength: float = pose.STRENGTH.default,
-    light: dict | None = pose.LIGHT.default,
-    like: str | None = None,
+    light: Light | None = pose.LIGHT.default,
+    like: Photo | None = None,
     copy: str = PARTS,
     preset: Preset = PRESET.default,
     seed: float = SEED.default,
@@ -236,18 +243,18 @@ def repose(
         roll: degrees to turn the head by, clockwise.
         expression: smile, open mouth, raised brows, closed eyes, frown or neutral; empty keeps it.
         strength: of the expression, 0 to 1.5; 1 is its full strength.
-        light: {"azimuth": degrees, "elevation": degrees, "strength": 0.5..1.5, "warmth": -1.5..1.5}; leave
-            out to keep it.
+        light: a lamp as {"azimuth": degrees to the picture's right, "elevation", "strength", "warmth"}; or none.
         like: photo from which to copy.
         copy: comma-separated, what to copy from `like`: pose, expression, light.
         preset: fast, released or paper.
         seed: random seed.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
-        like_index: the same for `like`.
+        like_index: which face of `like`, in the same way.
 
     Returns:
-        The edited portrait as PNG with its recipe inside, the whole photo with the portrait pasted
-        back, and scores, recipe and notices as JSON.
+        the edited portrait as PNG with its recipe inside
+        the whole photo with the portrait pasted back, likewise
+        scores, recipe and notices as JSON
     """
     given = {"face": _photo(face, face_index), "like": _photo(like, like_index)}
     options = {"yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "light": light or None}
@@ -255,52 +262,79 @@ def repose(
     return _answer(work.edit, gpu.Task("repose", given, options | {"preset": preset, "seed": seed}))
 
 
+def align(face: Photo, size: float | None = readings.SIZE.default, face_index: float = -1) -> tuple[str, dict]:
+    """Find the faces of a photo and cut one out as the networks see it, aligned by eyes and mouth.
+
+    Args:
+        face: photo of the person.
+        size: side of the aligned portrait in pixels, 64 to 1024; leave out for the pack's own.
+        face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
+
+    Returns:
+        the aligned portrait as PNG
+        JSON: size, corners in the photo (from the upper left, downwards first), boxes of all faces, index, notices
+    """
+    return _answer(readings.align, gpu.Task("read", {"face": _photo(face, face_index)}, {"size": size}))
+
+
+def parse(face: Photo, face_index: float = -1) -> Answer:
+    """Divide a portrait into regions: hair, skin, eyes, nose and the others.
+
+    Args:
+        face: photo of the person.
+        face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
+
+    Returns:
+        the regions' numbers as a grey PNG, which `transfer_hair` takes as `mask`
+        their colours as PNG, which it takes as well
+        JSON: the share of each region, the colours, notices
+    """
+    return _answer(readings.parse, gpu.Task("parse", {"face": _photo(face, face_index)}))
+
+
+def embed(
+    face: Photo,
+    space: Literal["W", "W+", "FS"] = SPACE.default,
+    preset: Preset = PRESET.default,
+    face_index: float = -1,
+) -> Answer:
+    """Find the latent code of a portrait, from which the generator draws it again.
+
+    Args:
+        face: photo of the person.
+        space: W, W+, or FS, which adds the feature map F of 32 x 32 and comes closest.
+        preset: fast, released or paper.
+        face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
+
+    Returns:
+        the code as safetensors
+        what the generator draws of it, as PNG
+        JSON: space, shapes, PSNR in dB beside the aligned photo, notices
+    """
+    task = gpu.Task("invert", {"face": _photo(face, face_index)}, {"space": space, "preset": preset})
+    return _answer(readings.embed, task)
+
+
+EDITED = ("portrait", "photo", "scores, recipe, notices")
+ENDPOINTS: dict[Callable[..., tuple], tuple[str, ...]] = {
+    transfer_hair: EDITED,
+    swap_face: EDITED,
+    edit_text: EDITED,
+    direction_sliders: EDITED,
+    repose: EDITED,
+    align: ("aligned portrait", "corners, faces, notices"),
+    parse: ("regions", "colours", "shares, colours, notices"),
+    embed: ("code", "reconstruction", "space, shapes, psnr, notices"),
+}
+"""What each returns: files, and JSON at last."""
+
+
 def wire() -> None:
-    """Every endpoint on hidden controls, so that files are checked as uploads are."""
-
-    def file(label: str) -> gr.Image:
-        return photos.upload(label=label, visible=False)
-
-    def number(label: str, value: float | None) -> gr.Number:
-        return gr.Number(value, label=label, visible=False)
-
-    def text(label: str, value: str | None = "") -> gr.Textbox:
-        return gr.Textbox(value, label=label, visible=False)
-
-    def choice(label: str, choices: tuple[str, ...], value: str) -> gr.Radio:
-        return gr.Radio(choices, value=value, label=label, visible=False)
-
-    def data(label: str) -> gr.JSON:
-        return gr.JSON(label=label, visible=False)
-
-    def numbers(*options) -> list[gr.Number]:
-        return [number(option.name, option.default) for option in options]
-
-    preset = choice("preset", PRESET_NAMES, PRESET.default)
-    chosen = (MODE, METHOD, ROUTE, words.WHERE)
-    mode, method, route, where = (choice(o.name, o.choices, o.default) for o in chosen)
-    (seed,), index = numbers(SEED), number("face_index", -1)
-    inputs = {
-        transfer_hair: [
-            *(file(name) for name in ("face", "hair_shape", "hair_color", "features_from")),
-            *(text("features"), file("mask"), mode, preset, *numbers(SMOOTH), seed, index),
-            file("hair_structure"),
-        ],
-        swap_face: [file("face"), file("into"), preset, seed, index, number("into_index", -1)],
-        edit_text: [
-            *(file("face"), text("prompt", None), method, text("neutral", NEUTRAL.default)),
-            *numbers(ALPHA, BETA, words.STRENGTH, IDENTITY),
-            *(route, preset, seed, index, data("levels"), where),
-        ],
-        direction_sliders: [file("face"), data("edits"), route, preset, index, where],
-        repose: [
-            *(file("face"), *numbers(*pose.ANGLES), text("expression"), *numbers(pose.STRENGTH)),
-            *(data("light"), file("like"), text("copy", PARTS), preset, seed, index),
-            number("like_index", -1),
-        ],
-    }
-    outputs = [gr.File(label="portrait", visible=False), gr.File(label="photo", visible=False)]
-    outputs += [gr.JSON(label="scores, recipe, notices", visible=False)]
+    """Every endpoint on hidden controls, and as a tool of MCP."""
+    mcp.show_every_output()
     button = gr.Button(visible=False)
-    for endpoint, controls in inputs.items():
-        button.click(endpoint, controls, outputs, api_name=endpoint.__name__, concurrency_id="gpu", concurrency_limit=1)
+    for endpoint, returned in ENDPOINTS.items():
+        outputs = [gr.File(label=label, visible=False) for label in returned[:-1]]
+        outputs.append(gr.JSON(label=returned[-1], visible=False))
+        shared = {"concurrency_id": "gpu", "concurrency_limit": 1}
+        button.click(endpoint, controls(endpoint), outputs, api_name=endpoint.__name__, **shared)

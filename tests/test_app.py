@@ -67,7 +67,8 @@ def test_the_core_knows_no_gradio():
 
 def test_endpoints_and_their_parameters_stay(modules):
     named = modules.app.demo.get_api_info()["named_endpoints"]
-    assert set(named) == {"/transfer_hair", "/swap_face", "/edit_text", "/direction_sliders", "/repose"}
+    first = ["/transfer_hair", "/swap_face", "/edit_text", "/direction_sliders", "/repose"]
+    assert list(named) == [*first, "/align", "/parse", "/embed"]
     hair = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"]]
     assert hair == [
         "face",
@@ -122,7 +123,26 @@ def test_endpoints_and_their_parameters_stay(modules):
     ]
     needed = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]]
     assert needed == ["face"]
-    assert all(len(e["returns"]) == 3 and e["description"] for e in named.values())
+    assert all(e["description"] for e in named.values())
+    assert {name: len(e["returns"]) for name, e in named.items()} == {**dict.fromkeys(named, 3), "/align": 2}
+
+
+def test_every_parameter_is_described(modules):
+    """On the API page, by the Python client's view_api, and for MCP's clients."""
+    from gradio.mcp import GradioMCPServer
+
+    named = modules.app.demo.get_api_info()["named_endpoints"]
+    tools = GradioMCPServer(modules.app.demo)
+    for name, endpoint in named.items():
+        function = tools.get_block_fn_from_endpoint_name(name)
+        words, described = tools.get_fn_description(function, name[1:])
+        assert words.startswith(endpoint["description"]) and "Returns: the " in words
+        for parameter in endpoint["parameters"]:
+            told = parameter["python_type"]["description"]
+            assert told and told.endswith((".", "none")) and told == described[parameter["parameter_name"]]
+        schema, _ = tools.get_input_schema(name[1:], described)
+        for parameter, kind in schema["properties"].items():
+            assert isinstance(kind["type"], str), (name, parameter)  # {} is no JSON schema
 
 
 def test_one_place_for_all_that_computes_and_nothing_is_recorded(modules):

@@ -57,4 +57,4 @@ def test_a_recipe_of_format_1_repeats(studio, name, monkeypatch):
 
 def test_a_damaged_mask_is_a_sentence():
     with pytest.raises(BadRequest, match="mask in the recipe"):
-        recipe.options_of({"options": {"mask": "bm90IGEgcGljdHVyZQ=="}})
+        recipe.options_of({"operation": "transfer", "options": {"mask": "bm90IGEgcGljdHVyZQ=="}})

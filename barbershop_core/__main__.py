@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from .commands import evaluate, hair, packs, portrait, rehearse, rig, words
+from .commands import batch, evaluate, hair, packs, portrait, rehearse, rig, words
 from .commands.arguments import Parser
 from .commands.console import quiet_console
 from .errors import BadRequest, BarbershopError, PhotoError
@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   %(prog)s text me.jpg "blond hair" --neutral hair
   %(prog)s pose me.jpg --yaw 20 --expression smile
   %(prog)s repeat me-new.png me.jpg friend.jpg
+  %(prog)s batch jobs.csv -o results --workers 2
   %(prog)s invert me.jpg --space FS
   %(prog)s doctor --json"""
 
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
-    for group in (hair, words, rig, portrait, packs, evaluate, rehearse):
+    for group in (hair, words, rig, portrait, packs, batch, evaluate, rehearse):
         group.add(commands)
     return top
 

@@ -41,6 +41,8 @@ PHOTOS = {
     "like": "model",
 }
 """What people call the photo of each role."""
+HAIR = ("hair_shape", "hair_structure", "hair_color")
+"""Photos of a transfer beside those that the option ``regions`` names."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Operation:
     options: tuple[Option, ...]
     needs: tuple[str, ...] = ("face",)
     person: str = "face"
+    takes: tuple[str, ...] = ()
+    session: bool = False
 
     def start(
         self,
@@ -98,13 +102,13 @@ class Operation:
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
-        Operation("transfer", "barbershop.transfer:transfer", hair.TRANSFER),
+        Operation("transfer", "barbershop.transfer:transfer", hair.TRANSFER, takes=HAIR),
         Operation("swap_face", "barbershop.transfer:swap_face", hair.SWAP_FACE, needs=("into", "face"), person="into"),
-        Operation("target_mask", "barbershop.transfer:target_mask", hair.TARGET_MASK),
+        Operation("target_mask", "barbershop.transfer:target_mask", hair.TARGET_MASK, takes=HAIR),
         Operation("edit_text", "styleclip.edit_text:edit_text", words.EDIT_TEXT),
-        Operation("direction_sliders", "styleclip.edit_text:direction_sliders", words.DIRECTION_SLIDERS),
-        Operation("repose", "pie.repose:repose", rig.REPOSE),
-        Operation("rig", "pie.repose:rig", rig.RIG),
+        Operation("direction_sliders", "styleclip.edit_text:direction_sliders", words.DIRECTION_SLIDERS, session=True),
+        Operation("repose", "pie.repose:repose", rig.REPOSE, takes=("like",)),
+        Operation("rig", "pie.repose:rig", rig.RIG, session=True),
         Operation("invert", "inversion.invert:invert", inversion.INVERT),
         Operation("parse", "editing.reading:parse_photo", ()),
     )

@@ -59,7 +59,8 @@ def open_photographs(
     portraits, images: by number, the person first; the person's image as the previous edit left it.
     Yields the stage "parse".
     """
-    if pack.landmarker is None or all(explains(pack, image) for image in images):
+    own = {**portraits, 0: None} if request.previous is not None else portraits
+    if pack.landmarker is None or all(explains(pack, image, own[k]) for k, image in enumerate(images)):
         return None
     found = {}
     for k, portrait in portraits.items():

@@ -206,7 +206,8 @@ def read(
     """Parse and embed each different photo once; the person as the previous edit left it."""
     previous, assignment, labels = request.previous, numbered.assignment, []
     for k, image in enumerate(numbered.images):
-        labels.append(parse(pack.parser, image)[0])
+        edited = k == 0 and previous is not None
+        labels.append(_regions(pack, image, None if edited else numbered.portraits[k]))
         yield Step("parse", k + 1, len(numbered.images))
     # F is needed for the person and for structures taken as they are, and S is part of F/S; W+ is quicker and enough
     # for the rest.
@@ -223,6 +224,13 @@ def read(
         chosen = [numbered.portraits[k] for k in group]
         codes |= dict(zip(group, (yield from codes_of(pack, cache, chosen, its_space, preset.inversion))))
     return [Reference(image, labels[k], codes[k]) for k, image in enumerate(numbered.images)]
+
+
+def _regions(pack: PackLike, image: torch.Tensor, portrait: Portrait | None) -> torch.Tensor:
+    """Region of each pixel of a picture.  portrait: the one whose crop it is, None for an edited one."""
+    if portrait is not None:
+        return portrait.once(("regions", pack.fingerprint), lambda: _regions(pack, image, None))
+    return parse(pack.parser, image)[0]
 
 
 def _as_photographs(

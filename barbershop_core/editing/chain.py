@@ -86,7 +86,8 @@ def picture(previous: Result, pack: PackLike) -> Tensor:
 def photograph(pack: PackLike, request: Request, image: Tensor) -> Photograph | None:
     """The portrait [1,3,R,R] as a photograph, whose pixels are to be moved and changed; None for a portrait that the
     pack's code explains, which the generator can draw, and where no face is found."""
-    if pack.landmarker is None or explains(pack, image):
+    own = request.portrait if request.previous is None else None
+    if pack.landmarker is None or explains(pack, image, own):
         return None
     found = photographs.photograph(pack, request.portrait, request.previous)
     return None if found.mesh is None else found

@@ -45,6 +45,13 @@ def photograph(
     share of the crop's side; the picture is larger by as much.
     """
     size = size or detail_size(portrait, pack.working_size)
+    if previous is None:
+        what = ("photograph", pack.fingerprint, size, margin)
+        return portrait.once(what, lambda: _photograph(pack, portrait, None, size, margin))
+    return _photograph(pack, portrait, previous, size, margin)
+
+
+def _photograph(pack: PackLike, portrait: Portrait, previous: Result | None, size: int, margin: float) -> Photograph:
     if previous is not None:
         picture = previous.image.convert("RGB")
         pixels = np.asarray(picture if picture.width == size else picture.resize((size, size)))

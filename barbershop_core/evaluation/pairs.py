@@ -28,6 +28,7 @@ from ..networks.clip import Clip
 from ..networks.resample import resize
 from ..options import PRESET, SEED
 from ..photo import Portrait
+from ..photo.folder import pictures_in
 from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
@@ -40,7 +41,7 @@ from .moved_photo import moved_photo
 from .photo_rows import full
 from .published import PUBLISHED
 from .reconstruction import planes, similarity
-from .tables import NothingScored, contact_sheet, means, pictures_in
+from .tables import NothingScored, contact_sheet, means
 
 YAW = 15.0
 """Degrees between the heads of face and shape from which on a pair is counted as difficult (as H-Adapter does)."""

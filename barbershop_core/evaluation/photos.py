@@ -20,11 +20,12 @@ from PIL import Image
 from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
 from ..options import PRESET, SEED
+from ..photo.folder import pictures_in
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
 from .photo_rows import ROWS, Subject, score
-from .tables import NothingScored, contact_sheet, means, pictures_in
+from .tables import NothingScored, contact_sheet, means
 
 COLUMNS = (
     "psnr",

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from ..errors import BarbershopError
 from ..inversion.inversion_presets import InversionPreset, inversion_preset
+from ..photo.folder import pictures_in
 from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
 from . import frechet
-from .tables import NothingScored, means, pictures_in
+from .tables import NothingScored, means
 
 COLUMNS = ("rmse", "psnr", "ssim", "vgg", "lpips", "seconds")
 SPACES = ("W", "W+", "FS")

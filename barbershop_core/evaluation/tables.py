@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,8 +15,6 @@ NETWORKS = {
     "face_model": "face model",
     "rignet": "trained rig (RigNet)",
 }
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
 
 
 class NothingScored(BarbershopError):
@@ -34,15 +31,6 @@ def check_networks(pack: PackLike, *roles: str) -> None:
                 f"The pack '{pack.name}' has no {NETWORKS[role]}, which this evaluation needs.",
                 "Use the pack 'studio'.",
             )
-
-
-def pictures_in(folder: str | Path) -> list[Path]:
-    """Pictures that lie in a folder, in order of name.  Raises BadRequest where there are none."""
-    folder = Path(folder)
-    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in PICTURES) if folder.is_dir() else []
-    if not files:
-        raise BadRequest(f"There are no photos in {folder}.", "Give a folder that holds JPEG or PNG files.")
-    return files
 
 
 def means(scores: Sequence[Mapping[str, float | None]], columns: Sequence[str]) -> dict[str, float | None]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..networks.resample import shrink
+from ..photo import Portrait
 from ..protocols import PackLike
 from .embed import PERCEPTUAL_SIDE
 from .project import project
@@ -30,6 +31,9 @@ def unexplained(pack: PackLike, image: Tensor) -> float:
     return float(pack.perceptual.lpips(shrink(image, PERCEPTUAL_SIDE), shrink(made, PERCEPTUAL_SIDE)))
 
 
-def explains(pack: PackLike, image: Tensor) -> bool:
-    """Whether the pack's code explains a portrait, see :func:`unexplained`."""
+def explains(pack: PackLike, image: Tensor, portrait: Portrait | None = None) -> bool:
+    """Whether the pack's code explains a portrait, see :func:`unexplained`.  portrait: the one whose crop ``image`` is,
+    None for an edited one."""
+    if portrait is not None:
+        return portrait.once(("explains", pack.fingerprint), lambda: explains(pack, image))
     return unexplained(pack, image) <= EXPLAINED

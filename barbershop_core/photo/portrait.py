@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -25,6 +26,8 @@ from .paste import paste
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
 
 MIN_FACE = 48  # px: smaller faces cannot be aligned reliably and are refused
 SOFT_FACE = 96  # px: smaller faces give a soft result, and a notice says so
@@ -45,6 +48,7 @@ class Portrait:
     found: the faces in the photo, the largest first; empty without a landmarker.
     index: the index of this face in ``found`` (0 without a landmarker).
     notices: sentences for the user.
+    findings: what was found out about it, kept for further edits of the same photo; None keeps nothing.
     """
 
     image: np.ndarray
@@ -53,6 +57,7 @@ class Portrait:
     found: tuple[Face, ...] = ()
     index: int = 0
     notices: tuple[str, ...] = ()
+    findings: dict[Hashable, Any] | None = field(default=None, repr=False)
     _crops: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
@@ -74,6 +79,15 @@ class Portrait:
         """sha256, hex, of the crop's pixels and corners."""
         quad = np.round(np.asarray(self.quad, dtype="<f8"), 3) + 0.0  # no negative zero
         return hashlib.sha256(self.image.tobytes() + quad.tobytes() + bytes(str(self.image.shape), "ascii")).hexdigest()
+
+    def once(self, what: Hashable, find: Callable[[], T]) -> T:
+        """``find()``, or what it returned before where findings are kept.  what: says what is found, and with which
+        network."""
+        if self.findings is None:
+            return find()
+        if what not in self.findings:
+            self.findings[what] = find()
+        return self.findings[what]
 
     def at(self, size: int) -> np.ndarray:
         """The crop at another size, uint8 [size,size,3]; a larger one is cut from the photo again."""

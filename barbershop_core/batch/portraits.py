@@ -1,0 +1,69 @@
+"""Portraits that are kept in memory while jobs need them again and again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import PhotoError
+from ..photo import Portrait
+from .job import Photo
+
+MOST_BYTES = 1 << 30
+"""What the portraits of a worker may occupy, with what was found out about them."""
+
+
+class Portraits:
+    """Reads photos, each once while there is room; those used last are kept.
+
+    read: of a photo that is not known.  A photo that cannot be used is remembered, too.
+    """
+
+    def __init__(self, read: Callable[[Photo], Portrait], most: int = MOST_BYTES):
+        self._read, self._most = read, most
+        self._kept: OrderedDict[tuple, Portrait | PhotoError] = OrderedDict()
+
+    def __call__(self, photo: Photo) -> Portrait:
+        """The portrait of a photo.  Raises PhotoError."""
+        if photo.content not in self._kept:
+            try:
+                self._kept[photo.content] = replace(self._read(photo), findings={})
+            except PhotoError as error:
+                self._kept[photo.content] = error
+        self._kept.move_to_end(photo.content)
+        found = self._kept[photo.content]
+        if isinstance(found, PhotoError):
+            raise found
+        return found
+
+    def shrink(self) -> None:
+        """Forget those that were not used for longest, until the others fit."""
+        sizes = {key: size_of(portrait) for key, portrait in self._kept.items()}
+        total = sum(sizes.values())
+        while total > self._most and len(self._kept) > 1:
+            total -= sizes[self._kept.popitem(last=False)[0]]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
+
+def size_of(thing: Any) -> int:
+    """Bytes of the arrays and tensors in a portrait or in what was found out about it."""
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes
+    if isinstance(thing, torch.Tensor):
+        return thing.numel() * thing.element_size()
+    if is_dataclass(thing):
+        return sum(size_of(getattr(thing, field.name)) for field in fields(thing))
+    if isinstance(thing, Mapping):
+        thing = thing.values()
+    elif not isinstance(thing, (tuple, list)):
+        return 0
+    parts: Iterable[Any] = thing
+    return sum(map(size_of, parts))

@@ -20,7 +20,7 @@ from small_studio import fast_is_tiny
 from barbershop_core import Studio, batch, run
 from barbershop_core.batch import manifest
 from barbershop_core.batch.order import ordered
-from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing import recipe
 from barbershop_core.errors import BadRequest
 from barbershop_core.inversion.cache import CodeCache
 
@@ -246,7 +246,7 @@ def test_any_operation(photos_of_people, small_pack, tiny, tmp_path):
     assert steps[-1].losses == {"failed": 0, "minutes left": 0}
     entries = {entry["name"]: entry for entry in batch.read_manifest(out)}
     assert list(entries["hair"]["files"].values()) == ["hair.png", "hair-photo.png"]
-    assert read_png(out / "hair-photo.png") == entries["hair"]["recipe"]
+    assert recipe.read(out / "hair-photo.png") == entries["hair"]["recipe"]
     assert entries["hair"]["recipe"]["options"]["smooth"] == 3 and entries["hair"]["recipe"]["options"]["seed"] == 4
     assert entries["hair"]["scores"]["identity"] <= 1 and entries["hair"]["seconds"] > 0
     assert entries["code"]["files"] == {"code": "code.safetensors", "reconstruction": "code.png"}

@@ -17,7 +17,7 @@ from barbershop_core.editing.recipe import read as read_recipe
 from barbershop_core.editing.regions import COLOURS, REGIONS
 from barbershop_core.inversion.codes import load as load_code
 
-COMMANDS = tuple("hair face repeat text directions mapper pose rig invert parse download doctor evaluate".split())
+COMMANDS = tuple("hair face repeat text directions mapper pose rig invert parse batch download doctor evaluate".split())
 KINDS = {"directions": ["precompute"], "mapper": ["train"], "rig": ["train"], "evaluate": ["hair"]}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,10 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from ..editing.mask_file import read_mask
-from ..editing.recipe import png_bytes
+from ..editing.picture_file import GENERATED, SUFFIXES, encode
 from ..editing.regions import COLOURS
 from ..editing.result import Result
 from ..errors import BarbershopError, CorruptPhoto, OutOfMemory, PhotoError
@@ -35,7 +33,7 @@ from .portraits import Portraits
 class Opener:
     """Opens a pack in the process of a worker, and returns its `Editor`.
 
-    pack: name, or path of the manifest.  cache: see `Studio`.  out, paste: see `Editor`.
+    pack: name, or path of the manifest.  cache: see `Studio`.  out, paste, suffix: see `Editor`.
     """
 
     pack: str
@@ -43,19 +41,22 @@ class Opener:
     cache: CodeCache | Literal[False] | None
     out: Path
     paste: bool = True
+    suffix: str = ".png"
 
     def __call__(self) -> Editor:
-        return Editor(Studio(open_pack(self.pack, device=self.device), self.cache), self.out, self.paste)
+        studio = Studio(open_pack(self.pack, device=self.device), self.cache)
+        return Editor(studio, self.out, self.paste, self.suffix)
 
 
 class Editor:
     """Does one job after the other with an open studio.
 
-    out: folder of the pictures.  paste: whether the whole photos are written, too.
+    out: folder of the pictures.  paste: whether the whole photos are written, too.  suffix: of edited pictures, one of
+    `picture_file.SUFFIXES`; masks are PNG.
     """
 
-    def __init__(self, studio: Studio, out: Path, paste: bool = True):
-        self.studio, self.out, self.paste = studio, out, paste
+    def __init__(self, studio: Studio, out: Path, paste: bool = True, suffix: str = ".png"):
+        self.studio, self.out, self.paste, self.suffix = studio, out, paste, suffix
         self._portraits = Portraits(self._read)
 
     def __call__(self, job: Job) -> dict[str, Any]:
@@ -115,15 +116,17 @@ class Editor:
     def _files(self, value: Any) -> dict[str, tuple[str, bytes]]:
         """What an operation returned as files: kind -> ending of the name, content."""
         if isinstance(value, Result):
-            found = {"image": (".png", png_bytes(value.image, value.recipe))}
+            kind = SUFFIXES[self.suffix]
+            found = {"image": (self.suffix, encode(value.image, value.recipe, kind))}
             if value.pasted is not None:
-                found["photo"] = ("-photo.png", png_bytes(value.pasted, value.recipe))
+                found["photo"] = (f"-photo{self.suffix}", encode(value.pasted, value.recipe, kind))
             return found
         if isinstance(value, Code):
-            rebuilt = png_bytes(self.studio.render(value))
+            rebuilt = encode(self.studio.render(value), source_type=GENERATED)
             return {"code": (".safetensors", value.dumps()), "reconstruction": (".png", rebuilt)}
         labels = np.asarray(value, np.uint8)
-        return {"labels": (".png", _png(labels)), "colours": ("-colours.png", _png(COLOURS[labels]))}
+        colours = encode(COLOURS[labels], source_type=None)
+        return {"labels": (".png", encode(labels, source_type=None)), "colours": ("-colours.png", colours)}
 
 
 def line_of(job: Job, told: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -149,9 +152,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     return value.item() if hasattr(value, "item") else value
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, format="PNG")
-    return data.getvalue()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadRequest
 from ..options import PRESET, SEED
 from .arguments import add_common, given
-from .output import open_studio
+from .output import PICTURES, open_studio
 
 if TYPE_CHECKING:
     from ..batch import Table
@@ -27,12 +27,11 @@ def add(commands) -> None:
     batch.add_argument("--check", action="store_true", help="only check the job file")
     batch.add_argument("--retry-failed", action="store_true", help="try the jobs again that failed before")
     batch.add_argument("--no-paste", action="store_true", help="do not write the whole photos")
-    batch.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes, or actors with --ray (default 1)"
-    )
-    threads = (
-        "of PyTorch in each worker (default 1; other numbers give pictures that differ by a grey level here or there)"
-    )
+    formats = [suffix.lstrip(".") for suffix in PICTURES]
+    batch.add_argument("--format", choices=formats, default="png", help="of edited pictures (default png)")
+    many = "processes, or actors with --ray (default 1); the pictures do not depend on it"
+    batch.add_argument("--workers", type=int, default=1, metavar="N", help=many)
+    threads = "of PyTorch in each worker (default 1); others give pictures that may differ by a grey level"
     batch.add_argument("--threads", type=int, default=1, metavar="N", help=threads)
     batch.add_argument("--ray", metavar="ADDRESS", help="workers on a Ray cluster: auto, host:port, or local")
     gpus = "that a worker on Ray reserves, such as 0.5 (default 0)"
@@ -53,6 +52,7 @@ def run(options, console) -> int:
         return 0
     staff = {name: getattr(options, name) for name in ("workers", "ray", "gpus_per_worker", "threads")}
     wanted = {"paste": not options.no_paste, "retry_failed": options.retry_failed, "device": options.device}
+    wanted["suffix"] = f".{options.format}"
     made = progress.run(batch.run(studio, jobs, out, **staff, **wanted))
     if options.json:
         told = {"out": str(out), "done": made.done, "failed": made.failed, "before": made.before}

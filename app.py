@@ -10,11 +10,12 @@ import gradio as gr
 import endpoints
 from page import gpu, panel, photos
 from page.files import ASSETS, TEXT
-from page.layout import hair, result, rig, words
+from page.layout import first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, SOURCES, photo_notes
 from page.ui import ui
 
 CSS = (ASSETS / "text" / "page.css").read_text(encoding="utf-8")
+HEAD = f"<style>{(ASSETS / 'text' / 'frame.css').read_text(encoding='utf-8')}</style>"
 SCRIPTS = [(ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js")]
 TERRACOTTA = gr.themes.Color(
     *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),
@@ -32,9 +33,9 @@ THEME = gr.themes.Base(
     body_background_fill_dark="#1b1917",
     block_border_width="1px",
     block_shadow="none",
-    button_primary_background_fill="#be5a38",
-    button_primary_background_fill_hover="#a44a2c",
-    button_primary_background_fill_dark="#be5a38",
+    button_primary_background_fill="#a44a2c",
+    button_primary_background_fill_hover="#873c24",
+    button_primary_background_fill_dark="#a44a2c",
     button_primary_text_color="#ffffff",
 )
 
@@ -61,6 +62,7 @@ gpu.prepare()
 
 with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
     gr.Markdown(TEXT["intro"], elem_id="intro")
+    examples = first.build()
     with gr.Row(elem_id="bench"):
         with gr.Column(scale=6, min_width=320):
             person()
@@ -75,12 +77,12 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
                     rig.build()
         with gr.Column(scale=5, min_width=320, elem_id="side"):
             result.build()
-    hair.stored_examples()
     gr.Markdown(TEXT["consent"], elem_id="consent", elem_classes="hint")
     with gr.Accordion("What works, what does not, and where it comes from", open=False):
         gr.Markdown(TEXT["limits"])
     wire_person()
     result.wire()
+    hair.wire_examples(examples)
     runs = [run for tab in (hair, words, rig) for run in tab.wire()]
     for tab in (hair, words, rig):
         tab.wire_stops(runs)
@@ -95,6 +97,7 @@ if __name__ == "__main__":
     demo.launch(
         theme=THEME,
         css=CSS,
+        head=HEAD,
         footer_links=["api", "gradio"],
         max_file_size="64mb",
         show_error=True,

@@ -29,9 +29,9 @@ FOLDER = ASSETS / "examples"
 SIDE = 256  # px of the rendered photos
 JPEG = {"quality": 88, "optimize": True}
 KINDS = (
-    ("Shape and colour", ("hair_shape", "hair_color")),
-    ("Shape only", ("hair_shape",)),
-    ("Colour only", ("hair_color",)),
+    ("Hair shape and colour", ("hair_shape", "hair_color")),
+    ("Hair shape alone", ("hair_shape",)),
+    ("Hair colour alone", ("hair_color",)),
 )
 
 

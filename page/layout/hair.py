@@ -7,12 +7,12 @@ import gradio as gr
 from barbershop_core.barbershop.options import MODE, SMOOTH
 from barbershop_core.options import SEED
 
-from .. import examples, hair
+from .. import examples, hair, ready
 from ..files import TEXT
 from ..panel import outputs
 from ..times import times
 from ..ui import ui
-from .parts import GPU, PRIVATE, QUICK, SHOW_RESULT, actions, photo_slot, presets, wire_photo, wire_stop
+from .parts import GPU, PHOTO, PRIVATE, QUICK, SHOW_RESULT, actions, photo_slot, presets, wire_photo, wire_stop
 
 
 def build() -> None:
@@ -20,7 +20,8 @@ def build() -> None:
     with gr.Row(elem_classes="photos"):
         ui.hair_shape = photo_slot("hair_shape", "Hair shape")
         ui.hair_color = photo_slot("hair_color", "Hair colour")
-    gr.Markdown("Leave *shape* empty to recolour only; leave *colour* empty to keep the colour.", elem_classes="hint")
+    gr.Markdown(TEXT["hair"], elem_classes="hint")
+    _ready_made()
     ui.preset, ui.time = presets("preset")
     ui.run, ui.stop = actions("", "Run")
     with gr.Accordion("Advanced: more parts from more photos", open=False):
@@ -69,6 +70,28 @@ def build() -> None:
         ui.mask_state = gr.State(None, time_to_live=3600)
 
 
+def _ready_made() -> None:
+    """Styles and colours to click instead of photos."""
+    with gr.Accordion("Ready-made styles and colours", open=True, elem_id="ready"):
+        ui.styles, ui.colours = (
+            gr.Gallery(
+                [(row["picture"], row["name"]) for row in ready.rows(kind)],
+                label=label,
+                columns=6,
+                height="auto",
+                allow_preview=False,
+                interactive=False,
+                object_fit="cover",
+                format="jpeg",
+                buttons=[],
+                elem_id=elem_id,
+                elem_classes="ready",
+            )
+            for kind, label, elem_id in (("style", "Style", "styles"), ("colour", "Colour", "colours"))
+        )
+        ui.any_colour = gr.ColorPicker(label="Or any colour", value="#7a4a2b", elem_id="any_colour")
+
+
 def build_swap() -> None:
     """The face swap form."""
     with gr.Row(elem_classes="photos"):
@@ -85,6 +108,11 @@ def wire() -> list:
         wire_photo(slot)
     for slot in (ui.face, *references):
         slot.image.change(hair.clear_mask, None, {ui.editor, ui.mask_state}, **QUICK)
+    ui.styles.select(ready.choose_style, None, {ui.hair_shape.image}, **QUICK)
+    ui.colours.select(ready.choose_colour, None, {ui.hair_color.image, ui.any_colour}, **QUICK)
+    gr.on(
+        [ui.any_colour.release, ui.any_colour.submit], ready.pick_colour, ui.any_colour, {ui.hair_color.image}, **QUICK
+    )
     run = ui.run.click(hair.run_transfer, hair.form(), outputs(), **GPU)
     swap = ui.swap_run.click(hair.run_swap, hair.swap_form(), outputs(), **GPU)
     prepared = ui.prepare.click(hair.prepare_mask, hair.form(), outputs(), **GPU)
@@ -101,25 +129,29 @@ def wire_stops(runs: list) -> None:
         wire_stop(button, runs)
 
 
-def stored_examples() -> None:
+def stored_examples() -> gr.Gallery | None:
     """The gallery of stored examples."""
     rows = examples.examples()
     if not rows:
-        return
-    gr.Markdown(
-        "### Examples\nPaintings, a photograph and rendered people with stored results: click one to see it; nothing "
-        "is computed."
-    )
-    gallery = gr.Gallery(
+        return None
+    return gr.Gallery(
         [(row.get("card", row["result"]), row.get("title", "")) for row in rows],
         columns=3,
         height="auto",
         allow_preview=False,
         show_label=False,
         interactive=False,
-        format="png",
+        format="jpeg",
         buttons=[],
         elem_id="examples",
         elem_classes="examples",
     )
-    gallery.select(examples.show_example, None, examples.outputs(), **QUICK)
+
+
+def wire_examples(gallery: gr.Gallery | None) -> None:
+    """A click on an example shows its result, and what was found in its photo."""
+    if gallery is None:
+        return
+    shown = gallery.select(examples.show_example, None, examples.outputs(), **QUICK)
+    shown.then(ui.face.look, ui.face.image, ui.face.notes, **PHOTO)
+    shown.then(None, js=SHOW_RESULT, **PRIVATE)

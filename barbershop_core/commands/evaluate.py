@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadRequest
 from ..options import PRESET, SEED
 from ..styleclip.options import METHOD
-from .arguments import add_common, given
+from .arguments import add_common, add_workers, given
 from .console import Progress
 from .output import in_a_folder
 
 if TYPE_CHECKING:
+    from ..evaluation.scoring import Workers
     from ..progress import Steps
     from ..protocols import PackLike
 
@@ -68,6 +69,7 @@ def _add_files(parser: argparse.ArgumentParser, table, sheet: str = "") -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
     if sheet:
         parser.add_argument("--sheet", type=Path, metavar="PNG", help=f"write a contact sheet {sheet}")
+        add_workers(parser)
     parser.set_defaults(table=table)
     add_common(parser, evaluate)
 
@@ -76,14 +78,19 @@ def hair_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, An
     """Steps of ``evaluate hair``.  shared: preset and seed, where they were given."""
     from ..evaluation.hair import hair
 
-    return hair(pack, options.pairs, sheet=options.sheet, **shared)
+    return hair(pack, options.pairs, sheet=options.sheet, workers=_workers(options), **shared)
 
 
 def text_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Steps of ``evaluate text``.  shared: preset and seed, where they were given."""
     from ..evaluation.words import text
 
-    wanted = {"methods": options.methods, "prompts": options.prompts, "sheet": options.sheet}
+    wanted = {
+        "methods": options.methods,
+        "prompts": options.prompts,
+        "sheet": options.sheet,
+        "workers": _workers(options),
+    }
     return text(pack, options.portraits, **wanted, **shared)
 
 
@@ -91,7 +98,7 @@ def pose_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, An
     """Steps of ``evaluate pose``.  shared: preset and seed, where they were given."""
     from ..evaluation.pose import pose
 
-    return pose(pack, options.portraits, rows=options.rows, sheet=options.sheet, **shared)
+    return pose(pack, options.portraits, rows=options.rows, sheet=options.sheet, workers=_workers(options), **shared)
 
 
 def photos_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -99,7 +106,12 @@ def photos_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, 
     from ..evaluation.photo_rows import ROWS
     from ..evaluation.photos import photos
 
-    wanted = {"limit": options.limit, "rows": options.rows or ROWS, "sheet": options.sheet}
+    wanted = {
+        "limit": options.limit,
+        "rows": options.rows or ROWS,
+        "sheet": options.sheet,
+        "workers": _workers(options),
+    }
     return photos(pack, options.folder, **wanted, **shared)
 
 
@@ -107,7 +119,15 @@ def pairs_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, A
     """Steps of ``evaluate pairs``.  shared: preset and seed, where they were given."""
     from ..evaluation.pairs import pairs
 
-    return pairs(pack, options.folder, options.listing, limit=options.limit, sheet=options.sheet, **shared)
+    return pairs(
+        pack,
+        options.folder,
+        options.listing,
+        limit=options.limit,
+        sheet=options.sheet,
+        workers=_workers(options),
+        **shared,
+    )
 
 
 def reconstruction_table(pack: PackLike, options: argparse.Namespace, shared: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -115,6 +135,12 @@ def reconstruction_table(pack: PackLike, options: argparse.Namespace, shared: di
     from ..evaluation.reconstruction import reconstruction
 
     return reconstruction(pack, options.folder, limit=options.limit, **shared)
+
+
+def _workers(options: argparse.Namespace) -> Workers:
+    from ..evaluation.scoring import Workers
+
+    return Workers(options.workers, options.ray, options.gpus_per_worker)
 
 
 def evaluate(options, console) -> None:

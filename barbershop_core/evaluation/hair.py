@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ..barbershop.transfer_presets import TransferPreset, transfer_preset
 from ..editing.regions import parse, region_index
-from ..errors import BarbershopError
 from ..networks.arcface import identity_embedding
 from ..photo import Portrait, paste_back
 from ..photo.pixels import from_uint8
@@ -25,8 +25,10 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
+from ..workers import Outcome
 from . import baselines, metrics
-from .tables import NothingScored, contact_sheet, means
+from .scoring import ALONE, Workers, scored
+from .tables import NothingScored, means, save_sheet
 from .triples import Triple, triples
 
 COLUMNS = ("hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds")
@@ -39,11 +41,13 @@ def hair(
     seed: int = 0,
     preset: str | TransferPreset = "fast",
     sheet: str | Path | None = None,
+    workers: Workers = ALONE,
 ) -> Steps[dict[str, Any]]:
     """Score transfers on held-out triples of the portrait world against their rendered truth.
 
     pairs, seed: how many triples, and which (see `evaluation.triples`).  sheet: path for a PNG of the first
-    dozen.  No cache is used, so that times are those of new photos.
+    dozen.  workers: score at the same time; only the seconds depend on them.  No cache is used, so that times are
+    those of new photos.
 
     Returns {"pairs", "seed", "pack", "preset", "scored", "rows", "ceiling", "details", "failures"}; rows
     "ours", "w_plus" and "paste" (`evaluation.baselines`) hold means over the triples that all three could
@@ -58,43 +62,64 @@ def hair(
     Raises BadRequest for bad arguments, NothingScored where every triple failed.
     """
     numbers, drawn = transfer_preset(preset), triples(pairs, seed, pack.working_size)
-    return _hair(Studio(pack, cache=False), pairs, seed, numbers, drawn, sheet)
+    return _hair(pack, pairs, seed, numbers, drawn, sheet, workers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """A triple.  scores: by row.  pictures: for the contact sheet, by column, uint8 [R,R,3]."""
+
+    scores: dict[str, dict[str, float | None]]
+    pictures: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    pack: PackLike
+    preset: TransferPreset
+
+    def __call__(self, triple: Triple) -> Steps[_Scored]:
+        studio = Studio(self.pack, cache=False)
+        made, seconds = yield from _edit(studio, triple, self.preset)
+        scores = {row: _score(studio, triple, made[row]) | {"seconds": seconds[row]} for row in made}
+        scores["ceiling"] = _score(studio, triple, triple.truth.image) | {"seconds": None}
+        shown = {"face": triple.face, "hair shape": triple.shape, "hair colour": triple.colour, "truth": triple.truth}
+        return _Scored(scores, {name: rendering.image for name, rendering in shown.items()} | made)
 
 
 def _hair(
-    studio: Studio, pairs: int, seed: int, preset: TransferPreset, drawn: Iterable[Triple], sheet: str | Path | None
+    pack: PackLike,
+    pairs: int,
+    seed: int,
+    preset: TransferPreset,
+    drawn: Iterable[Triple],
+    sheet: str | Path | None,
+    workers: Workers,
 ) -> Steps[dict[str, Any]]:
-    details: list[dict[str, Any]] = []
+    done: dict[int, _Scored] = {}
     failures: list[dict[str, Any]] = []
-    shown: list[dict[str, np.ndarray]] = []
-    for number, triple in enumerate(drawn, 1):
-        try:
-            made, seconds = yield from _edit(studio, triple, preset)
-            scores = {row: _score(studio, triple, made[row]) | {"seconds": seconds[row]} for row in made}
-            scores["ceiling"] = _score(studio, triple, triple.truth.image) | {"seconds": None}
-        except BarbershopError as error:
-            failures.append({"pair": number - 1, "why": str(error)})
-            yield Step("pair", number, pairs, notice=f"Pair {number} failed: {error}")
-            continue
-        details.append({"pair": number - 1, **scores})
-        if sheet is not None and len(shown) < SHEET_ROWS:
-            pictures = {
-                "face": triple.face,
-                "hair shape": triple.shape,
-                "hair colour": triple.colour,
-                "truth": triple.truth,
-            }
-            shown.append({name: rendering.image for name, rendering in pictures.items()} | made)
-            Image.fromarray(contact_sheet(shown)).save(sheet)
-        known = {name: value for name, value in scores["ours"].items() if value is not None}
-        yield Step("pair", number, pairs, known, lambda image=made["ours"]: image)
+
+    def told(outcome: Outcome) -> Step:
+        number = len(done) + len(failures) + 1
+        if outcome.error is not None:
+            failures.append({"pair": outcome.index, "why": str(outcome.error)})
+            return Step("pair", number, pairs, notice=f"Pair {outcome.index + 1} failed: {outcome.error}")
+        one = done[outcome.index] = outcome.value
+        if sheet is not None:
+            save_sheet(sheet, [done[index].pictures for index in sorted(done)[:SHEET_ROWS]])
+        known = {name: value for name, value in one.scores["ours"].items() if value is not None}
+        return Step("pair", number, pairs, known, lambda: one.pictures["ours"])
+
+    yield from scored(pack, partial(_Scorer, preset=preset), drawn, workers, told)
+    failures.sort(key=lambda failure: failure["pair"])
+    details = [{"pair": index} | done[index].scores for index in sorted(done)]
     if not details:
         raise NothingScored(f"None of the {pairs} pairs could be scored: {failures[0]['why']}")
     rows = {row: means([d[row] for d in details], COLUMNS) for row in ("ours", "w_plus", "paste")}
     return {
         "pairs": pairs,
         "seed": seed,
-        "pack": studio.pack.name,
+        "pack": pack.name,
         "preset": preset.name,
         "scored": len(details),
         "rows": rows,

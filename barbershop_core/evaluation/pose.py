@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ..editing import chain
 from ..editing.regions import parse, region_index
 from ..editing.request import Request
-from ..errors import BadRequest, BarbershopError
+from ..errors import BadRequest
 from ..face3d.theta import TAU, Theta
 from ..inversion.codes import Code
 from ..networks.arcface import identity_embedding
@@ -33,10 +33,12 @@ from ..pie.session import RigSession
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
+from ..workers import Outcome
 from ..world.morphable_head import theta_of
 from . import expression, metrics
 from .pose_cases import Case, cases
-from .tables import NothingScored, check_networks, contact_sheet, means
+from .scoring import ALONE, Workers, scored
+from .tables import NothingScored, check_networks, means, save_sheet
 from .triples import regions_of
 
 COLUMNS = (
@@ -83,11 +85,13 @@ def pose(
     preset: str | PiePreset = "fast",
     rows: Sequence[str] = ROWS[:-1],
     sheet: str | Path | None = None,
+    workers: Workers = ALONE,
 ) -> Steps[dict[str, Any]]:
     """Score the rig, with and without each term of the energy.
 
     rows: from ``ROWS``; "w_only" and "no_hierarchy" (W+ at once) have the same number of steps as "full";
-    "optimize" is the edit without RigNet.  sheet: a PNG of the first portraits.
+    "optimize" is the edit without RigNet.  sheet: a PNG of the first portraits.  workers: score at the same time;
+    only the seconds depend on them.
 
     Returns {"portraits", "seed", "pack", "preset", "scored", "rows", "ceiling", "details", "failures"}.
     Columns, means over the portraits:
@@ -112,7 +116,7 @@ def pose(
     presets = {row: variant(numbers, row) for row in rows}
     check_networks(pack, *_roles(rows))
     drawn = cases(portraits, seed, pack.working_size)
-    return _pose(Studio(pack, cache=False), drawn, presets, seed, numbers, sheet)
+    return _pose(pack, drawn, presets, seed, numbers, sheet, workers)
 
 
 def _roles(rows: Iterable[str]) -> tuple[str, ...]:
@@ -120,49 +124,74 @@ def _roles(rows: Iterable[str]) -> tuple[str, ...]:
     return ("regressor", "face_model", *(["rignet"] if set(rows) - {"optimize"} else ()))
 
 
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """A portrait.  scores: by row.  pictures: of the row "full", for the contact sheet; empty without it."""
+
+    scores: dict[str, dict[str, float]]
+    pictures: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    pack: PackLike
+    presets: Mapping[str, PiePreset]
+    seed: int
+
+    def __call__(self, case: Case) -> Steps[_Scored]:
+        pack = self.pack
+        yield from pack.download()
+        yield from pack.fetch(*_roles(self.presets))
+        reader, rig = face_reader(pack), pack.optional("rignet")
+        scores, pictures = {}, {}
+        portrait = Studio(pack, cache=False).read(case.face.image)
+        image = portrait.tensor(pack.working_size, pack.device)
+        for row, numbers in self.presets.items():
+            net = None if row == "optimize" else rig
+            began = time.perf_counter()
+            embedded = yield from embed(pack, reader, net, image, numbers, self.seed)
+            seconds = time.perf_counter() - began
+            request = Request("rig", {"face": portrait}, {"preset": numbers, "seed": self.seed})
+            code = Code("W+", embedded.w_plus)
+            start = chain.Start(request, image, code, embedded.image)
+            session = session_of(pack, start, embedded, reader, net, numbers)
+            made = yield from _edits(session, case)
+            scores[row] = _score(session, case, made) | {"seconds": seconds}
+            if row == "full":
+                pictures = _pictures(session, case, made)
+        scores["ceiling"] = _ceiling(pack, reader, case, image)
+        return _Scored(scores, pictures)
+
+
 def _pose(
-    studio: Studio,
+    pack: PackLike,
     drawn: Sequence[Case],
     presets: Mapping[str, PiePreset],
     seed: int,
     preset: PiePreset,
     sheet: str | Path | None,
+    workers: Workers,
 ) -> Steps[dict[str, Any]]:
-    pack = studio.pack
     yield from pack.download()
     yield from pack.fetch(*_roles(presets))
-    reader, rig = face_reader(pack), pack.optional("rignet")
-    details: list[dict[str, Any]] = []
+    done: dict[int, _Scored] = {}
     failures: list[dict[str, Any]] = []
-    shown: list[dict[str, np.ndarray]] = []
-    for number, case in enumerate(drawn, 1):
-        scores: dict[str, dict[str, float]] = {}
-        try:
-            portrait = studio.read(case.face.image)
-            image = portrait.tensor(pack.working_size, pack.device)
-            for row, numbers in presets.items():
-                net = None if row == "optimize" else rig
-                began = time.perf_counter()
-                embedded = yield from embed(pack, reader, net, image, numbers, seed)
-                seconds = time.perf_counter() - began
-                request = Request("rig", {"face": portrait}, {"preset": numbers, "seed": seed})
-                code = Code("W+", embedded.w_plus)
-                start = chain.Start(request, image, code, embedded.image)
-                session = session_of(pack, start, embedded, reader, net, numbers)
-                made = yield from _edits(session, case)
-                scores[row] = _score(session, case, made) | {"seconds": seconds}
-                if row == "full" and len(shown) < SHEET_ROWS:
-                    shown.append(_pictures(session, case, made))
-            scores["ceiling"] = _ceiling(pack, reader, case, image)
-        except BarbershopError as error:
-            failures.append({"portrait": number - 1, "why": str(error)})
-            yield Step("portrait", number, len(drawn), notice=f"Portrait {number} failed: {error}")
-            continue
-        details.append({"portrait": number - 1, **scores})
-        first = scores[next(iter(presets))]
-        yield Step("portrait", number, len(drawn), {k: first[k] for k in ("yaw_deg", "edited_identity")})
-        if sheet is not None and shown:
-            Image.fromarray(contact_sheet(shown)).save(sheet)
+
+    def told(outcome: Outcome) -> Step:
+        number = len(done) + len(failures) + 1
+        if outcome.error is not None:
+            failures.append({"portrait": outcome.index, "why": str(outcome.error)})
+            notice = f"Portrait {outcome.index + 1} failed: {outcome.error}"
+            return Step("portrait", number, len(drawn), notice=notice)
+        one = done[outcome.index] = outcome.value
+        if sheet is not None and one.pictures:
+            save_sheet(sheet, [done[index].pictures for index in sorted(done)[:SHEET_ROWS]])
+        first = one.scores[next(iter(presets))]
+        return Step("portrait", number, len(drawn), {k: first[k] for k in ("yaw_deg", "edited_identity")})
+
+    yield from scored(pack, partial(_Scorer, presets=presets, seed=seed), drawn, workers, told)
+    failures.sort(key=lambda failure: failure["portrait"])
+    details = [{"portrait": index} | done[index].scores for index in sorted(done)]
     if not details:
         raise NothingScored(f"None of the {len(drawn)} portraits could be scored: {failures[0]['why']}")
     table = {row: _mean([d[row] for d in details]) for row in (*presets, "ceiling")}

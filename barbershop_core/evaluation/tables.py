@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -53,3 +54,9 @@ def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], side: int = 160) -> 
             picture = Image.fromarray(row[name]).resize((side, side), Image.Resampling.LANCZOS)
             sheet.paste(picture, (x * side, 16 + y * side))
     return np.asarray(sheet)
+
+
+def save_sheet(path: str | Path, rows: Sequence[Mapping[str, np.ndarray]], side: int = 160) -> None:
+    """Write a `contact_sheet` as a picture; nothing where there are no rows."""
+    if rows:
+        Image.fromarray(contact_sheet(rows, side)).save(path)

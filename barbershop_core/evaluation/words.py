@@ -9,13 +9,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
@@ -27,10 +26,12 @@ from ..stages import StageTimer
 from ..studio import Studio
 from ..styleclip import resources
 from ..styleclip.options import METHOD
+from ..workers import Outcome
 from ..world import params
 from ..world.render import render
 from .held_out import LARGEST, WORDS, checked
-from .tables import check_networks, contact_sheet, means
+from .scoring import ALONE, Workers, scored
+from .tables import check_networks, means, save_sheet
 
 USEFUL = 0.3
 """The least change that counts, of an attribute's whole range of 2."""
@@ -81,11 +82,13 @@ def text(
     methods: Sequence[str] = METHOD.choices,
     prompts: Sequence[str] | None = None,
     sheet: str | Path | None = None,
+    workers: Workers = ALONE,
 ) -> Steps[dict[str, Any]]:
     """Score every method on every prompt, each on ``portraits`` portraits that do not show it yet.
 
     prompts: only these of `TASKS`.  sheet: path for a PNG of each prompt's first portrait.
-    The mappers are scored on the prompts that have one.
+    workers: score at the same time; only the seconds depend on them.  The mappers are scored on the prompts that
+    have one.
 
     Returns {"rows": {method: means}, "prompts": {prompt: {method: means}}, "portraits", "seed", "pack",
     "useful"}; means are "right" (share), "leak", "identity" (cosine), "moved" (of the attribute's range of
@@ -103,7 +106,7 @@ def text(
             "None of these prompts is scored.", f"Choose among: {', '.join(task.prompt for task in TASKS)}."
         )
     check_networks(pack, "regressor")
-    return _text(pack, tasks, portraits, seed, preset, methods, sheet)
+    return _text(pack, tasks, portraits, seed, preset, methods, sheet, workers)
 
 
 def subjects(task: Task, count: int, seed: int) -> np.ndarray:
@@ -127,6 +130,55 @@ def truth_of(task: Task, p: np.ndarray) -> np.ndarray:
     return p
 
 
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """A portrait and a prompt.  rows: by method.  truth: of the rendered right answer.  failures: why, by method.
+    pictures: uint8 [R,R,3], "portrait" and by method."""
+
+    rows: dict[str, dict[str, float]]
+    truth: dict[str, float]
+    failures: dict[str, str]
+    pictures: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    pack: PackLike
+    preset: Any
+    methods: Sequence[str]
+
+    def __call__(self, item: tuple[Task, np.ndarray]) -> Steps[_Scored]:
+        task, p = item
+        yield from self.pack.fetch("regressor")
+        known = resources.mappers(self.pack)
+        methods = [method for method in self.methods if method != "mapper" or task.prompt in known]
+        with tempfile.TemporaryDirectory() as folder:  # so that the portrait is embedded once for all methods
+            return (yield from self._score(Studio(self.pack, CodeCache(folder)), task, p, methods))
+
+    def _score(self, studio: Studio, task: Task, p: np.ndarray, methods: Sequence[str]) -> Steps[_Scored]:
+        pack = self.pack
+        portrait = studio.read(render(p, min(pack.working_size, LARGEST)).image)
+        yield from studio.invert(portrait, "FS", self.preset)  # not counted
+        rows, failures, pictures = {}, {}, {"portrait": portrait.at(pack.working_size)}
+        for method in methods:
+            try:
+                watch = StageTimer()
+                numbers = {"preset": self.preset, "paste": False}
+                steps = studio.edit_text(portrait, task.prompt, method, neutral=task.neutral, **numbers)
+                result = yield from watch(steps)
+            except BarbershopError as error:
+                failures[method] = str(error)
+                continue
+            pictures[method] = np.asarray(result.image)
+            row = measure(pack, task, pictures["portrait"], pictures[method])
+            row |= {"identity": result.scores["identity"], "seconds": watch.seconds["total"]}
+            if "clip" in result.scores:
+                row["clip"] = result.scores["clip"] - result.scores["clip_before"]
+            rows[method] = row
+        right = render(truth_of(task, p), min(pack.working_size, LARGEST)).image
+        return _Scored(rows, measure(pack, task, render(p, len(right)).image, right), failures, pictures)
+
+
 def _text(
     pack: PackLike,
     tasks: Sequence[Task],
@@ -135,59 +187,40 @@ def _text(
     preset: Any,
     methods: Sequence[str],
     sheet: str | Path | None,
+    workers: Workers,
 ) -> Steps[dict[str, Any]]:
     yield from pack.fetch("regressor")
-    known, total = resources.mappers(pack), len(tasks) * count
-    scored: dict[str, dict[str, list]] = {task.prompt: {m: [] for m in methods} for task in tasks}
-    shown: dict[str, dict[str, np.ndarray]] = {}
-    truth: dict[str, list[dict[str, float]]] = {task.prompt: [] for task in tasks}
-    failures = []
-    with tempfile.TemporaryDirectory() as folder:
-        studio = Studio(pack, CodeCache(folder))
-        for number, (task, k) in enumerate(product(tasks, range(count)), 1):
-            p = subjects(task, count, seed)[k]
-            portrait = studio.read(render(p, min(pack.working_size, LARGEST)).image)
-            yield from studio.invert(portrait, "FS", preset)  # once for all methods, not counted
-            pictures = {"portrait": portrait.at(pack.working_size)}
-            for method in methods:
-                if method == "mapper" and task.prompt not in known:
-                    continue
-                try:
-                    watch = StageTimer()
-                    numbers = {"preset": preset, "paste": False}
-                    steps = studio.edit_text(portrait, task.prompt, method, neutral=task.neutral, **numbers)
-                    result = yield from watch(steps)
-                except BarbershopError as error:
-                    failures.append({"prompt": task.prompt, "method": method, "why": str(error)})
-                    yield Step("edit", number, total, notice=f"{task.prompt}, {method}: {error}")
-                    continue
-                pictures[method] = np.asarray(result.image)
-                row = measure(pack, task, pictures["portrait"], pictures[method])
-                row |= {"identity": result.scores["identity"], "seconds": watch.seconds["total"]}
-                if "clip" in result.scores:
-                    row["clip"] = result.scores["clip"] - result.scores["clip_before"]
-                scored[task.prompt][method].append(row)
-            right = render(truth_of(task, p), min(pack.working_size, LARGEST)).image
-            truth[task.prompt].append(measure(pack, task, render(p, len(right)).image, right))
-            if k == 0:
-                shown[task.prompt] = pictures
-                if sheet is not None:
-                    _save_sheet(shown, methods, sheet)
-            yield Step("edit", number, total)
-    table = {p: {m: _means(rows) for m, rows in by.items() if rows} for p, by in scored.items()}
-    rows = {m: _means([r for by in scored.values() for r in by[m]]) for m in methods}
-    ceiling = _means([row for rows in truth.values() for row in rows])
-    for prompt, rows_ in truth.items():
-        table[prompt]["truth"] = _means(rows_)
+    items = [(task, p) for task in tasks for p in subjects(task, count, seed)]
+    done: dict[int, _Scored] = {}
+
+    def told(outcome: Outcome) -> Step:
+        if outcome.error is not None:
+            raise outcome.error
+        prompt, one = items[outcome.index][0].prompt, outcome.value
+        done[outcome.index] = one
+        if sheet is not None and outcome.index % count == 0:
+            _save_sheet([done[k].pictures for k in range(0, len(items), count) if k in done], methods, sheet)
+        notice = "; ".join(f"{prompt}, {method}: {why}" for method, why in one.failures.items())
+        return Step("edit", len(done), len(items), notice=notice)
+
+    yield from scored(pack, partial(_Scorer, preset=preset, methods=methods), items, workers, told)
+    table, every = {}, [done[index] for index in range(len(items))]
+    for number, task in enumerate(tasks):
+        own = every[number * count : (number + 1) * count]
+        table[task.prompt] = _by_method(own, methods) | {"truth": _means([one.truth for one in own])}
     return {
-        "rows": {m: r for m, r in rows.items() if r},
-        "ceiling": ceiling,
+        "rows": _by_method(every, methods),
+        "ceiling": _means([one.truth for one in every]),
         "prompts": table,
         "portraits": count,
         "seed": seed,
         "pack": pack.name,
         "useful": USEFUL,
-        "failures": failures,
+        "failures": [
+            {"prompt": task.prompt, "method": method, "why": why}
+            for (task, _), one in zip(items, every)
+            for method, why in one.failures.items()
+        ],
     }
 
 
@@ -203,12 +236,17 @@ def measure(pack: PackLike, task: Task, before: np.ndarray, after: np.ndarray) -
     return {"right": float(moved >= USEFUL), "leak": leak, "moved": moved}
 
 
+def _by_method(some: Sequence[_Scored], methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Means of the methods that could do any."""
+    rows = {method: [one.rows[method] for one in some if method in one.rows] for method in methods}
+    return {method: _means(found) for method, found in rows.items() if found}
+
+
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     """Means of the columns that any row has."""
     return {name: value for name, value in means(rows, COLUMNS).items() if value is not None}
 
 
-def _save_sheet(shown: Mapping[str, Mapping[str, np.ndarray]], methods: Sequence[str], sheet: str | Path) -> None:
-    blank = np.full_like(next(iter(shown.values()))["portrait"], 255)
-    rows = [{name: by.get(name, blank) for name in ("portrait", *methods)} for by in shown.values()]
-    Image.fromarray(contact_sheet(rows)).save(sheet)
+def _save_sheet(shown: Sequence[Mapping[str, np.ndarray]], methods: Sequence[str], sheet: str | Path) -> None:
+    blank = np.full_like(shown[0]["portrait"], 255)
+    save_sheet(sheet, [{name: by.get(name, blank) for name in ("portrait", *methods)} for by in shown])

@@ -8,15 +8,16 @@ from __future__ import annotations
 import gradio as gr
 
 import endpoints
-from page import gpu, panel, photos
+from page import gpu, panel, person, photos
 from page.files import ASSETS, TEXT
 from page.layout import first, hair, result, rig, words
-from page.layout.parts import PHOTO, PRIVATE, SOURCES, photo_notes
+from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes
 from page.ui import ui
 
 CSS = (ASSETS / "text" / "page.css").read_text(encoding="utf-8")
 HEAD = f"<style>{(ASSETS / 'text' / 'frame.css').read_text(encoding='utf-8')}</style>"
-SCRIPTS = [(ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js")]
+SCRIPTS = [(ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js", "again.js")]
+TAB = (ASSETS / "text" / "tab.js").read_text(encoding="utf-8")
 TERRACOTTA = gr.themes.Color(
     *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),
     *("#a44a2c", "#873c24", "#6b301e", "#522619", "#2f140c"),
@@ -40,7 +41,7 @@ THEME = gr.themes.Base(
 )
 
 
-def person() -> None:
+def person_slot() -> None:
     """The photo that every tab edits."""
     with gr.Row(elem_classes="photos", elem_id="person"):
         image = photos.upload(
@@ -51,11 +52,18 @@ def person() -> None:
             ui.face = photo_notes(image, "face")
 
 
-def wire_person() -> None:
-    """A new photo of the person begins a new chain."""
-    seen = ui.face.notes | panel.outputs()
-    gr.on([ui.face.image.input, ui.face.image.clear], photos.look_at_person, ui.face.image, seen, **PHOTO)
-    ui.face.faces.select(photos.choose_person, ui.face.image, seen, **PHOTO)
+def wire_person(runs: list) -> None:
+    """Another photo of the person begins a new chain and cancels the runs."""
+    settings = {"inputs": ui.face.image, "outputs": person.outputs(), "cancels": runs, **PHOTO}
+    gr.on([ui.face.image.input, ui.face.image.clear], person.look, **settings)
+    ui.face.faces.select(person.choose, **settings)
+
+
+def wire_reload() -> None:
+    """After a reload a tab has its photo, chain and result again."""
+    number = gr.Textbox(visible=False)
+    back = demo.load(person.resume, number, panel.outputs() | {ui.face.image, ui.face.index}, js=TAB, **QUICK)
+    back.then(person.resume_notes, [ui.face.image, ui.face.index], ui.face.notes, **PHOTO)
 
 
 gpu.prepare()
@@ -65,7 +73,7 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
     examples = first.build()
     with gr.Row(elem_id="bench"):
         with gr.Column(scale=6, min_width=320):
-            person()
+            person_slot()
             with gr.Tabs(elem_id="task"):
                 with gr.Tab("Hair"):
                     hair.build()
@@ -80,18 +88,19 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
     gr.Markdown(TEXT["consent"], elem_id="consent", elem_classes="hint")
     with gr.Accordion("What works, what does not, and where it comes from", open=False):
         gr.Markdown(TEXT["limits"])
-    wire_person()
-    result.wire()
-    hair.wire_examples(examples)
     runs = [run for tab in (hair, words, rig) for run in tab.wire()]
+    wire_person(runs)
+    result.wire(runs)
+    hair.wire_examples(examples, runs)
     for tab in (hair, words, rig):
         tab.wire_stops(runs)
+    wire_reload()
     endpoints.wire()
     demo.load(gpu.warm_up, queue=False, show_progress="hidden", **PRIVATE)
     for script in SCRIPTS:
         demo.load(None, js=script, **PRIVATE)
 
-demo.queue(max_size=20)
+demo.queue(max_size=500)  # who may wait for a turn, and for how long, is decided in page.line
 
 if __name__ == "__main__":
     demo.launch(
@@ -99,6 +108,7 @@ if __name__ == "__main__":
         css=CSS,
         head=HEAD,
         footer_links=["api", "gradio"],
+        max_threads=100,
         max_file_size="64mb",
         show_error=True,
         mcp_server=True,

@@ -336,5 +336,5 @@ def wire() -> None:
     for endpoint, returned in ENDPOINTS.items():
         outputs = [gr.File(label=label, visible=False) for label in returned[:-1]]
         outputs.append(gr.JSON(label=returned[-1], visible=False))
-        shared = {"concurrency_id": "gpu", "concurrency_limit": 1}
+        shared = {"concurrency_id": "gpu", "concurrency_limit": None}  # one at a time, see page.line
         button.click(endpoint, controls(endpoint), outputs, api_name=endpoint.__name__, **shared)

@@ -16,6 +16,7 @@ from .commands import batch, evaluate, hair, packs, portrait, rehearse, rig, wor
 from .commands.arguments import Parser
 from .commands.console import quiet_console
 from .errors import BadRequest, BarbershopError, PhotoError
+from .process import spin_briefly
 
 EXAMPLES = """examples:
   %(prog)s hair me.jpg --shape friend.jpg -o me-new.png
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 (failed), 2 (bad request or photo), 130 (stopped)."""
+    spin_briefly()
     options = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = quiet_console(options.debug)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ class Step:
     preview: returns an image, uint8 [H,W,3] RGB; ``None`` if there is none.  Each call costs a
         synthesis (see :class:`PreviewThrottle`).
     notice: a sentence for the user ("no landmark file: the photo was centre-cropped").
+    photo: which of the photos the stage works on, from 1, and how many there are; None where that says nothing.
     """
 
     stage: str
@@ -35,6 +36,7 @@ class Step:
     losses: Mapping[str, float] = field(default_factory=dict)
     preview: Callable[[], np.ndarray] | None = None
     notice: str = ""
+    photo: tuple[int, int] | None = None
 
 
 Steps = Generator[Step, None, T]
@@ -51,6 +53,17 @@ def run(steps: Steps[T], on_step: Callable[[Step], None] | None = None) -> T:
             step = next(steps)
             if on_step is not None:
                 on_step(step)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+def of_photo(steps: Steps[T], number: int, count: int) -> Steps[T]:
+    """The same steps, as those of one photo among several; returns what ``steps`` return."""
+    try:
+        while True:
+            yield replace(next(steps), photo=(number, count))
     except StopIteration as stop:
         return stop.value
     finally:

@@ -3,9 +3,14 @@
 - ``ui``: the components by name.  ``files``: texts and temporary files.
 - ``gpu``: the open pack and the decorator behind which everything computes; ``zero_gpu``: the rules of Spaces whose
   GPU is lent.  ``visits``: the chain of edits of a visit, on disk.  ``edits``, ``sessions``: what is computed.
-- ``panel``: the result panel that all tabs share.  ``photos``, ``hair``, ``words``, ``rig``, ``examples``:
-  the handlers.  ``layout``: where things stand and what calls what.
+- ``line``: who waits for whom.  ``pace``: how far a run is, and how long it will take.
+- ``panel``: the result panel that all tabs share.  ``person``, ``photos``, ``hair``, ``words``, ``rig``,
+  ``examples``: the handlers.  ``layout``: where things stand and what calls what.
 
 No tensors here: that is ``barbershop_core``, whose heavy modules are imported only when somebody presses a
 button, so that the first page appears at once.
 """
+
+from barbershop_core.process import spin_briefly
+
+spin_briefly()  # before anything imports PyTorch

@@ -11,13 +11,14 @@ import numpy as np
 from gradio.blocks import Block
 from PIL import Image
 
-from . import files, markup, panel
+from . import files, markup, panel, person
 from .ui import Updates, ui
+from .visits import Visit
 
 
 def outputs() -> set[Block]:
     """The components that an example fills."""
-    return panel.outputs() | {ui.face.image, ui.hair_shape.image, ui.hair_color.image}
+    return person.outputs() | {ui.face.image, ui.hair_shape.image, ui.hair_color.image}
 
 
 def examples() -> list[dict]:
@@ -35,14 +36,18 @@ def examples() -> list[dict]:
     return rows
 
 
-def show_example(event: gr.SelectData) -> Updates:
+def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
     """Put an example's photos into the form and its stored result beside it; runs nothing."""
+    Visit.of(session).forget()
     row = examples()[event.index]
     size = Image.open(row["result"]).size
     before = np.asarray(Image.open(row.get("before", row["face"])).convert("RGB").resize(size, Image.LANCZOS))
     title = html.escape(row.get("title", ""))
     again = " Press Run to make it again." if row.get("operation", "transfer") == "transfer" else ""
-    return panel.nothing() | {
+    slot = ui.face
+    nobody = {slot.note: "", slot.faces: gr.update(value=None, visible=False), slot.index: None}
+    cleared = panel.nothing() | person.cleared() | nobody
+    return cleared | {
         ui.face.image: row["face"],
         ui.hair_shape.image: row.get("hair_shape"),
         ui.hair_color.image: row.get("hair_color"),

@@ -22,16 +22,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from barbershop_core.errors import BarbershopError, NoFaceFound
-from barbershop_core.progress import PreviewThrottle, Step, Steps
+from barbershop_core.process import give_back
+from barbershop_core.progress import PreviewThrottle, Steps
 
 from . import zero_gpu
+from .line import line
+from .pace import paces
 
 if TYPE_CHECKING:
     from barbershop_core.photo import Portrait
@@ -123,12 +126,43 @@ Work = Callable[..., Steps[dict[str, Any]]]
 
 
 def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
-    """Do some work; yields ("step", (Step without preview, image or None)) and at last ("result", dict).
+    """Do some work when it is its turn.
 
-    work: a function of :mod:`.edits` or :mod:`.sessions`.  Raises gr.Error with a sentence; on ZeroGPU BadRequest
-    for what takes longer than it allows.
+    Yields ("wait", Standing) about once a second before that, then ("step", (Step without preview, image or None,
+    Progress)), and at last ("result", dict) with "elapsed", the seconds since the turn came.
+
+    work: a function of :mod:`.edits` or :mod:`.sessions`.  Raises Busy where too many wait; gr.Error with a sentence;
+    on ZeroGPU BadRequest for what takes longer than it allows.
     """
     zero_gpu.check(task.options)
+    kind = _timed_as(work, task)
+    with line.join(paces.seconds(kind)) as place:
+        for standing in place.waiting():
+            yield "wait", standing
+        pace = paces.of(kind)
+        with closing(_events(work, task, **arguments)) as events:
+            for what, event in events:
+                if what == "result":
+                    paces.note(kind, pace)
+                    yield what, {**event, "elapsed": pace.elapsed}
+                    continue
+                progress = pace(event[0])
+                if progress.left is not None:
+                    place.needs(progress.left)
+                yield what, (*event, progress)
+        give_back()
+
+
+def _timed_as(work: Work, task: Task) -> str:
+    """The kind of a run, for its expected time: runs of a kind go through the same stages."""
+    named = (task.options.get(name) for name in ("method", "preset"))
+    photos = sum(path is not None for path, _ in task.photos.values())
+    kind = [os.environ.get("BARBERSHOP_PACK") or "auto", work.__name__, task.operation, *named, photos]
+    return " ".join(str(word) for word in [*kind, "chained" * bool(task.previous)] if word)
+
+
+def _events(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
+    """:func:`run` at once: ("step", (Step without preview, image or None)) and ("result", dict)."""
     kind = (work.__name__, task.operation, sum(path is not None for path, _ in task.photos.values()))
     with closing(_compute(work, task, kind, arguments)) as events, zero_gpu.aborted(kind):
         for what, event in events:
@@ -140,7 +174,8 @@ def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
 
 def at_once(work: Work, task: Task, **arguments) -> dict[str, Any]:
     """The result of work that takes a moment, such as a slider's move."""
-    *_, (_, result) = run(work, task, **arguments)
+    zero_gpu.check(task.options)
+    *_, (_, result) = _events(work, task, **arguments)
     return result
 
 
@@ -169,7 +204,7 @@ def _compute(work: Work, task: Task, kind: tuple, arguments: Mapping[str, Any]) 
                 preview = throttle(step)
                 if preview is not None or step.notice or step.index == 1 or time.monotonic() - last > 0.4:
                     last = time.monotonic()
-                    plain = Step(step.stage, step.index, step.total, dict(step.losses), None, step.notice)
+                    plain = replace(step, losses=dict(step.losses), preview=None)
                     yield "step", (plain, preview)
     except Exception as error:
         # ZeroGPU passes on the text of gr.Error only.

@@ -121,7 +121,7 @@ def prepare_mask(values: Values, session: gr.Request) -> Iterator[Updates]:
 
 def clear_mask() -> Updates:
     """The painted mask belongs to the photos from before."""
-    return {ui.editor: None, ui.mask_state: None}
+    return {ui.editor: None, ui.mask_state: None, ui.legend: ""}
 
 
 def run_swap(values: Values, session: gr.Request) -> Iterator[Updates]:

@@ -7,20 +7,38 @@ import time
 
 from barbershop_core.progress import Step
 
+from .line import Standing
+from .pace import Progress
+
 SCORED = ("hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "glasses", "neck")
 
 
-def bar(step: Step, started: float) -> str:
-    """A step as a line of progress, HTML."""
-    share = min(1.0, step.index / max(step.total, 1))
-    losses = " · ".join(f"{k} {v:.3g}" for k, v in list(step.losses.items())[:3])
+def bar(step: Step, progress: Progress) -> str:
+    """A step as a line of progress, HTML; the bar moves on by itself to where the next step should be."""
     stage = html.escape(step.stage[:1].upper() + step.stage[1:])
-    return (
-        f'<div class="run"><b>{stage}</b> <span>{step.index} of {step.total}</span>'
-        f'<span class="right">{time.monotonic() - started:.0f} s</span>'
-        f'<div class="bar"><i style="width:{100 * share:.0f}%"></i></div>'
-        f"<small>{html.escape(losses)}</small></div>"
-    )
+    number, count = step.photo or (1, 1)
+    photo = f"<span>Photo {number} of {count}</span>" if count > 1 else ""
+    left = "" if progress.left is None else f'<span class="right">{duration(progress.left)} left</span>'
+    if progress.share is None:
+        moving = '<i class="idle"></i>'
+    else:
+        way = f"--from:{100 * progress.share:.1f}%;--to:{100 * progress.ahead:.1f}%"
+        moving = f'<i class="ahead" style="{way};animation-duration:{max(progress.seconds, 0.3):.1f}s"></i>'
+    return f'<div class="run"><b>{stage}</b> {photo}{left}<div class="bar">{moving}</div></div>'
+
+
+def waiting(standing: Standing) -> str:
+    """Where a visitor stands in the line, HTML."""
+    words = f"Waiting: {standing.ahead} ahead, {duration(standing.seconds)}"
+    return f'<div class="run"><b>{words}</b><div class="bar"><i class="idle"></i></div></div>'
+
+
+def duration(seconds: float) -> str:
+    """About how long: to the second below ten, then to five, then in minutes."""
+    if seconds < 90:
+        step = 1 if seconds < 10 else 5
+        return f"about {max(step * round(seconds / step), 1)} s"
+    return f"about {round(seconds / 60)} minutes"
 
 
 def notes(notices: list[str]) -> str:

@@ -16,6 +16,7 @@ from barbershop_core.errors import BadRequest, BarbershopError
 
 from . import edits, gpu, markup
 from .files import keep
+from .line import Busy
 from .times import times
 from .ui import Updates, ui
 from .visits import Shown, Visit
@@ -29,7 +30,13 @@ def outputs() -> set[Block]:
     """The components that a run may update."""
     files, masks = {ui.crop_file, ui.photo_file}, {ui.editor, ui.legend, ui.mask_state}
     chain = {ui.history, ui.undo, ui.redo, ui.restart, ui.chain_note}
-    return {ui.status, ui.preview, ui.slider, ui.pasted, ui.mask, ui.details, *files, *masks, *chain}
+    shown = {ui.status, ui.retry, ui.preview, ui.slider, ui.pasted, ui.mask, ui.details}
+    return {*shown, *files, *masks, *chain, *ui.stops}
+
+
+def stops(alive: bool) -> Updates:
+    """The Stop buttons: alive while there is something to stop."""
+    return {button: gr.update(interactive=alive) for button in ui.stops}
 
 
 # --- a run ------------------------------------------------------------------------------------
@@ -46,32 +53,44 @@ def run(
     """Do some work with progress, previews and notices on the page.
 
     begin: checks what was asked for and returns the events of :func:`.gpu.run`.
-    finish: makes updates of the result, to which "elapsed" (seconds) and all "notices" were added.
-    silent: show no previews.  Raises gr.Error with the sentence of an error, after it was shown as status.
+    finish: makes updates of the result, to which all "notices" were added.
+    silent: show no previews.
+
+    Ends without a word once the visit has another photo or stands at another step than where the run began.
+    Raises gr.Error with the sentence of an error, after it was shown as status.
     """
-    started, notices = time.monotonic(), []
+    notices, place = [], None
+    replaced = False  # whether previews have taken the picture's place
     _running.append(visit.folder.name)
     try:
         with closing(begin()) as events:
-            cleared = {} if silent else {ui.preview: gr.update(value=None, elem_classes=[])}
-            yield {ui.status: STARTING} | cleared
+            place = visit.place()
+            yield {ui.status: STARTING, ui.retry: gr.update(visible=False)} | stops(True)
             for what, event in events:
-                if what == "result":
-                    event["elapsed"] = time.monotonic() - started
-                    event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ())]))
-                    yield finish(event)
+                if visit.place() != place:
+                    return
+                if what == "wait":
+                    yield {ui.status: markup.waiting(event)}
                     continue
-                step, image = event
+                if what == "result":
+                    event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ())]))
+                    yield finish(event) | stops(False)
+                    continue
+                step, image, progress = event
                 if step.notice:
                     notices.append(step.notice)
-                update: Updates = {ui.status: markup.bar(step, started) + markup.notes(notices)}
+                update: Updates = {ui.status: markup.bar(step, progress) + markup.notes(notices)}
                 if image is not None and not silent:
-                    update[ui.preview] = gr.update(value=image, visible=True)
-                    update[ui.slider] = gr.update(visible=False)
+                    update[ui.preview] = gr.update(value=image, visible=True, label="Preview", elem_classes=[])
+                    update[ui.slider], replaced = gr.update(visible=False), True
                 yield update
     except Exception as error:
+        if place is not None and visit.place() != place:
+            return
         sentence = gpu.sentence(error)
-        yield {ui.status: markup.problem(sentence)} | ({} if silent else without_preview(visit))
+        before = without_preview(visit) if replaced else {}
+        again = {ui.retry: gr.update(visible=isinstance(error, Busy))}
+        yield {ui.status: markup.problem(sentence)} | before | again | stops(False)
         raise gr.Error(sentence, print_exception=False) from None
     finally:
         _running.remove(visit.folder.name)
@@ -129,6 +148,7 @@ def show(visit: Visit) -> Updates:
         ui.redo: gr.update(interactive=now.at < last),
         ui.restart: gr.update(interactive=now.at > 0),
         ui.chain_note: chain_note(now),
+        **stops(False),
     }
 
 
@@ -137,12 +157,12 @@ def _original(now: Shown) -> Updates:
     return {
         ui.status: '<p class="quiet">Every tab starts from this portrait.</p>',
         ui.preview: gr.update(value=picture, visible=True, label="Portrait", elem_classes=[]),
-        ui.slider: gr.update(visible=False),
-        ui.pasted: gr.update(visible=False),
-        ui.mask: gr.update(visible=False),
+        ui.slider: gr.update(value=None, visible=False),
+        ui.pasted: gr.update(value=None, visible=False),
+        ui.mask: gr.update(value=None, visible=False),
         ui.details: "",
-        ui.crop_file: gr.update(interactive=False),
-        ui.photo_file: gr.update(interactive=False),
+        ui.crop_file: gr.update(value=None, interactive=False),
+        ui.photo_file: gr.update(value=None, interactive=False),
     }
 
 
@@ -181,6 +201,7 @@ def nothing() -> Updates:
         ui.mask: gr.update(value=None, visible=False),
         ui.details: "",
         ui.chain_note: "",
+        **stops(False),
     }
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from barbershop_core.errors import BadRequest
 
-from . import gpu, markup, panel
+from . import gpu, markup
 from .ui import Updates, Values, ui
 from .visits import Visit
 
@@ -97,29 +97,6 @@ def face_crops(portrait: Portrait) -> list[tuple[np.ndarray, str]]:
             ImageDraw.Draw(crop).rectangle((0, 0, 159, 159), outline="#be5a38", width=8)
         crops.append((np.asarray(crop), f"{number + 1} (used)" if chosen else f"{number + 1}"))
     return crops
-
-
-# --- the photo of the person ------------------------------------------------------------------
-
-
-def look_at_person(path: str | None, session: gr.Request) -> Updates:
-    """The photo of the person was uploaded or removed: a chain of edits begins with it."""
-    return _person(path, None, session)
-
-
-def choose_person(path: str | None, event: gr.SelectData, session: gr.Request) -> Updates:
-    """Another face of the person's photo was clicked: the chain begins anew with it."""
-    return _person(path, event.index, session)
-
-
-def _person(path: str | None, index: int | None, session: gr.Request) -> Updates:
-    notes, portrait = ui.face.read(path, index)
-    visit = Visit.of(session)
-    if portrait is None:
-        visit.forget()
-        return notes | panel.nothing()
-    visit.begin(path, portrait.index, portrait)
-    return notes | panel.show(visit)
 
 
 def begin(visit: Visit, values: Values) -> None:

@@ -76,6 +76,20 @@ def light_of(values: Values) -> dict[str, float]:
     return {name: float(values[slider]) for name, slider in ui.light.items()}
 
 
+def cleared() -> Updates:
+    """No portrait is prepared, and nothing is said or shown of one."""
+    nothing = gr.update(value=None, visible=False)
+    return {
+        **reset(),
+        ui.prepared: None,
+        ui.rig_ready: gr.update(visible=False),
+        ui.rig_note: "",
+        ui.overlay: nothing,
+        ui.animation: nothing,
+        ui.animation_file: gr.update(value=None, interactive=False),
+    }
+
+
 def reset() -> Updates:
     """All controls back to the portrait as it is."""
     still = dict.fromkeys([*ui.pose.values(), *ui.controls], 0)
@@ -146,8 +160,7 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def finish(result: dict) -> Updates:
         visit.push(title_of(pose), result)
-        again = {ui.status: markup.kept(result), ui.rig_ready: gr.update(visible=False), ui.prepared: None}
-        return panel.show(visit) | again | reset()
+        return panel.show(visit) | {ui.status: markup.kept(result)} | cleared()
 
     yield from panel.run(visit, begin, finish, silent=not searched)
 

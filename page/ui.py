@@ -14,4 +14,5 @@ from gradio.blocks import Block
 
 Values = Mapping[Block, Any]
 Updates = dict[Block, Any]
-ui = SimpleNamespace()
+ui = SimpleNamespace(stops=[])
+"""stops: every Stop button."""

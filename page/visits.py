@@ -1,8 +1,9 @@
 """The chain of edits of one visit, on disk: what each step left, for going on, undo and redo.
 
-A visit is a page that somebody has open (Gradio's session hash).  Its folder holds the photo and, for each
-step, picture, photo, code and mask of changes: plain files, so that forked workers (ZeroGPU) see the same as
-the server.  Only their owner can read the folders; they are deleted two hours after the last step.
+A visit is a tab that somebody has open: it survives a reload, as the tab remembers a random number that nobody can
+guess (``assets/text/tab.js``).  Its folder, named by a hash of the number, holds the photo and, for each step,
+picture, photo, code and mask of changes: plain files, so that forked workers (ZeroGPU) see the same as the server.
+Only their owner can read the folders; they are deleted two hours after the last step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +37,11 @@ KEPT = 2 * 3600.0
 """Seconds after the last step until a visit is forgotten."""
 LONGEST = 30
 """Most steps kept; after that the oldest is deleted (the original stays)."""
+LEAST = 32
+"""Characters of a tab's number."""
 _lock = threading.RLock()
+_tabs: OrderedDict[str, str] = OrderedDict()
+"""The numbers of open tabs by Gradio's session, which is another one after a reload; the last 10,000."""
 
 
 def root() -> Path:
@@ -61,8 +67,22 @@ class Shown:
     folder: Path
 
 
+def claim(request: gr.Request, number: str | None) -> Visit:
+    """The visit of a page that has just been loaded in the tab with this number; sweeps the visits, too.
+
+    A page without a number, as in a browser that keeps nothing, has a visit that ends with it; so has one whose
+    visitor was quicker than its number."""
+    session = getattr(request, "session_hash", None)
+    if session and not Visit(session).begun and isinstance(number, str) and LEAST <= len(number) <= 2 * LEAST:
+        _tabs[session] = number
+        while len(_tabs) > 10_000:
+            _tabs.popitem(last=False)
+    sweep()
+    return Visit.of(request)
+
+
 class Visit:
-    """The chain of one open page."""
+    """The chain of one open tab."""
 
     def __init__(self, session: str | None):
         name = hashlib.sha256(f"visit {session}".encode()).hexdigest()[:32]
@@ -71,7 +91,8 @@ class Visit:
     @classmethod
     def of(cls, request: gr.Request | None) -> Visit:
         """The visit that a Gradio event belongs to."""
-        return cls(getattr(request, "session_hash", None))
+        session = getattr(request, "session_hash", None)
+        return cls(_tabs.get(session, session))
 
     # ------------------------------------------------------------------------------ reading
 
@@ -85,6 +106,11 @@ class Visit:
         except (OSError, ValueError):
             raise BadRequest("There is no portrait yet.", "Upload a photo of the person first.") from None
 
+    def photo(self) -> tuple[Path, int]:
+        """The visit's photo and the number of the face.  Raises BadRequest where there is none."""
+        state = self._read()
+        return self.folder / state["photo"], state["face"]
+
     def shown(self) -> Shown:
         """Where the visit stands.  Raises BadRequest where there is no photo yet."""
         state = self._read()
@@ -93,6 +119,16 @@ class Visit:
         titles = ["Original", *(step["title"] for step in state["steps"])]
         step = json.loads((folders[at] / "step.json").read_text()) if at else {}
         return Shown(at, titles, [f / "result.png" for f in folders], step, folders[at])
+
+    def place(self) -> tuple[str, ...] | None:
+        """Identifies the chain and the step where the visit stands; None where there is no photo.
+
+        A run whose place is no longer this one has nothing to say any more."""
+        try:
+            state = self._read()
+        except BadRequest:
+            return None
+        return (state["id"], *(step["folder"] for step in state["steps"][: state["at"]]))
 
     def task(
         self,
@@ -107,7 +143,8 @@ class Visit:
         """
         state = self._read()
         previous = str(self.folder / state["steps"][state["at"] - 1]["folder"]) if state["at"] else None
-        mine = {person: (str(self.folder / state["photo"]), state["face"])}
+        path, face = self.photo()
+        mine = {person: (str(path), face)}
         key = (self.folder.name, state["id"], previous)
         return Task(operation, mine | dict(photos or {}), dict(options or {}), previous, key)
 

@@ -44,7 +44,12 @@ def sliders() -> set[Block]:
 def outputs() -> set[Block]:
     """The components that the sliders' handlers may update."""
     slots = {*ui.slot, *ui.name, *ui.alpha, *ui.beta, *ui.moved}
-    return panel.outputs() | slots | {ui.slots, ui.slots_actions, ui.grid}
+    return panel.outputs() | slots | {ui.slots, ui.slots_actions, ui.grid, ui.live_note}
+
+
+def cleared() -> Updates:
+    """No direction is stacked, and nothing is said or shown of any."""
+    return _slots([]) | {ui.live_note: "", ui.grid: gr.update(value=None, visible=False)}
 
 
 def _edits(values: Values) -> list[dict]:
@@ -123,7 +128,7 @@ def remover(place: int):
         visit, edits = Visit.of(session), _edits(values)
         del edits[place : place + 1]
         if not edits:
-            return panel.show(visit) | _slots(edits)
+            return panel.show(visit) | cleared()
         try:
             drawn = gpu.at_once(sessions.move_sliders, _task(visit, values), edits=edits)
         except Exception as error:
@@ -156,7 +161,7 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def finish(result: dict) -> Updates:
         visit.push(_short(", ".join(e["target"] for e in edits)), result)
-        return panel.show(visit) | {ui.status: markup.kept(result)} | _slots([])
+        return panel.show(visit) | {ui.status: markup.kept(result)} | cleared()
 
     yield from panel.run(visit, begin, finish, silent=True)
 

@@ -16,6 +16,9 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from barbershop_core.process import spin_briefly  # noqa: E402 - found by the line above
+
+spin_briefly()  # before PyTorch is imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 SHARED = ROOT.parent / "shared"  # real photos lie beside the project where it is developed

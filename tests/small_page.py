@@ -23,10 +23,25 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
     """
     import app
     import endpoints
-    from page import edits, examples, files, gpu, hair, markup, panel, photos, rig, sessions, times, visits, words
+    from page import (
+        edits,
+        examples,
+        files,
+        gpu,
+        hair,
+        markup,
+        panel,
+        person,
+        photos,
+        rig,
+        sessions,
+        times,
+        visits,
+        words,
+    )
     from page.ui import ui
 
-    found = (app, endpoints, edits, examples, files, gpu, hair, markup, panel, photos, rig, sessions, times)
+    found = (app, endpoints, edits, examples, files, gpu, hair, markup, panel, person, photos, rig, sessions, times)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("BARBERSHOP_LANDMARKER", "BARBERSHOP_WEIGHTS"):
             patch.delenv(name, raising=False)

@@ -152,12 +152,12 @@ def test_one_place_for_all_that_computes_and_nothing_is_recorded(modules):
     heavy |= {rig.animate, endpoints.transfer_hair, endpoints.swap_face, endpoints.edit_text}
     heavy |= {endpoints.direction_sliders, endpoints.repose}
     found = {f.fn: (f.concurrency_id, f.concurrency_limit) for f in app.demo.fns.values() if f.fn in heavy}
-    assert set(found) == heavy and set(found.values()) == {("gpu", 1)}
+    assert set(found) == heavy and set(found.values()) == {("gpu", None)}  # one at a time by page.line
     live = [f for f in app.demo.fns.values() if f.fn in (words.move, rig.move)]
     assert {(f.concurrency_id, f.concurrency_limit) for f in live} == {("live", 1)}
     assert {f.trigger_mode for f in live} == {"always_last"}  # of many moves only the last is drawn
     assert app.demo.analytics_enabled is False and app.demo.delete_cache == (3600, 3600)
-    assert app.demo._queue.max_size == 20
+    assert app.demo._queue.max_size == 500
     kinds = {type(block).__name__ for block in app.demo.blocks.values()}
     assert "Tabs" in kinds and not any("flag" in kind.lower() for kind in kinds)
 

@@ -87,17 +87,17 @@ def test_undo_hands_over_files_and_decodes_no_other_step(page, session, photo, m
 
 
 def test_another_photo_begins_anew_and_no_photo_forgets(page, session, photo):
-    visit, photos = page.visits.Visit.of(session), page.photos
+    visit, person = page.visits.Visit.of(session), page.person
     with pytest.raises(BadRequest, match="no portrait yet"):
         visit.task("transfer")
-    photos.look_at_person(photo(7), session)
+    person.look(photo(7), session)
     hair(page, session, photo(7), hair_shape=photo(8))
     assert visit.shown().at == 1
-    photos.look_at_person(photo(7), session)  # the same one: the chain stays
+    person.look(photo(7), session)  # the same one: the chain stays
     assert visit.shown().at == 1
-    photos.look_at_person(photo(8), session)
+    person.look(photo(8), session)
     assert visit.shown().at == 0 and visit.shown().titles == ["Original"]
-    photos.look_at_person(None, session)
+    person.look(None, session)
     assert not visit.folder.exists()
 
 
@@ -158,3 +158,70 @@ def test_stop_does_not_wait_for_other_visitors(page, session):
     page.panel.stopped_for_good(session)
     assert time.monotonic() - started < 3
     running.close()
+
+
+def running_transfer(page, session, face: str, shape: str):
+    """A hair transfer that has begun."""
+    slots = {page.ui.face.image: face, page.ui.hair_shape.image: shape}
+    running = page.hair.run_transfer(filled(page.hair.form(), slots), session)
+    next(running), next(running)
+    return running
+
+
+def test_the_result_of_a_run_on_another_photo_goes_nowhere(page, session, photo):
+    visit = page.visits.Visit.of(session)
+    page.person.look(photo(14), session)
+    running = running_transfer(page, session, photo(14), photo(15))
+    page.person.look(photo(16), session)
+    assert list(running) == []
+    assert visit.shown().titles == ["Original"]
+
+    running = running_transfer(page, session, photo(16), photo(15))
+    page.examples.show_example(SimpleNamespace(index=0), session)
+    assert list(running) == [] and not visit.begun
+
+
+def test_the_result_of_a_run_from_another_step_goes_nowhere(page, session, photo):
+    visit = page.visits.Visit.of(session)
+    hair(page, session, photo(17), hair_shape=photo(18))
+    running = running_transfer(page, session, photo(17), photo(19))
+    page.panel.undo(session)
+    assert list(running) == []
+    assert visit.shown().titles == ["Original", "Hair shape"] and visit.shown().at == 0
+
+
+def test_nothing_of_the_last_person_stays(page, session, photo):
+    ui = page.ui
+    seen = page.person.look(photo(20), session)
+    assert seen[ui.slots] == [] and seen[ui.slots_actions]["visible"] is False
+    assert not any(seen[slot]["visible"] for slot in ui.slot)
+    assert seen[ui.prepared] is None and seen[ui.rig_ready]["visible"] is False
+    assert seen[ui.live_note] == seen[ui.rig_note] == seen[ui.details] == ""
+    for picture in (ui.mask, ui.pasted, ui.crop_file, ui.photo_file, ui.grid, ui.overlay, ui.animation):
+        assert seen[picture]["value"] is None
+    assert ui.slots not in page.person.look(photo(20), session)  # the same photo again: everything stays
+
+
+def test_stop_is_alive_while_something_runs(page, session, photo):
+    ui = page.ui
+    page.person.look(photo(21), session)
+    slots = {ui.face.image: photo(21), ui.hair_shape.image: photo(22)}
+    updates = list(page.hair.run_transfer(filled(page.hair.form(), slots), session))
+    assert len(ui.stops) == 5
+    assert all(updates[0][stop]["interactive"] for stop in ui.stops)
+    assert not any(updates[-1][stop]["interactive"] for stop in ui.stops)
+    assert not any(page.panel.stopped(session)[stop]["interactive"] for stop in ui.stops)
+
+
+def test_a_tab_keeps_its_visit_over_a_reload(page, photo):
+    number, other = "ab" * 20, "cd" * 20
+    loads = [SimpleNamespace(session_hash=os.urandom(6).hex()) for _ in range(4)]
+    page.person.resume(number, loads[0])
+    hair(page, loads[0], photo(23), hair_shape=photo(24))
+    seen, ui = page.person.resume(number, loads[1]), page.ui
+    assert Path(seen[ui.face.image]).read_bytes() == Path(photo(23)).read_bytes()
+    assert [title for _, title in seen[ui.history]["value"]] == ["Original", "Hair shape"]
+    assert ui.face.image not in page.person.resume(other, loads[2])
+    assert ui.face.image not in page.person.resume("guess", loads[3])
+    folders = {page.visits.Visit.of(load).folder.name for load in loads}
+    assert len(folders) == 3 and not any(number in name for name in folders)

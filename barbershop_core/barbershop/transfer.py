@@ -220,9 +220,11 @@ def read(
         codes[0] = yield from chain.plain_code(pack, previous)
         detailed.discard(0)
     plain = sorted({*numbered.portraits} - detailed - {*codes})
-    for group, its_space in ((sorted(detailed), space), (plain, "W+")):
+    count = len(detailed) + len(plain)
+    for group, its_space, before in ((sorted(detailed), space, 0), (plain, "W+", len(detailed))):
         chosen = [numbered.portraits[k] for k in group]
-        codes |= dict(zip(group, (yield from codes_of(pack, cache, chosen, its_space, preset.inversion))))
+        found = yield from codes_of(pack, cache, chosen, its_space, preset.inversion, before, count)
+        codes |= dict(zip(group, found))
     return [Reference(image, labels[k], codes[k]) for k, image in enumerate(numbered.images)]
 
 

@@ -107,7 +107,7 @@ def wire() -> list:
     for slot in (*references, ui.swap_face):
         wire_photo(slot)
     for slot in (ui.face, *references):
-        slot.image.change(hair.clear_mask, None, {ui.editor, ui.mask_state}, **QUICK)
+        slot.image.change(hair.clear_mask, None, {ui.editor, ui.mask_state, ui.legend}, **QUICK)
     ui.styles.select(ready.choose_style, None, {ui.hair_shape.image}, **QUICK)
     ui.colours.select(ready.choose_colour, None, {ui.hair_color.image, ui.any_colour}, **QUICK)
     gr.on(
@@ -148,10 +148,10 @@ def stored_examples() -> gr.Gallery | None:
     )
 
 
-def wire_examples(gallery: gr.Gallery | None) -> None:
-    """A click on an example shows its result, and what was found in its photo."""
+def wire_examples(gallery: gr.Gallery | None, runs: list) -> None:
+    """A click on an example shows its result and what was found in its photo, and cancels the runs."""
     if gallery is None:
         return
-    shown = gallery.select(examples.show_example, None, examples.outputs(), **QUICK)
+    shown = gallery.select(examples.show_example, None, examples.outputs(), cancels=runs, **QUICK)
     shown.then(ui.face.look, ui.face.image, ui.face.notes, **PHOTO)
     shown.then(None, js=SHOW_RESULT, **PRIVATE)

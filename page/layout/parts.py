@@ -9,10 +9,11 @@ from barbershop_core.options import PRESET
 from .. import panel, zero_gpu
 from ..photos import PhotoSlot, upload
 from ..times import times
+from ..ui import ui
 
 PRIVATE = {"api_visibility": "private"}
-GPU = {"concurrency_id": "gpu", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
-"""For everything that computes for seconds: one at a time."""
+GPU = {"concurrency_id": "gpu", "concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
+"""For everything that computes for seconds: one at a time, see :mod:`page.line`."""
 LIVE = {
     "concurrency_id": "live",
     "concurrency_limit": 1,
@@ -77,8 +78,15 @@ def actions(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:
     """Run and Stop."""
     with gr.Row(elem_classes="actions"):
         run = gr.Button(label, variant="primary", elem_id=f"{prefix}run", scale=3, min_width=140)
-        stop = gr.Button("Stop", variant="stop", elem_id=f"{prefix}stop", scale=1, min_width=80)
+        stop = stop_button(f"{prefix}stop", scale=1)
     return run, stop
+
+
+def stop_button(elem_id: str, scale: int = 0) -> gr.Button:
+    """A Stop button; it comes alive when a run begins."""
+    button = gr.Button("Stop", variant="stop", elem_id=elem_id, scale=scale, min_width=80, interactive=False)
+    ui.stops.append(button)
+    return button
 
 
 def wire_stop(button: gr.Button, runs: list) -> None:

@@ -6,12 +6,15 @@ import gradio as gr
 
 from .. import panel
 from ..ui import ui
-from .parts import QUICK
+from .parts import PRIVATE, QUICK
+
+PRESS_AGAIN = "() => document.getElementById(window.pressed)?.click()"
 
 
 def build() -> None:
     """The panel beside the tabs."""
     ui.status = gr.HTML(panel.EMPTY, elem_id="status", padding=False)
+    ui.retry = gr.Button("Try again", visible=False, elem_id="retry", size="sm")
     ui.preview = gr.Image(
         elem_id="preview", label="Preview", visible=False, interactive=False, format="png", buttons=[], height=460
     )
@@ -66,9 +69,9 @@ def build() -> None:
         )
 
 
-def wire() -> None:
-    """The chain's buttons and pictures."""
-    ui.undo.click(panel.undo, None, panel.outputs(), **QUICK)
-    ui.redo.click(panel.redo, None, panel.outputs(), **QUICK)
-    ui.restart.click(panel.restart, None, panel.outputs(), **QUICK)
-    ui.history.select(panel.go_to, None, panel.outputs(), **QUICK)
+def wire(runs: list) -> None:
+    """The chain's buttons and pictures.  Each cancels the runs, which started from another step."""
+    moves = {ui.undo.click: panel.undo, ui.redo.click: panel.redo, ui.restart.click: panel.restart}
+    ui.retry.click(None, js=PRESS_AGAIN, **PRIVATE)
+    for event, move in (moves | {ui.history.select: panel.go_to}).items():
+        event(move, None, panel.outputs(), cancels=runs, **QUICK)

@@ -10,7 +10,7 @@ from .. import panel, rig
 from ..files import TEXT
 from ..times import times
 from ..ui import ui
-from .parts import GPU, LIVE, PRIVATE, QUICK, SHOW_RESULT, photo_slot, presets, wire_photo, wire_stop
+from .parts import GPU, LIVE, PRIVATE, QUICK, SHOW_RESULT, photo_slot, presets, stop_button, wire_photo, wire_stop
 
 REACH = {"yaw": 30, "pitch": 20, "roll": 15}
 """Ends of the sliders in degrees: as far as portraits can usually be turned."""
@@ -22,7 +22,7 @@ def build() -> None:
     ui.rig_preset, ui.rig_time = presets("rig_preset", "rig ", ("fast", "paper"))
     with gr.Row(elem_classes="actions"):
         ui.rig_open = gr.Button("Prepare the portrait", variant="primary", elem_id="rig_open", scale=3, min_width=150)
-        ui.rig_stop = gr.Button("Stop", variant="stop", elem_id="rig_stop", scale=1, min_width=80)
+        ui.rig_stop = stop_button("rig_stop", scale=1)
     ui.prepared = gr.State(None)
     with gr.Column(visible=False, elem_id="rig_controls") as ui.rig_ready:
         _head()

@@ -20,7 +20,7 @@ from barbershop_core.styleclip.options import (
 from .. import panel, words, zero_gpu
 from ..files import TEXT
 from ..ui import ui
-from .parts import GPU, LIVE, PHOTO, PRESETS, PRIVATE, QUICK, SHOW_RESULT, actions, wire_stop
+from .parts import GPU, LIVE, PHOTO, PRESETS, PRIVATE, QUICK, SHOW_RESULT, actions, stop_button, wire_stop
 
 
 def build() -> None:
@@ -111,7 +111,7 @@ def _directions() -> None:
     with gr.Row(visible=False, elem_classes="actions") as ui.slots_actions:
         ui.keep_words = gr.Button("Keep this edit", variant="primary", elem_id="keep_words", min_width=130)
         ui.compare = gr.Button("Compare strengths", elem_id="compare", min_width=130)
-        ui.words_stop = gr.Button("Stop", variant="stop", elem_id="words_stop", min_width=80, scale=0)
+        ui.words_stop = stop_button("words_stop")
     ui.grid = gr.Image(
         show_label=False,
         visible=False,

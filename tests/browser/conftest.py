@@ -42,9 +42,9 @@ def free_port() -> int:
 
 
 class App:
-    """``python app.py`` with a pack: its name or the path of its manifest."""
+    """``python app.py`` with a pack: its name or the path of its manifest.  environment: more variables."""
 
-    def __init__(self, folder: Path, pack: str | Path):
+    def __init__(self, folder: Path, pack: str | Path, **environment: str):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
@@ -55,6 +55,7 @@ class App:
             "BARBERSHOP_MAPPERS": str(folder / "mappers"),
             "OMP_NUM_THREADS": "1",
         }
+        kept |= environment
         self.environment = kept
         self.log = folder / "log.txt"
         started = time.monotonic()
@@ -85,6 +86,17 @@ def app(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("app")
     running = App(folder, add_rig(add_words(write_small_pack(folder / "pack"))))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def impatient_app(tmp_path_factory):
+    """The same page, where only one may wait at a time."""
+    from small_pack import write_small_pack
+
+    folder = tmp_path_factory.mktemp("impatient")
+    running = App(folder, write_small_pack(folder / "pack"), BARBERSHOP_LONGEST_WAIT="0")
     yield running
     running.close()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
 import torch
-
-if TYPE_CHECKING:
-    from torch import nn
+from PIL import Image
+from torch import nn
 
 UNKNOWN = 4 * 2**30
 """Bytes that are assumed to be free where the system does not tell."""
@@ -29,6 +30,27 @@ def free_memory(device: torch.device | str) -> int:
     except OSError:
         return UNKNOWN
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), UNKNOWN)
+
+
+def bytes_of(*things: Any) -> int:
+    """Bytes of the arrays, tensors and pictures that these hold, each counted once; networks count nothing."""
+    waiting, seen, total = list(things), set(), 0
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, (nn.Module, type, str, bytes)):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, (np.ndarray, torch.Tensor)):
+            total += thing.nbytes
+        elif isinstance(thing, Image.Image):
+            total += thing.width * thing.height * len(thing.getbands())
+        elif isinstance(thing, Mapping):
+            waiting += thing.values()
+        elif isinstance(thing, (list, tuple, set)):
+            waiting += thing
+        elif type(thing).__module__.startswith(__package__):
+            waiting += getattr(thing, "__dict__", {}).values()
+    return total
 
 
 def batch_for(bytes_per_item: float, device: torch.device | str, most: int, share: float = 0.6) -> int:

@@ -50,12 +50,12 @@ class Open:
 class SessionCache:
     """Open portraits by key.
 
-    most: how many are kept; the one not used for longest is dropped first.  age: seconds without use after
-    which one is dropped.
+    most, memory: how many are kept, and how many bytes their arrays may take; the one not used for longest is
+    dropped first, the latest never.  age: seconds without use after which one is dropped.
     """
 
-    def __init__(self, most: int = 8, age: float = 1800.0):
-        self.most, self.age = most, age
+    def __init__(self, most: int = 8, age: float = 1800.0, memory: float = 512 * 2**20):
+        self.most, self.age, self.memory = most, age, memory
         self._kept: OrderedDict[tuple, Open] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -73,9 +73,14 @@ class SessionCache:
     def put(self, key: tuple, entry: Open) -> Open:
         with self._lock:
             self._kept[key] = entry
-            while len(self._kept) > self.most:
+            while len(self._kept) > 1 and (len(self._kept) > self.most or self._bytes() > self.memory):
                 self._kept.popitem(last=False)
         return entry
+
+    def _bytes(self) -> int:
+        from barbershop_core.memory import bytes_of
+
+        return bytes_of(*(entry.done for entry in self._kept.values()))  # what they share counts once
 
 
 cache = SessionCache()

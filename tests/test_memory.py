@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from barbershop_core import memory, open_pack, run
+from barbershop_core.jobs import Done
 from barbershop_core.networks.stylegan2 import Generator
+from barbershop_core.photo import read
 from barbershop_core.pie import sample_bank
 from barbershop_core.pie.face_reader import face_reader
+from page import sessions
 
 
 def test_batches_fit_the_free_memory(monkeypatch):
@@ -49,3 +54,27 @@ def test_samples_do_not_depend_on_the_memory(pack, monkeypatch):
     assert batches == [5, 2, 2, 1]
     assert torch.allclose(whole.images, parts.images, atol=1e-4)
     assert torch.allclose(whole.reading.theta.flat(), parts.reading.theta.flat(), atol=1e-3)
+
+
+def test_bytes_of_what_is_kept_open():
+    photo = np.zeros((100, 200, 3), np.uint8)
+    assert memory.bytes_of({"a": torch.zeros(10), "b": [np.zeros(5)], "c": Image.new("RGB", (4, 5))}) == 40 + 40 + 60
+    assert memory.bytes_of(torch.nn.Linear(1000, 1000)) == 0
+    assert memory.bytes_of(photo, [photo, (photo,)]) == photo.nbytes  # once
+    portrait = read(Image.linear_gradient("L").resize((300, 400)), 64, None)
+    assert memory.bytes_of(portrait) >= 300 * 400 * 3
+    assert memory.bytes_of(Done(portrait, portrait, ())) == memory.bytes_of(portrait)
+
+
+def test_portraits_are_kept_open_as_far_as_memory_allows():
+    def opened(megabytes: int) -> sessions.Open:
+        return sessions.Open(Done(np.zeros((megabytes, 2**20), np.uint8), None, ()))
+
+    cache = sessions.SessionCache(most=4, memory=10 * 2**20)
+    for number in range(6):
+        cache.put((number,), opened(1))
+    assert [bool(cache.get((number,))) for number in range(6)] == [False, False, True, True, True, True]
+    cache.put((6,), opened(8))
+    assert [bool(cache.get((number,))) for number in range(2, 7)] == [False, False, True, True, True]
+    cache.put((7,), opened(64))  # the latest stays, however large it is
+    assert cache.get((7,)) and not cache.get((6,))

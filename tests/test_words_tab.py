@@ -166,7 +166,7 @@ def test_bad_input_gets_its_sentence(page, session, me):
     taken = where(page, [("glasses", "")])
     assert "has sliders already" in refused(add(page, session, me, "glasses", values=taken))
     assert "No direction" in refused(page.words.compare(where(page), session))
-    assert "No mapper" in refused(page.words.run(run_form(page, me, "mapper"), session))
+    assert "No ready-made edit" in refused(page.words.run(run_form(page, me, "mapper"), session))
     assert "no mapper 'tail'" in refused(page.words.run(run_form(page, me, "mapper", "tail"), session))
     long = last(add(page, session, me, "very " * 2000 + "long hair"))
     assert "too long" in long[page.ui.status] or "cut" in long[page.ui.status]

@@ -57,14 +57,14 @@ class Place:
         self._until = time.monotonic() + seconds
 
     def waiting(self, every: float = 1.0) -> Iterator[Standing]:
-        """Where this one stands, about once in ``every`` seconds, until it is its turn."""
+        """Where this one stands, about once in ``every`` seconds (less often far behind), until it is its turn."""
         line = self._line
         with line.changed:
             standing = line.standing(self)
         while standing.ahead:
             yield standing
             with line.changed:
-                line.changed.wait_for(lambda: not line.standing(self).ahead, timeout=every)
+                line.changed.wait_for(lambda: not line.standing(self).ahead, timeout=every * (1 + standing.ahead / 10))
                 standing = line.standing(self)
         self.needs(self._work)
 

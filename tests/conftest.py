@@ -80,6 +80,13 @@ def small_pack(tmp_path_factory):
 
 
 @pytest.fixture
+def offline(monkeypatch):
+    """No connection, and no landmarker of the user's own."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("BARBERSHOP_LANDMARKER", raising=False)
+
+
+@pytest.fixture
 def studio(small_pack):
     """Without a cache."""
     from barbershop_core import Studio

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from PIL import Image
 
 from barbershop_core import photo
 from barbershop_core.barbershop import transfer_presets
 from barbershop_core.inversion import inversion_presets
+from barbershop_core.inversion.codes import Code
+from barbershop_core.networks.stylegan2 import Generator
 from barbershop_core.styleclip import latent_optimization
 
 SIDE = 64
@@ -43,6 +46,15 @@ def picture(seed: int, side: int = SIDE) -> Image.Image:
 
 def portrait(seed: int) -> photo.Portrait:
     return photo.read(picture(seed), SIDE, None)
+
+
+def embedded(generator: Generator) -> Code:
+    """A code of F and S without a share of the blocks below F, as an inversion finds it."""
+    torch.manual_seed(1)
+    w = generator.spread(generator.mapping(torch.randn(1, generator.z_dim)))
+    w = w + 0.1 * torch.randn(1, generator.n_latent, generator.style_dim)
+    feature = generator.features(w)
+    return Code("FS", w, feature + 0.3 * torch.randn(feature.shape))
 
 
 def fast_is_tiny(monkeypatch) -> None:

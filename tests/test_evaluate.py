@@ -13,9 +13,8 @@ import torch
 import torchmetrics.image.fid  # noqa: F401  # before a test says that torch-fidelity is here or not
 from PIL import Image
 from scipy import linalg
-from small_pack import write_small_pack
 
-from barbershop_core import Studio, open_pack, run
+from barbershop_core import Studio, run
 from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.editing.recipe import png_bytes
 from barbershop_core.editing.regions import REGIONS
@@ -40,13 +39,7 @@ QUICK = replace(
     inversion=replace(presets.FAST.inversion, w_plus_steps=3, fs_steps=8),
 )
 
-
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.delenv("BARBERSHOP_LANDMARKER", raising=False)
-        yield open_pack(write_small_pack(tmp_path_factory.mktemp("small")), device="cpu")
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 def test_truth_is_the_person_with_the_others_hair():
@@ -71,9 +64,9 @@ def test_a_longer_list_begins_with_the_shorter_one():
     assert (next(triples(1, 6, 32)).truth.image != one.truth.image).any()
 
 
-def test_hair_table(pack, tmp_path):
+def test_hair_table(small_pack, tmp_path):
     steps = []
-    table = run(hair.hair(pack, 2, seed=1, preset=QUICK, sheet=tmp_path / "sheet.png"), steps.append)
+    table = run(hair.hair(small_pack, 2, seed=1, preset=QUICK, sheet=tmp_path / "sheet.png"), steps.append)
     json.dumps(table)
     assert (table["pairs"], table["seed"], table["scored"], table["failures"]) == (2, 1, 2, [])
     assert set(table["rows"]) == {"ours", "w_plus", "paste"}
@@ -90,54 +83,54 @@ def test_hair_table(pack, tmp_path):
         assert sheet.size == (7 * 160, 16 + 2 * 160)
 
 
-def test_a_perfect_result_scores_perfectly(pack):
-    triple = next(triples(1, 2, pack.working_size))
-    scores = hair._score(Studio(pack, cache=False), triple, triple.truth.image)
+def test_a_perfect_result_scores_perfectly(small_pack):
+    triple = next(triples(1, 2, small_pack.working_size))
+    scores = hair._score(Studio(small_pack, cache=False), triple, triple.truth.image)
     assert scores["face_psnr"] == 100 and scores["lpips"] == pytest.approx(0, abs=1e-6)
-    own = hair._score(Studio(pack, cache=False), triple, triple.face.image)
+    own = hair._score(Studio(small_pack, cache=False), triple, triple.face.image)
     assert own["identity"] == pytest.approx(1, abs=1e-5) and own["lpips"] > 0
 
 
-def test_a_failing_pair_is_reported(pack, monkeypatch):
-    drawn = list(triples(2, 1, pack.working_size))
+def test_a_failing_pair_is_reported(small_pack, monkeypatch):
+    drawn = list(triples(2, 1, small_pack.working_size))
     blank = type(drawn[0].face)(np.zeros((4, 4, 3), np.uint8), *[None] * 4)
     broken = type(drawn[0])(blank, *[blank] * 3)
     monkeypatch.setattr(hair, "triples", lambda *_: iter([broken, drawn[1]]))
     steps = []
-    table = run(hair.hair(pack, pairs=2, seed=1, preset=QUICK), steps.append)
+    table = run(hair.hair(small_pack, pairs=2, seed=1, preset=QUICK), steps.append)
     assert table["scored"] == 1 and [f["pair"] for f in table["failures"]] == [0]
     assert any("Pair 1" in step.notice for step in steps)
     monkeypatch.setattr(hair, "triples", lambda *_: iter([broken]))
     with pytest.raises(NothingScored, match="None of the 1 pairs"):
-        run(hair.hair(pack, pairs=1, seed=1, preset=QUICK))
+        run(hair.hair(small_pack, pairs=1, seed=1, preset=QUICK))
 
 
 @pytest.mark.parametrize("wrong", [{"pairs": 0}, {"seed": -1}, {"preset": "best"}])
-def test_bad_arguments_are_refused_at_once(pack, wrong):
+def test_bad_arguments_are_refused_at_once(small_pack, wrong):
     with pytest.raises(BadRequest):
-        run(hair.hair(pack, **{"pairs": 1, "seed": 0} | wrong))
+        run(hair.hair(small_pack, **{"pairs": 1, "seed": 0} | wrong))
 
 
 @pytest.mark.parametrize("evaluate", [words.text, pose.pose])
 @pytest.mark.parametrize("kind", ["face3d", None])
-def test_a_pack_without_the_worlds_regressor_is_refused_at_once(pack, monkeypatch, evaluate, kind):
-    networks = {k: v for k, v in pack.manifest.networks.items() if k != "regressor"}
+def test_a_pack_without_the_worlds_regressor_is_refused_at_once(small_pack, monkeypatch, evaluate, kind):
+    networks = {k: v for k, v in small_pack.manifest.networks.items() if k != "regressor"}
     if kind is not None:
-        networks["regressor"] = replace(pack.manifest.networks["regressor"], kind=kind)
-    monkeypatch.setattr(pack, "manifest", replace(pack.manifest, networks=networks))
+        networks["regressor"] = replace(small_pack.manifest.networks["regressor"], kind=kind)
+    monkeypatch.setattr(small_pack, "manifest", replace(small_pack.manifest, networks=networks))
     monkeypatch.setattr(params, "sample", lambda *_: pytest.fail("something was drawn"))
     with pytest.raises(BadRequest, match="has no regressor of the portrait world") as refused:
-        evaluate(pack, 1)
+        evaluate(small_pack, 1)
     assert "studio" in refused.value.remedy
 
 
-def test_rows_of_the_rig_need_a_rig(pack, monkeypatch):
+def test_rows_of_the_rig_need_a_rig(small_pack, monkeypatch):
     """Else every row would be scored as "optimize" under another name."""
-    networks = {k: v for k, v in pack.manifest.networks.items() if k != "rignet"}
-    monkeypatch.setattr(pack, "manifest", replace(pack.manifest, networks=networks))
+    networks = {k: v for k, v in small_pack.manifest.networks.items() if k != "rignet"}
+    monkeypatch.setattr(small_pack, "manifest", replace(small_pack.manifest, networks=networks))
     with pytest.raises(BadRequest, match="RigNet"):
-        pose.pose(pack, 1, rows=("optimize", "full"))
-    pose.pose(pack, 1, rows=("optimize",))
+        pose.pose(small_pack, 1, rows=("optimize", "full"))
+    pose.pose(small_pack, 1, rows=("optimize",))
 
 
 def test_pose_compares_on_the_packs_device():
@@ -167,14 +160,14 @@ def test_fid_says_what_is_missing(fidelity, tmp_path, monkeypatch):
     )
 
 
-def test_reconstruction_table(pack, tmp_path, monkeypatch):
+def test_reconstruction_table(small_pack, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))  # nothing lies there
     for number, triple in enumerate(triples(2, 4, 64)):
         (tmp_path / f"{number}.png").write_bytes(png_bytes(triple.face.image))
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     steps = []
-    table = run(reconstruction(pack, tmp_path, preset=QUICK.inversion), steps.append)
+    table = run(reconstruction(small_pack, tmp_path, preset=QUICK.inversion), steps.append)
     json.dumps(table)
     assert (table["photos"], table["scored"]) == (3, 2)
     assert [f["photo"] for f in table["failures"]] == ["broken.jpg"]
@@ -186,7 +179,7 @@ def test_reconstruction_table(pack, tmp_path, monkeypatch):
     assert frechet.inception()[1] in table["notices"][0]  # whichever is missing where this runs
     for text in (tmp_path / "absent", tmp_path / "hub"):
         with pytest.raises(BadRequest, match="no photos"):
-            run(reconstruction(pack, text))
+            run(reconstruction(small_pack, text))
 
 
 def test_frechet_distance_in_closed_form():

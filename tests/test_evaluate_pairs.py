@@ -10,35 +10,27 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_pack import write_small_pack
 
-from barbershop_core import Studio, open_pack, run
+from barbershop_core import Studio, run
 from barbershop_core.editing.regions import region_index
 from barbershop_core.errors import BadRequest
-from barbershop_core.evaluation import looks, pairs
+from barbershop_core.evaluation import judges, looks, pairs
 from barbershop_core.evaluation.looks import Look
-from barbershop_core.evaluation.pairs import Pair
+from barbershop_core.evaluation.pair_listing import Pair
 from barbershop_core.evaluation.published import PUBLISHED
 from barbershop_core.evaluation.reconstruction import similarity
 from barbershop_core.evaluation.tables import NothingScored
 from barbershop_core.evaluation.triples import triples
 
-
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.delenv("BARBERSHOP_LANDMARKER", raising=False)
-        yield open_pack(write_small_pack(tmp_path_factory.mktemp("small")), device="cpu")
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Three portraits; the Hub's cache is empty, and there is no connection."""
+    """Three portraits; the Hub's cache is empty."""
     for number, triple in enumerate(triples(3, 4, 64)):
         Image.fromarray(triple.face.image).save(tmp_path / f"{number}.png")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     return tmp_path
 
@@ -65,10 +57,10 @@ def unchanged(monkeypatch):
     return asked
 
 
-def test_giving_back_the_photo_is_perfect(pack, folder, unchanged):
+def test_giving_back_the_photo_is_perfect(small_pack, folder, unchanged):
     steps = []
     clip = SimpleNamespace(mean=torch.zeros(1), std=torch.ones(1), size=8, encode_image=lambda x: x.flatten(1))
-    table = run(pairs.pairs(pack, folder, clip=clip, sheet=folder / "sheet.png"), steps.append)
+    table = run(pairs.pairs(small_pack, folder, clip=clip, sheet=folder / "sheet.png"), steps.append)
     json.dumps(table)
     assert (table["pairs"], table["scored"], table["failures"]) == (3, 3, [])
     everything, own = table["rows"]["all"], table["rows"]["own hair"]
@@ -86,15 +78,15 @@ def test_giving_back_the_photo_is_perfect(pack, folder, unchanged):
         assert sheet.size == (2 * 256, 16 + 3 * 256)
 
 
-def test_pairs_of_a_table(pack, folder, unchanged):
+def test_pairs_of_a_table(small_pack, folder, unchanged):
     listing = folder / "pairs.csv"
     listing.write_text("face,shape,color,note\n0.png,1.png,2.png,x\n1.png,,0.png,\n2.png,2.png,,\n0.png,1.png,1.png,\n")
-    table = run(pairs.pairs(pack, folder, listing))
+    table = run(pairs.pairs(small_pack, folder, listing))
     kinds = [detail["kind"] for detail in table["details"] if detail["kind"] != "own hair"]
     assert kinds == ["full", "color", "shape", "both"] and table["rows"]["own hair"]["pairs"] == 3
     assert set(kinds) < set(table["rows"]) and table["rows"]["all"]["pairs"] == 4
     assert table["rows"]["all"]["clip_i"] is None and table["rows"]["all"]["fid_clip"] is None
-    assert pairs.NO_CLIP in table["notices"]
+    assert judges.NO_CLIP in table["notices"]
     assert unchanged[1][0] is not None and unchanged[2] == (None, unchanged[2][1])  # own hair after the first
 
 
@@ -118,31 +110,31 @@ def test_heads_are_counted_by_how_far_they_differ():
         ("face,shape,color\n", "There are no pairs"),
     ],
 )
-def test_mistakes_in_a_table_are_named(pack, folder, text, complaint):
+def test_mistakes_in_a_table_are_named(small_pack, folder, text, complaint):
     (folder / "pairs.csv").write_text(text)
     with pytest.raises(BadRequest, match=complaint):
-        pairs.pairs(pack, folder, folder / "pairs.csv")
+        pairs.pairs(small_pack, folder, folder / "pairs.csv")
 
 
-def test_what_cannot_be_paired_is_refused(pack, folder):
+def test_what_cannot_be_paired_is_refused(small_pack, folder):
     (folder / "bad.csv").write_bytes(b"\xff\xfe\x00face")
     (folder / "one").mkdir()
     (folder / "0.png").rename(folder / "one" / "0.png")
     for where, listing in ((folder / "one", None), (folder / "absent", None), (folder, folder / "bad.csv")):
         with pytest.raises(BadRequest):
-            pairs.pairs(pack, where, listing)
+            pairs.pairs(small_pack, where, listing)
     with pytest.raises(BadRequest, match="0 pairs"):
-        pairs.pairs(pack, folder, limit=0)
+        pairs.pairs(small_pack, folder, limit=0)
 
 
-def test_pairs_that_fail_are_told(pack, folder, unchanged):
+def test_pairs_that_fail_are_told(small_pack, folder, unchanged):
     (folder / "2.png").write_bytes(b"\x89PNG broken")
-    table = run(pairs.pairs(pack, folder))
+    table = run(pairs.pairs(small_pack, folder))
     assert table["scored"] == 1
     assert [f["pair"] for f in table["failures"]] == ["1.png + 2.png + 2.png", "2.png + 0.png + 0.png"]
     (folder / "1.png").write_bytes(b"")
     with pytest.raises(NothingScored, match="None of the 3 pairs"):
-        run(pairs.pairs(pack, folder))
+        run(pairs.pairs(small_pack, folder))
 
 
 def test_similarity_counts_the_pixels_that_it_is_told_to():

@@ -15,7 +15,7 @@ from barbershop_core.barbershop import compose, published_align, published_mask,
 from barbershop_core.barbershop import transfer_presets as presets
 from barbershop_core.barbershop.compose import composite
 from barbershop_core.barbershop.reference import Reference
-from barbershop_core.barbershop.structure import Assignment
+from barbershop_core.barbershop.structure import Assignment, Plan
 from barbershop_core.barbershop.target_mask import TargetMask
 from barbershop_core.editing.regions import FACE, REGIONS, region_index, region_table
 from barbershop_core.editing.request import Request
@@ -190,7 +190,7 @@ def test_one_photos_outline_is_filled_with_anothers_structure(small_pack, monkey
         monkeypatch.setattr(module, "parse_classes", drawn_classes)
     assignment = Assignment({"hair": 2}, shape={"hair": 1})
     preset = replace(PUBLISHED_TINY, mask_steps=0)
-    made = run(composite(small_pack, references, assignment, preset, smooth=0))
+    made = run(composite(small_pack, references, Plan(assignment, preset, smooth=0)))
     outline = references[1].labels == HAIR
     assert torch.equal(made.target.region("hair"), outline)
     assert torch.equal(made.target.owner, 2 * outline.long())
@@ -198,7 +198,7 @@ def test_one_photos_outline_is_filled_with_anothers_structure(small_pack, monkey
     inside = (slice(None), slice(None), slice(1, 6), slice(8, 24))
     torch.testing.assert_close(made.code.feature[inside], references[2].code.feature[inside])
     other = [references[0], replace(references[1], code=references[0].code), references[2]]
-    again = run(composite(small_pack, other, assignment, preset, smooth=0))
+    again = run(composite(small_pack, other, Plan(assignment, preset, smooth=0)))
     assert torch.equal(again.code.feature, made.code.feature)
 
 
@@ -263,9 +263,9 @@ def test_released_finds_colours_in_the_shape_of_their_photo(small_pack):
     assignment = Assignment({"hair": 1}, {"hair": 2})
     assert compose._in_own_shapes(assignment) == Assignment({"hair": 2}, {"hair": 2})
     steps = []
-    run(composite(small_pack, references, assignment, PUBLISHED_TINY), steps.append)
+    run(composite(small_pack, references, Plan(assignment, PUBLISHED_TINY)), steps.append)
     paper = []
-    run(composite(small_pack, references, assignment, replace(PUBLISHED_TINY, own_shape=False)), paper.append)
+    run(composite(small_pack, references, Plan(assignment, replace(PUBLISHED_TINY, own_shape=False))), paper.append)
     count = [sum(step.stage == "blend structure" for step in found) for found in (steps, paper)]
     assert count == [2, 1]
     assert presets.RELEASED.own_shape and not presets.PAPER.own_shape

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, fast_is_tiny, picture, portrait
+from small_studio import SIDE, embedded, fast_is_tiny, picture, portrait
 
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.inversion.codes import Code
@@ -26,10 +26,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def code(small_pack):
-    g = small_pack.generator
-    torch.manual_seed(1)
-    w = g.spread(g.mapping(torch.randn(1, g.z_dim))) + 0.1 * torch.randn(1, g.n_latent, g.style_dim)
-    return Code("FS", w, g.features(w) + 0.3 * torch.randn(1, 16, 32, 32))
+    return embedded(small_pack.generator)
 
 
 def test_partial_synthesis_is_the_whole_one(small_pack, code):

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from alive import alive
-from small_studio import SIDE, fast_is_tiny, portrait
+from small_studio import SIDE, embedded, fast_is_tiny, portrait
 
 from barbershop_core import Studio, run
-from barbershop_core.inversion.codes import Code
 from barbershop_core.inversion.invert import codes_of
 from barbershop_core.networks.mapper import Mapper
 from barbershop_core.styleclip import edit_text
@@ -31,11 +30,7 @@ def psnr(a, b) -> float:
 
 @pytest.fixture
 def code(pack):
-    """A code of F and S without a share of the blocks below F, as inversion fits it."""
-    g = pack.generator
-    torch.manual_seed(1)
-    w = g.spread(g.mapping(torch.randn(1, g.z_dim))) + 0.1 * torch.randn(1, g.n_latent, g.style_dim)
-    return Code("FS", w, g.features(w) + 0.3 * torch.randn(1, 16, 32, 32))
+    return embedded(pack.generator)
 
 
 @pytest.mark.parametrize("resolution", [SIDE, SIDE // 2])

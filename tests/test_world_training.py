@@ -9,7 +9,7 @@ import torch
 from barbershop_core.inversion.prior import PNorm
 from barbershop_core.networks.e4e import Encoder4Editing
 from barbershop_core.networks.perceptual import Perceptual
-from barbershop_core.networks.stylegan2 import StyledConv, ToRGB
+from barbershop_core.networks.stylegan2_layers import StyledConv, ToRGB
 from barbershop_core.networks.vgg import VGG16Features
 from barbershop_core.progress import run
 from barbershop_core.training import pool, train_generator, train_identity, train_mapping, train_photographs

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,9 +22,8 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from .blend import AppearanceTarget, blend_appearance
 from .reference import AlignedReference, Reference
-from .structure import Assignment, blend_aligned, given, make_target
+from .structure import Assignment, Plan, blend_aligned, given, make_target
 from .target_mask import TargetMask
-from .transfer_presets import TransferPreset
 
 SKIN_TONED = ("skin", "nose", "ears", "neck")
 """Regions that keep the person's colour: S is the same for all places, so the colour of another person's nose
@@ -53,29 +51,21 @@ class Composite:
     notices: tuple[str, ...] = ()
 
 
-def composite(
-    pack: PackLike,
-    references: Sequence[Reference],
-    assignment: Assignment,
-    preset: TransferPreset,
-    mode: str = "realistic",
-    smooth: int = 5,
-    mask: np.ndarray | None = None,
-) -> Steps[Composite]:
+def composite(pack: PackLike, references: Sequence[Reference], plan: Plan) -> Steps[Composite]:
     """Make the portrait.
 
-    references: the person first.  mode, smooth: see `target_mask`.  mask: a painted target mask instead of
-    the automatic one.
+    references: the person first.
     Yields the stages "target mask", "align", "blend structure", "blend appearance".
     """
+    assignment, preset = plan.assignment, plan.preset
     person, wanted = references[0], given(assignment.appearance)
-    parts = yield from _structure(pack, references, assignment, preset, mode, smooth, mask)
+    parts = yield from _structure(pack, references, plan)
     sources = sorted(set(wanted.values()))
     targets, where, notices = [], parts, []
     if wanted and preset.own_shape:
         shapes = _in_own_shapes(assignment)
-        if mask is not None or shapes != assignment:
-            where = yield from _structure(pack, references, shapes, preset, mode, smooth, None)
+        if plan.mask is not None or shapes != assignment:
+            where = yield from _structure(pack, references, replace(plan, assignment=shapes, mask=None))
         targets = _on_own_regions(pack, where, wanted)
     elif wanted:
         targets, notices = _on_common_regions(where, wanted, bool(preset.colour))
@@ -88,7 +78,7 @@ def composite(
         generated = code.synthesis(pack.generator, person.image.shape[-1])
     regions = [*given(assignment.structure), *given(assignment.shape), *wanted]
     added = region_mask(target.labels, regions)
-    changed = changed_area((target.labels != person.labels) | added | region_mask(person.labels, regions), smooth)
+    changed = changed_area((target.labels != person.labels) | added | region_mask(person.labels, regions), plan.smooth)
     behind, uncovered = person.labels == 0, (target.labels == 0) & (changed > 0)
     image = keep_pixels(person.image, generated, changed, added, uncovered, behind)
     return Composite(image.clamp(-1, 1), generated, code, target, changed, tuple(notices))
@@ -106,18 +96,9 @@ class _Structure:
     feature: Tensor
 
 
-def _structure(
-    pack: PackLike,
-    references: Sequence[Reference],
-    assignment: Assignment,
-    preset: TransferPreset,
-    mode: str,
-    smooth: int,
-    mask: np.ndarray | None,
-) -> Steps[_Structure]:
-    target, aligned = yield from make_target(pack, references, assignment, preset, mode, smooth, mask)
-    by_hand = mask is not None
-    feature = yield from blend_aligned(pack, aligned, assignment, target, preset, mode, smooth, by_hand)
+def _structure(pack: PackLike, references: Sequence[Reference], plan: Plan) -> Steps[_Structure]:
+    target, aligned = yield from make_target(pack, references, plan)
+    feature = yield from blend_aligned(pack, aligned, target, plan)
     return _Structure(target, aligned, feature)
 
 

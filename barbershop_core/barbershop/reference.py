@@ -30,12 +30,13 @@ head is turned relative to the other."""
 class Reference:
     """A photo that goes into a composite.
 
-    image: [1,3,R,R] in [-1,1].  labels: long [R,R].  code: "FS", or "W+" where only colours are taken.
+    image: [1,3,R,R] in [-1,1].  labels: long [R,R].  code: "FS", or "W+" where the reference is turned; None where only
+    its outlines are used.
     """
 
     image: Tensor
     labels: Tensor
-    code: Code
+    code: Code | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class AlignedReference:
     image: Tensor
     labels: Tensor
     feature: Tensor | None
-    w_plus: Tensor
+    w_plus: Tensor | None
     with_hair: Generated | None = None
 
 
@@ -77,10 +78,11 @@ def to_person(
 
     Yields the stage "align" where a code has to be moved.
     """
-    image, labels, feature = reference.image, reference.labels, reference.code.feature
-    w_plus, with_hair = reference.code.w_plus, None
+    image, labels, code = reference.image, reference.labels, reference.code
+    feature, w_plus = (None, None) if code is None else (code.feature, code.w_plus)
     if reference is person or preset.published:
         return AlignedReference(reference, image, labels, feature, w_plus)
+    with_hair = None
     turned = bool(regions) and is_turned(labels, person.labels, preset)
     generator, side = pack.generator, image.shape[-1]
     if set(regions) == {"hair"} and preset.pose_steps:

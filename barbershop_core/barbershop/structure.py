@@ -19,6 +19,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from .align import align
 from .blend import Layer, blend_structure
+from .options import MODE, SMOOTH
 from .published_align import align_all
 from .published_mask import published_mask
 from .reference import AlignedReference, Generated, Reference, to_person
@@ -51,21 +52,31 @@ class Assignment:
         return {region for region in (*self.structure, *self.shape) if self.shape_of(region) == k}
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Who gives what to a composite, and how it is made.
+
+    mode, smooth: see `target_mask`.  mask: a painted target mask instead of the automatic one, see
+    `target_mask.painted`.
+    """
+
+    assignment: Assignment
+    preset: TransferPreset
+    mode: str = MODE.default
+    smooth: float = SMOOTH.default
+    mask: np.ndarray | None = None
+
+
 def given(sources: Mapping[str, int]) -> dict[str, int]:
     """The regions that another reference than the person gives."""
     return {region: k for region, k in sources.items() if k}
 
 
 def make_target(
-    pack: PackLike,
-    references: Sequence[Reference],
-    assignment: Assignment,
-    preset: TransferPreset,
-    mode: str,
-    smooth: int,
-    mask: np.ndarray | None,
+    pack: PackLike, references: Sequence[Reference], plan: Plan
 ) -> Steps[tuple[TargetMask, list[AlignedReference]]]:
     """The target mask, and the references in the person's frame from which it was made."""
+    assignment, preset = plan.assignment, plan.preset
     person, aligned = references[0], []
     for k, reference in enumerate(references):
         aligned.append((yield from to_person(pack, person, reference, assignment.shapes_of(k), preset)))
@@ -77,13 +88,13 @@ def make_target(
             beside = outline.with_hair.labels if outline.with_hair else outline.labels
             claims.append(Claim(region, owner, outline.labels, beside))
             shapes[region], sources[region] = shape, owner
-    if mask is not None:
-        target = painted(mask, person.labels, claims)
+    if plan.mask is not None:
+        target = painted(plan.mask, person.labels, claims)
     elif claims and preset.published:
         images = [reference.image for reference in references]
-        target = yield from published_mask(pack, images, person.labels, shapes, sources, mode, preset)
+        target = yield from published_mask(pack, images, person.labels, shapes, sources, plan.mode, preset)
     else:
-        target = lay_together(person.labels, claims, smooth, mode)
+        target = lay_together(person.labels, claims, plan.smooth, plan.mode)
     yield Step("target mask", 1, 1, preview=lambda: colour_map(target.labels))
     return target, aligned
 
@@ -97,10 +108,9 @@ class Filling(Enum):
     HAIR_CODE = auto()  # the features of the person's code with the new hair, which nothing was optimized for
 
 
-def _filling(
-    k: int, assignment: Assignment, preset: TransferPreset, by_hand: bool, with_hair: Generated | None
-) -> Filling:
-    """The plan for reference ``k``.  by_hand: M was painted, so that nothing agrees with it yet."""
+def _filling(k: int, plan: Plan, with_hair: Generated | None) -> Filling:
+    """What fills the F of reference ``k``.  With a painted M nothing agrees yet."""
+    assignment, by_hand = plan.assignment, plan.mask is not None
     if not k:
         return Filling.ALIGNED if by_hand or with_hair is None else Filling.HAIR_CODE
     if any(assignment.shape_of(region) != k for region, source in assignment.structure.items() if source == k):
@@ -108,24 +118,15 @@ def _filling(
     return Filling.PERSON if by_hand else Filling.NONE
 
 
-def blend_aligned(
-    pack: PackLike,
-    aligned: Sequence[AlignedReference],
-    assignment: Assignment,
-    target: TargetMask,
-    preset: TransferPreset,
-    mode: str,
-    smooth: int,
-    by_hand: bool,
-) -> Steps[Tensor]:
+def blend_aligned(pack: PackLike, aligned: Sequence[AlignedReference], target: TargetMask, plan: Plan) -> Steps[Tensor]:
     """Align the references that need it, and blend their structure: F_blend [1,C,32,32]."""
     person = aligned[0]
     if bool((target.labels == person.labels).all()) and not bool(target.owner.any()):
         return person.feature  # only colours change
-    if preset.published:
-        blended = yield from align_all(pack, aligned, target, preset, smooth)
+    if plan.preset.published:
+        blended = yield from align_all(pack, aligned, target, plan.preset, plan.smooth)
     else:
-        blended = yield from _blend_needed(pack, aligned, assignment, target, preset, mode, smooth, by_hand)
+        blended = yield from _blend_needed(pack, aligned, target, plan)
 
     def preview() -> np.ndarray:
         with torch.no_grad():
@@ -136,30 +137,21 @@ def blend_aligned(
     return blended
 
 
-def _blend_needed(
-    pack: PackLike,
-    aligned: Sequence[AlignedReference],
-    assignment: Assignment,
-    target: TargetMask,
-    preset: TransferPreset,
-    mode: str,
-    smooth: int,
-    by_hand: bool,
-) -> Steps[Tensor]:
+def _blend_needed(pack: PackLike, aligned: Sequence[AlignedReference], target: TargetMask, plan: Plan) -> Steps[Tensor]:
     """F_blend where only what needs it is aligned (ours), in layers: the person's w_align, the person's F where it
     agrees with M, each reference's w_align on its part of M, and its F where it agrees."""
-    generator, first = pack.generator, pack.generator.feature_index
+    generator, first, assignment = pack.generator, pack.generator.feature_index, plan.assignment
     with_hair = aligned[assignment.shape_of("hair")].with_hair if assignment.structure.get("hair") else None
     layers: list[Layer] = []
     for k in sorted({0, *target.owner.unique().tolist()}):
-        own, mine, filling = aligned[k], target.owner == k, _filling(k, assignment, preset, by_hand, with_hair)
+        own, mine, filling = aligned[k], target.owner == k, _filling(k, plan, with_hair)
         if filling is Filling.NONE:
             layers.append(Layer(own.feature, mine))
             continue
         if filling is Filling.ALIGNED:
             start = with_hair if with_hair and k == 0 else own
             w_start = torch.cat([start.w_plus[:, :first], own.w_plus[:, first:]], 1)
-            w_align = yield from align(pack, w_start, own.image, own.labels, k, target, mode, preset)
+            w_align = yield from align(pack, w_start, own.image, own.labels, k, target, plan.mode, plan.preset)
             with torch.no_grad():
                 filled = generator.features(w_align)
         elif filling is Filling.HAIR_CODE:
@@ -167,6 +159,6 @@ def _blend_needed(
         if not k:
             base = filled
         elif filling is Filling.ALIGNED:
-            layers.append(Layer(filled, mine, smooth))
-        layers.append(Layer(own.feature, mine & target.claimed & (own.labels == target.labels), smooth))
+            layers.append(Layer(filled, mine, plan.smooth))
+        layers.append(Layer(own.feature, mine & target.claimed & (own.labels == target.labels), plan.smooth))
     return blend_structure(base, layers)

@@ -28,7 +28,7 @@ from ..stages import StageTimer
 from .compose import SKIN_TONED, composite
 from .photo_transfer import Opened, open_photographs, target_labels, transfer_photographs
 from .reference import Reference, is_turned
-from .structure import Assignment, make_target
+from .structure import Assignment, Plan, make_target
 from .target_mask import read_painted
 from .transfer_presets import TransferPreset, transfer_preset
 
@@ -146,10 +146,11 @@ def _target_mask(pack: PackLike, cache: CodeCache | None, request: Request, sour
     opened = yield from _as_photographs(pack, request, numbered, preset)
     if opened is not None:
         return target_labels(opened)
-    references = yield from read(pack, cache, request, numbered, preset, space="W+")
-    target, _ = yield from make_target(
-        pack, references, numbered.assignment, preset, options["mode"], options["smooth"], None
-    )
+    # A published mask is made of the parses alone; ours brings hair onto the person by its code first.
+    space = None if preset.published else "W+"
+    references = yield from read(pack, cache, request, numbered, preset, space)
+    plan = Plan(numbered.assignment, preset, options["mode"], options["smooth"])
+    target, _ = yield from make_target(pack, references, plan)
     return target.labels.to("cpu", torch.uint8).numpy()
 
 
@@ -167,9 +168,8 @@ def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources
     notices = _notices(pack, sources, references, assignment, fidelity)
     for notice in notices:
         yield Step("parse", len(references), len(references), notice=notice)
-    made = yield from timer(
-        composite(pack, references, assignment, preset, options["mode"], options["smooth"], options.get("mask"))
-    )
+    plan = Plan(assignment, preset, options["mode"], options["smooth"], options.get("mask"))
+    made = yield from timer(composite(pack, references, plan))
     pixels = to_uint8(made.image)[0].numpy()
     changed = made.changed.cpu().numpy().astype(np.float32)
     pasted, changed = yield from chain.paste_back(request, pixels, changed, timer)
@@ -201,14 +201,19 @@ def read(
     request: Request,
     numbered: Numbered,
     preset: TransferPreset,
-    space: str = "FS",
+    space: str | None = "FS",
 ) -> Steps[list[Reference]]:
-    """Parse and embed each different photo once; the person as the previous edit left it."""
+    """Parse and embed each different photo once; the person as the previous edit left it.
+
+    space: of the codes whose F would be used; None: no codes.
+    """
     previous, assignment, labels = request.previous, numbered.assignment, []
     for k, image in enumerate(numbered.images):
         edited = k == 0 and previous is not None
         labels.append(_regions(pack, image, None if edited else numbered.portraits[k]))
         yield Step("parse", k + 1, len(numbered.images))
+    if space is None:
+        return [Reference(image, labels[k], None) for k, image in enumerate(numbered.images)]
     # F is needed for the person and for structures taken as they are, and S is part of F/S; W+ is quicker and enough
     # for the rest.
     detailed = {0} | set(assignment.appearance.values())

@@ -28,7 +28,7 @@ from ..studio import Studio
 from ..workers import Outcome
 from . import baselines, metrics
 from .scoring import ALONE, Workers, scored
-from .tables import NothingScored, means, save_sheet
+from .tables import check_scored, means, save_sheet
 from .triples import Triple, triples
 
 COLUMNS = ("hair_iou", "hair_de2000", "face_psnr", "lpips", "identity", "seconds")
@@ -113,8 +113,7 @@ def _hair(
     yield from scored(pack, partial(_Scorer, preset=preset), drawn, workers, told)
     failures.sort(key=lambda failure: failure["pair"])
     details = [{"pair": index} | done[index].scores for index in sorted(done)]
-    if not details:
-        raise NothingScored(f"None of the {pairs} pairs could be scored: {failures[0]['why']}")
+    check_scored(details, pairs, "pairs", failures)
     rows = {row: means([d[row] for d in details], COLUMNS) for row in ("ours", "w_plus", "paste")}
     return {
         "pairs": pairs,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -20,59 +19,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .. import networks
 from ..editing.result import Result
 from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
 from ..networks.clip import Clip
-from ..networks.resample import resize
 from ..options import PRESET, SEED
 from ..photo import Portrait
 from ..photo.folder import pictures_in
-from ..photo.pixels import from_uint8
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
-from ..weights import local
-from ..weights.manifest import read_manifest
 from . import frechet
+from .judges import Judges
 from .looks import Look, look, same_person
 from .moved_photo import moved_photo
+from .pair_listing import Pair, listed, neighbours
 from .photo_rows import full
 from .published import PUBLISHED
-from .reconstruction import planes, similarity
-from .tables import NothingScored, contact_sheet, means
+from .reconstruction import similarity
+from .tables import check_scored, contact_sheet, means
 
 YAW = 15.0
 """Degrees between the heads of face and shape from which on a pair is counted as difficult (as H-Adapter does)."""
 COLUMNS = ("psnr", "ssim", "clip_i", "identity", "seconds")
 OWN = "own hair"
-GREY = 127
-HEADER = "Give a file with the columns face, shape, color."
-NO_CLIP = (
-    "FID_CLIP and CLIP-I need CLIP ViT-B/32 of OpenAI; 'python -m barbershop_core download --pack ffhq --also clip' "
-    "fetches it."
-)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Photos of one transfer: whose face, whose hair's shape and colour; None keeps the person's own."""
-
-    face: Path
-    shape: Path | None
-    color: Path | None
-
-    @property
-    def kind(self) -> str:
-        """HairFastGAN's names: both (of one photo), full (of two), shape or color."""
-        if self.shape and self.color:
-            return "both" if self.shape == self.color else "full"
-        return "shape" if self.shape else "color"
-
-    @property
-    def name(self) -> str:
-        return " + ".join(path.name for path in (self.face, self.shape, self.color) if path)
 
 
 def pairs(
@@ -112,94 +82,8 @@ def pairs(
     """
     if limit is not None and limit < 1:
         raise BadRequest(f"{limit} pairs cannot be scored.", "Give at least one.")
-    wanted = _listed(Path(listing), Path(folder)) if listing else _neighbours(pictures_in(folder))
+    wanted = listed(Path(listing), Path(folder)) if listing else neighbours(pictures_in(folder))
     return _pairs(pack, wanted[:limit], preset, seed, sheet, extractor, clip)
-
-
-def _neighbours(files: Sequence[Path]) -> list[Pair]:
-    if len(files) < 2:
-        raise BadRequest("One photo alone makes no pair.", "Give a folder with two portraits.")
-    return [Pair(face, hair, hair) for face, hair in zip(files, (*files[1:], files[0]))]
-
-
-def _listed(listing: Path, folder: Path) -> list[Pair]:
-    try:
-        with listing.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRequest(
-            f"{listing} cannot be read as CSV.", "Give a file with the columns face, shape, color."
-        ) from error
-    found = []
-    for number, row in enumerate(rows, 2):
-        names = [(row.get(column) or "").strip() for column in ("face", "shape", "color")]
-        if not names[0] or not any(names[1:]):
-            raise BadRequest(f"{listing}, line {number}: a pair needs a face, and a shape or a color.", "Correct it.")
-        for name in filter(None, names):
-            if not (folder / name).is_file():
-                raise BadRequest(f"{listing}, line {number}: there is no {name} in {folder}.", "Correct it.")
-        found.append(Pair(*(folder / name if name else None for name in names)))
-    if not found:
-        raise BadRequest(f"There are no pairs in {listing}.", HEADER)
-    return found
-
-
-# ---------------------------------------------------------------- judges
-
-
-def openai_clip(device: torch.device) -> tuple[Clip | None, str]:
-    """CLIP ViT-B/32 where it is on this machine, or None and a sentence that says how to get it."""
-    manifest = read_manifest("ffhq")
-    found = local.locate(manifest.networks["clip"], manifest.folder, discard=False)
-    if found is None:
-        return None, NO_CLIP
-    return networks.load("clip", found.path).to(device), ""
-
-
-@dataclass
-class _Judges:
-    """Networks that see whole pictures.  columns: of the table, by name; a picture -> features [1,D] on the CPU."""
-
-    columns: Mapping[str, Callable[[np.ndarray], Tensor]]
-    clip: Clip | None
-
-    @classmethod
-    def of(cls, pack: PackLike, extractor: frechet.Extractor | None, clip: Clip | None, notices: list[str]) -> _Judges:
-        name = "fid" if extractor is None else "fid_custom"
-        if extractor is None:
-            extractor, why = frechet.inception()
-            if extractor is None:
-                notices.append(why)
-                extractor, name = frechet.perceptual_extractor(pack.perceptual), "fid_perceptual"
-        if clip is None:
-            clip, why = openai_clip(pack.device)
-            notices += [why] if why else []
-        chosen = extractor
-        columns: dict[str, Callable[[np.ndarray], Tensor]] = {name: lambda picture: chosen(planes(picture)).cpu()}
-        if clip is not None:
-            columns["fid_clip"] = lambda picture: clip_features(clip, picture)
-        return cls(columns, clip)
-
-    def see(self, picture: np.ndarray) -> dict[str, Tensor]:
-        return {name: extract(picture) for name, extract in self.columns.items()}
-
-    def clip_i(self, result: Look, hair: Look) -> float | None:
-        """Cosine of CLIP's features of the hair in two pictures; None without CLIP or hair."""
-        if self.clip is None or not (result.mask("hair").any() and hair.mask("hair").any()):
-            return None
-        shown = [np.where(seen.mask("hair")[..., None], seen.picture, np.uint8(GREY)) for seen in (result, hair)]
-        one, two = (clip_features(self.clip, picture) for picture in shown)
-        return float(torch.cosine_similarity(one, two))
-
-
-@torch.no_grad()
-def clip_features(clip: Clip, picture: np.ndarray) -> Tensor:
-    """CLIP's image features, not normalized: uint8 [H,W,3] -> [1,E] on the CPU."""
-    image = resize(from_uint8(picture, clip.mean.device), clip.size)
-    return clip.encode_image(((image + 1) / 2 - clip.mean) / clip.std).float().cpu()
-
-
-# ---------------------------------------------------------------- the table
 
 
 def _pairs(
@@ -212,7 +96,7 @@ def _pairs(
     clip: Clip | None,
 ) -> Steps[dict[str, Any]]:
     notices: list[str] = []
-    judges = _Judges.of(pack, extractor, clip, notices)
+    judges = Judges.of(pack, extractor, clip, notices)
     for notice in notices:
         yield Step("pair", 0, len(wanted), notice=notice)
     scored: list[_Scored] = []
@@ -247,8 +131,7 @@ def _pairs(
                 Image.fromarray(contact_sheet(shown, 256)).save(sheet)
             yield Step("pair", number, len(wanted))
     done = [one for one in scored if one.kind != OWN]
-    if not done:
-        raise NothingScored(f"None of the {len(wanted)} pairs could be scored: {failures[0]['why']}")
+    check_scored(done, len(wanted), "pairs", failures)
     return {
         "pairs": len(wanted),
         "scored": len(done),
@@ -288,7 +171,7 @@ def _groups(scored: Sequence[_Scored]) -> dict[str, list[_Scored]]:
     return {name: members for name, members in rows.items() if members}
 
 
-def _row(members: Sequence[_Scored], real: Mapping[Path, Mapping[str, Tensor]], judges: _Judges) -> dict[str, Any]:
+def _row(members: Sequence[_Scored], real: Mapping[Path, Mapping[str, Tensor]], judges: Judges) -> dict[str, Any]:
     distances = {"fid": None, "fid_clip": None}
     for column in judges.columns:
         photos = torch.cat([features[column] for features in real.values()])
@@ -299,7 +182,7 @@ def _row(members: Sequence[_Scored], real: Mapping[Path, Mapping[str, Tensor]], 
 Photo = Callable[[Path], tuple[Portrait, Look]]
 
 
-def _transfer(studio: Studio, judges: _Judges, pair: Pair, photo: Photo, preset: str) -> Steps[_Scored]:
+def _transfer(studio: Studio, judges: Judges, pair: Pair, photo: Photo, preset: str) -> Steps[_Scored]:
     face, before = photo(pair.face)
     shape, color = ((photo(path) if path else (None, None)) for path in (pair.shape, pair.color))
     result = yield from studio.transfer(face, hair_shape=shape[0], hair_color=color[0], preset=preset, paste=False)
@@ -309,7 +192,7 @@ def _transfer(studio: Studio, judges: _Judges, pair: Pair, photo: Photo, preset:
     return _score(judges, (pair.name, pair.kind), result, (before, after, hair), kept, turned)
 
 
-def _own_hair(studio: Studio, judges: _Judges, path: Path, photo: Photo, preset: str, seed: int) -> Steps[_Scored]:
+def _own_hair(studio: Studio, judges: Judges, path: Path, photo: Photo, preset: str, seed: int) -> Steps[_Scored]:
     face, before = photo(path)
     pixels, _ = moved_photo(face, np.random.default_rng([seed, zlib.crc32(path.name.encode())]))
     reference = studio.read(pixels)
@@ -319,7 +202,7 @@ def _own_hair(studio: Studio, judges: _Judges, path: Path, photo: Photo, preset:
 
 
 def _score(
-    judges: _Judges,
+    judges: Judges,
     named: tuple[str, str],
     result: Result,
     seen: tuple[Look, Look, Look],

@@ -25,7 +25,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
 from .photo_rows import ROWS, Subject, score
-from .tables import NothingScored, contact_sheet, means
+from .tables import check_scored, contact_sheet, means
 
 COLUMNS = (
     "psnr",
@@ -124,8 +124,7 @@ def _photos(
             if sheet is not None:
                 Image.fromarray(contact_sheet(shown, 256)).save(sheet)
             yield Step("photo", number, len(files))
-    if not details:
-        raise NothingScored(f"None of the {len(files)} photos could be scored: {failures[0]['why']}")
+    check_scored(details, len(files), "photos", failures)
     return {
         "photos": len(files),
         "scored": len(shown),

@@ -38,7 +38,7 @@ from ..world.morphable_head import theta_of
 from . import expression, metrics
 from .pose_cases import Case, cases
 from .scoring import ALONE, Workers, scored
-from .tables import NothingScored, check_networks, means, save_sheet
+from .tables import check_networks, check_scored, means, save_sheet
 from .triples import regions_of
 
 COLUMNS = (
@@ -192,8 +192,7 @@ def _pose(
     yield from scored(pack, partial(_Scorer, presets=presets, seed=seed), drawn, workers, told)
     failures.sort(key=lambda failure: failure["portrait"])
     details = [{"portrait": index} | done[index].scores for index in sorted(done)]
-    if not details:
-        raise NothingScored(f"None of the {len(drawn)} portraits could be scored: {failures[0]['why']}")
+    check_scored(details, len(drawn), "portraits", failures)
     table = {row: _mean([d[row] for d in details]) for row in (*presets, "ceiling")}
     ceiling = table.pop("ceiling")
     return {

@@ -23,7 +23,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from ..studio import Studio
 from . import frechet
-from .tables import NothingScored, means
+from .tables import check_scored, means
 
 COLUMNS = ("rmse", "psnr", "ssim", "vgg", "lpips", "seconds")
 SPACES = ("W", "W+", "FS")
@@ -100,8 +100,7 @@ def _reconstruction(
             found[space].append(value)
         last = scored[spaces[-1]]
         yield Step("photo", number, len(files), {k: last[k] for k in ("psnr", "lpips")}, lambda i=image: i)
-    if not features["photo"]:
-        raise NothingScored(f"None of the {len(files)} photos could be scored: {failures[0]['why']}")
+    check_scored(features["photo"], len(files), "photos", failures)
     rows = {}
     for space in spaces:
         rows[space] = means(found[space], COLUMNS) | {"fid": None}

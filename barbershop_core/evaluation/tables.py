@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,12 @@ def check_networks(pack: PackLike, *roles: str) -> None:
                 f"The pack '{pack.name}' has no {NETWORKS[role]}, which this evaluation needs.",
                 "Use the pack 'studio'.",
             )
+
+
+def check_scored(scored: Sized, wanted: int, what: str, failures: Sequence[Mapping[str, str]]) -> None:
+    """Raises NothingScored, with the first failure's reason, where nothing was.  what: "pairs", for the sentence."""
+    if not scored:
+        raise NothingScored(f"None of the {wanted} {what} could be scored: {failures[0]['why']}")
 
 
 def means(scores: Sequence[Mapping[str, float | None]], columns: Sequence[str]) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import layout
-from .stylegan2 import EqualLinear
+from .stylegan2_layers import EqualLinear
 
 WHAT = "latent mapper"
 ROWS = {"coarse": slice(0, 4), "medium": slice(4, 8), "fine": slice(8, None)}

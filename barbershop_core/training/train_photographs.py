@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from ..inversion.prior import PNorm
 from ..networks.e4e import Encoder4Editing
 from ..networks.perceptual import Perceptual
-from ..networks.stylegan2 import BlockState, Generator, StyledConv
+from ..networks.stylegan2 import BlockState, Generator
+from ..networks.stylegan2_layers import StyledConv
 from ..photo.pixels import from_uint8
 from ..progress import Steps
 from ..world import params

@@ -78,7 +78,8 @@ def carry_hair(
         hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
     head = skull(person)
     in_view = ears_in_view(person, head, hair.donor, alpha)
-    base = without_hair(person, alpha, ears=borrowed_ears(person, head, hair.donor, alpha, in_view))
+    ears = borrowed_ears(person, head, hair.donor, alpha, in_view)
+    base = without_hair(person, alpha, ears=ears, head=head)
     base = with_gaps_filled(base, person, alpha, hair, head, in_view)
     image = base + hair.alpha[..., None] * (hair.colours - base)
     if shape is person and repainted is not None:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ..compositing.face_points import BROWS, EARS, EYES, MIDLINE, OVAL, polygon
-from ..compositing.frame import beyond, cropped, drawn_in, reflected
-from ..compositing.matting import foreground, hair_alpha, unlike
+from ..compositing.frame import around, beyond, cropped, drawn_in, reflected
+from ..compositing.matting import colours_under, foreground, hair_alpha, unlike
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, head_field
 from ..compositing.photograph import Photograph
@@ -39,6 +39,8 @@ BESIDE_EYE = 0.12
 """How far around an eye and its brow hair lies as over the reference's own, in eye distances."""
 SKIN = 6.0
 """By how much nearer to skin's colours than to hair's, in squared spreads, a pixel is surely skin."""
+MEASURED = 512
+"""Pixels on a side, at least, from which colours are described."""
 FAINT = 0.02
 """How far alpha fades out beyond the hair, as a share of the crop's side."""
 
@@ -140,23 +142,32 @@ def _skin_between(reference: Photograph) -> np.ndarray:
     """Skin between the strands of a fringe, which the parser takes for hair, [S,S] in 0..1: within the face's outline
     what is nearer to the skin's colours than to those of the hair around it."""
     oval = polygon(reference, OVAL)
-    hair, skin = (reference.part(*names) > 0.9 for names in (("hair",), ("skin", "nose")))
-    hair &= oval == 0
+    step = max(1, reference.size // MEASURED)
+    some = np.s_[::step, ::step]
+    hair, skin = (reference.part(*names)[some] > 0.9 for names in (("hair",), ("skin", "nose")))
+    hair &= oval[some] == 0
     if min(hair.sum(), skin.sum()) < 50:
         return np.zeros_like(oval)
-    lab = cv2.cvtColor(reference.image, cv2.COLOR_RGB2LAB)
-    return oval * smoothstep(unlike(lab, hair) - unlike(lab, skin), 0, SKIN)
+    lab = cv2.cvtColor(np.ascontiguousarray(reference.image[some]), cv2.COLOR_RGB2LAB)
+    own, other = colours_under(lab, hair), colours_under(lab, skin)
+    left, top, width, height = cv2.boundingRect(np.uint8(oval))
+    face = np.s_[top : top + height, left : left + width]
+    lab = cv2.cvtColor(np.ascontiguousarray(reference.image[face]), cv2.COLOR_RGB2LAB)
+    oval[face] *= smoothstep(unlike(lab, own) - unlike(lab, other), 0, SKIN)
+    return oval
 
 
 def off_the_eyes(alpha: np.ndarray, person: Photograph, reference: Photograph, theirs: np.ndarray) -> np.ndarray:
     """Carried hair, [S,S], with no more of it over each eye and brow than the reference, whose alpha is ``theirs``,
     has over its own: the two heads lie on each other, but their eyes may not."""
-    shape, unit = alpha.shape, person.eye_distance
+    alpha, unit = alpha.copy(), person.eye_distance
     for points in ((*eye, *brow) for eye, brow in zip(EYES, BROWS)):
         at = list(points)
-        there = Field.affine(similarity(person.mesh[at, :2], reference.mesh[at, :2]).matrix, shape)
-        near = cv2.GaussianBlur(polygon(person, points, BESIDE_EYE), (0, 0), max(0.5, BESIDE_EYE / 2 * unit))
-        alpha = alpha - near * np.maximum(alpha - there.sample(theirs, "linear"), 0)
+        # the area and three deviations of its softness
+        eye, part = around(person, person.mesh[at, :2], 3 * BESIDE_EYE * unit)
+        there = Field.affine(similarity(eye.mesh[at, :2], reference.mesh[at, :2]).matrix, alpha[part].shape)
+        near = cv2.GaussianBlur(polygon(eye, points, BESIDE_EYE), (0, 0), max(0.5, BESIDE_EYE / 2 * unit))
+        alpha[part] -= near * np.maximum(alpha[part] - there.sample(theirs, "linear"), 0)
     return np.clip(alpha, 0, 1)
 
 

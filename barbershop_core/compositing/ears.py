@@ -85,7 +85,7 @@ def ears_in_view(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whole ears of the person, and those that the donor has instead, joined to the head: bool [S,S] each."""
     mine = whole_ears((photograph.part("ears", size=photograph.size) > 0.5) & _free(alpha), head)
-    outline, reach = head.outline(alpha.shape), APART * head.centimetre
+    outline, reach = head.mask(photograph.size), APART * head.centimetre
     theirs = donors_ears(donor, head, outline)
     for side in _sides(head, photograph.size):
         if (mine & side).any():

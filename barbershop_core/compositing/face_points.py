@@ -42,8 +42,12 @@ FEATURES: dict[str, tuple[tuple[int, ...], ...]] = {"eyes": EYES, "brows": BROWS
 def polygon(photo: Photograph, points: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
     """float32 [S,S]: 1 inside the hull of points, grown (or shrunk) by a share of the eyes' distance."""
     mask = np.zeros((photo.size, photo.size), np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(photo.mesh[list(points), :2]).astype(np.int32)), 1)
+    hull = cv2.convexHull(np.rint(photo.mesh[list(points), :2]).astype(np.int32))
+    cv2.fillConvexPoly(mask, hull, 1)
     if radius := round(abs(grow) * photo.eye_distance):
         ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        mask = cv2.dilate(mask, ball) if grow > 0 else cv2.erode(mask, ball)
+        left, top, width, height = cv2.boundingRect(hull)
+        near = np.s_[max(0, top - radius) : top + height + radius, max(0, left - radius) : left + width + radius]
+        if mask[near].size:
+            mask[near] = cv2.dilate(mask[near], ball) if grow > 0 else cv2.erode(mask[near], ball)
     return mask.astype(np.float32)

@@ -15,7 +15,7 @@ from .exemplar import structure
 from .photograph import Photograph
 from .planes import resized, widened
 from .skin import face_under_hair
-from .skull import skull
+from .skull import Skull, skull
 from .texture import grain
 from .torso import torso_under_hair
 from .traces import FRINGE, ROOTS, hair_and_traces, irreplaceable
@@ -31,15 +31,19 @@ PLAIN = 0.025
 
 
 def without_hair(
-    photograph: Photograph, alpha: np.ndarray, keep: np.ndarray | None = None, ears: Ears | None = None
+    photograph: Photograph,
+    alpha: np.ndarray,
+    keep: np.ndarray | None = None,
+    ears: Ears | None = None,
+    head: Skull | None = None,
 ) -> np.ndarray:
     """The photo with everything that hair covered filled in: float32 [S,S,3] in 0..1.
 
     alpha: float32 [S,S], the hair's.  keep: float32 [S,S], 1 where the photo stays although alpha touches it.
-    ears: of another photograph, which are laid on where the person's are covered.
+    ears: of another photograph, which are laid on where the person's are covered.  head: the person's, if it is known.
     """
     image, size = photograph.image, photograph.size
-    head = None if photograph.mesh is None else skull(photograph)
+    head = skull(photograph) if head is None and photograph.mesh is not None else head
     person = photograph.part(*(name for name in photograph.parts if name != "background"), size=size)
     hole = hair_and_traces(photograph, alpha, head)
     if ears is not None:

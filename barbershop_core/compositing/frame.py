@@ -57,16 +57,25 @@ def reflected(known: np.ndarray, *planes: np.ndarray) -> list[np.ndarray]:
     if not unknown.any() or unknown.all():
         return list(planes)
     _, labels = cv2.distanceTransformWithLabels(np.uint8(unknown), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    y, x = np.nonzero(~unknown)
-    nearest = np.zeros((2, labels.max() + 1), np.int32)
-    nearest[:, labels[y, x]] = y, x
-    here = np.nonzero(unknown)
-    bounds = np.array(known.shape)[:, None] - 1
-    rows, columns = np.clip(2 * nearest[:, labels[here]] - np.array(here), 0, bounds)
-    filled = [plane.copy() for plane in planes]
+    height, width = known.shape
+    # OpenCV numbers the known pixels from 1, row by row.
+    places, here = np.flatnonzero(~unknown).astype(np.int32), np.flatnonzero(unknown).astype(np.int32)
+    nearest = places[labels.ravel()[here] - 1]
+    rows = np.clip(2 * (nearest // width) - here // width, 0, height - 1)
+    source = rows * width + np.clip(2 * (nearest % width) - here % width, 0, width - 1)
+    filled = [plane.reshape(height * width, -1).copy() for plane in planes]
     for plane in filled:
-        plane[here] = plane[rows, columns]
-    return filled
+        plane[here] = plane[source]
+    return [plane.reshape(like.shape) for plane, like in zip(filled, planes)]
+
+
+def around(photograph: Photograph, points: np.ndarray, reach: float) -> tuple[Photograph, tuple[slice, slice]]:
+    """The square part of a photograph that holds points [N,2] and ``reach`` px beside them, as far as it lies in the
+    photograph; and where that is."""
+    low, high = points.min(0) - reach, points.max(0) + reach
+    side = min(int(np.ceil((high - low).max())) + 1, photograph.size)
+    left, top = np.clip(np.floor(low).astype(int), 0, photograph.size - side)
+    return cropped(photograph, left, top, side), np.s_[top : top + side, left : left + side]
 
 
 def cropped(photograph: Photograph, left: int, top: int, side: int) -> Photograph:

@@ -38,6 +38,8 @@ UNLIKE = 9.0
 """Squared distance from the region's colours, in spreads, from which it may be something else."""
 ALIKE = 5.0
 """The same from the colours of skin, up to which it may be skin."""
+DESCRIBED = 20_000
+"""Pixels at least that describe a region's colours, where it has as many."""
 SHADED = (*FACE, "glasses", "ears", "neck")
 """Regions whose own shadows look like hair."""
 
@@ -91,9 +93,17 @@ def _certain(prior: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return (deep > DEPTH * size) & (prior > 0.8), (far > reach) & (prior < 0.4)
 
 
-def unlike(lab: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Squared distance of colours [H,W,3] from those where ``known`` [H,W] is True, in their spreads: [H,W]."""
-    return (((lab - np.median(lab[known], 0)) / (lab[known].std(0) + 3)) ** 2).sum(2)
+def colours_under(lab: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread, [3] each, of the colours [H,W,3] where ``mask`` [H,W] is True."""
+    colours = lab[mask]
+    colours = colours[:: max(1, len(colours) // DESCRIBED)]
+    return np.median(colours, 0), colours.std(0) + 3
+
+
+def unlike(lab: np.ndarray, colours: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Squared distance of colours [H,W,3] from those of `colours_under`, in their spreads: [H,W]."""
+    middle, spread = colours
+    return _summed(((lab - middle) / spread) ** 2)
 
 
 def _skin_in(lab: np.ndarray, inside: np.ndarray, skin: np.ndarray) -> np.ndarray:
@@ -103,8 +113,8 @@ def _skin_in(lab: np.ndarray, inside: np.ndarray, skin: np.ndarray) -> np.ndarra
     skin = skin > 0.8
     if min(inside.sum(), (skin & ~inside).sum()) < 50:
         return np.zeros_like(inside)
-    own = unlike(lab, inside)
-    alike = (own > UNLIKE) & (unlike(lab, skin & ~inside) < ALIKE) & maybe
+    own = unlike(lab, colours_under(lab, inside))
+    alike = (own > UNLIKE) & (unlike(lab, colours_under(lab, skin & ~inside)) < ALIKE) & maybe
     return widened(widened(alike, -DEPTH / 4 * len(lab)), DEPTH / 4 * len(lab)) > 0.5
 
 

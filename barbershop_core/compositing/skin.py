@@ -10,6 +10,7 @@ import numpy as np
 from ..photo.ramp import smoothstep
 from .continuation import blurred, continue_colours, harmonic
 from .face_points import BROWS
+from .frame import around
 from .photograph import Photograph
 from .planes import enclosed, resized, widened
 from .skull import Skull
@@ -17,8 +18,6 @@ from .texture import grain
 
 WORKING = 192
 """px at which light and tones are continued."""
-OUTLINE = 512
-"""px at which outlines are drawn."""
 SHADOW = 0.03
 """How far hair shades the skin beside it, as a share of the crop's side."""
 PORES = 0.8
@@ -29,6 +28,8 @@ LIMITS = (0.6, 1.06)
 """Darkest and brightest filled skin, relative to the visible skin's 5th and 95th percentile."""
 SOCKETS = ((*BROWS[0], 33, 133, 145, 153, 168), (*BROWS[1], 263, 362, 374, 380, 168))
 """Points around each eye and its brow."""
+BESIDE_BROW = 0.2
+"""How far around the brows the picture is looked at and changed, in eye distances."""
 HIDDEN = 0.04
 """Share of a brow from which on it is rebuilt."""
 
@@ -64,8 +65,7 @@ def face_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> La
     light = resized(shaded_by_hair(colours, low, seen, covered) * here[..., None], size)
     filled = full + PORES * grain(photograph.image, resized(lit, size), size / 150, seed=1)
     filled = _brows(photograph, filled, full, hole)
-    outline = min(size, OUTLINE)
-    return Layer(resized(head.outline((outline, outline), outline / size), size), filled, light)
+    return Layer(head.mask(size), filled, light)
 
 
 def shaded_by_hair(colours: np.ndarray, low: np.ndarray, seen: np.ndarray, covered: np.ndarray) -> np.ndarray:
@@ -125,25 +125,31 @@ def _sockets(photograph: Photograph, size: int) -> np.ndarray:
 
 def _brows(photograph: Photograph, filled: np.ndarray, low: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """The filled skin with the brows that hair covers: mirrored from the other one, or drawn where both are covered."""
-    size = photograph.size
+    unit = photograph.eye_distance
+    photograph, part = around(photograph, photograph.mesh[[k for brow in BROWS for k in brow], :2], BESIDE_BROW * unit)
+    low, hole, whole, filled = low[part], hole[part], filled, filled[part]
     outlines = [photograph.mesh[list(points), :2] for points in BROWS]
-    masks = [enclosed(outline, (size, size)) for outline in outlines]
+    masks = [enclosed(outline, low.shape[:2]) for outline in outlines]
     hidden = [float((mask * hole).sum() / max(mask.sum(), 1)) for mask in masks]
     ratio = photograph.image / np.maximum(low, 0.02)  # what a brow takes away from the light of the skin
-    near = cv2.GaussianBlur(widened(hole, 0.06 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
+    near = cv2.GaussianBlur(widened(hole, 0.06 * unit), (0, 0), 0.03 * unit)
     bare = ratio + near[..., None] * (1 - ratio)
     for k, (outline, mask) in enumerate(zip(outlines, masks)):
         if hidden[k] < HIDDEN:
             continue
-        around = cv2.GaussianBlur(widened(mask, 0.03 * photograph.eye_distance), (0, 0), 0.03 * photograph.eye_distance)
+        beside = cv2.GaussianBlur(widened(mask, 0.03 * unit), (0, 0), 0.03 * unit)
         matrix, _ = cv2.estimateAffine2D(outlines[1 - k], outline)
         if matrix is not None and hidden[1 - k] < min(HIDDEN * 3, hidden[k]):
-            taken = cv2.warpAffine(bare, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            taken = cv2.warpAffine(
+                bare, matrix, mask.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            )
             taken = np.clip(taken, 0.05, 1.1)
         else:
             taken = _drawn(photograph, ratio, mask, masks, hole, seed=k)
-        filled = filled * (1 + around[..., None] * (taken - 1))
-    return filled
+        filled = filled * (1 + beside[..., None] * (taken - 1))
+    whole = whole.copy()
+    whole[part] = filled
+    return whole
 
 
 def _drawn(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from .face_points import OVAL
 from .photograph import Photograph
-from .planes import enclosed
+from .planes import enclosed, resized
 from .similarity import similarity
 
 RIGID = {
@@ -27,6 +27,8 @@ HEAD = (0.0, 2.5, -3.2), (8.0, 11.8, 9.8)
 """Centre and half axes in the same frame of the ellipsoid whose surface light falls on."""
 CRANIUM = (0.0, 4.6, -3.5), (8.0, 9.7, 9.8)
 """Of the one whose outline the head has above the ears."""
+OUTLINE = 512
+"""px at which the outline is drawn for larger pictures."""
 ROUNDING = 0.25
 """Radius, cm, to which corners of the outline are rounded."""
 LOWEST = 1.0
@@ -40,6 +42,7 @@ class Skull:
     matrix: np.ndarray
     offset: np.ndarray
     oval: np.ndarray
+    _outlines: dict[tuple, np.ndarray] = field(default_factory=dict, repr=False)
 
     def at(self, *points: tuple[float, float, float]) -> np.ndarray:
         """Points of the head's frame in pixels: [N,3]."""
@@ -62,7 +65,17 @@ class Skull:
 
     def outline(self, shape: tuple[int, int], scale: float = 1.0) -> np.ndarray:
         """Mask of the head in a picture of [H,W] pixels that is ``scale`` times as large as the photograph's: float32
-        in 0..1, with an edge of about a pixel."""
+        in 0..1, with an edge of about a pixel.  Not to be written into: it is kept."""
+        if (shape, scale) not in self._outlines:
+            self._outlines[shape, scale] = self._drawn(shape, scale)
+        return self._outlines[shape, scale]
+
+    def mask(self, size: int) -> np.ndarray:
+        """The outline in the whole photograph of ``size`` px, drawn at `OUTLINE` px at most: float32 [size,size]."""
+        drawn = min(size, OUTLINE)
+        return resized(self.outline((drawn, drawn), drawn / size), size)
+
+    def _drawn(self, shape: tuple[int, int], scale: float) -> np.ndarray:
         y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
         ear = (self.at((0, LOWEST, 0))[0] + 0.5) * scale - 0.5
         down = np.float32(-self.matrix[:2, 1] / np.linalg.norm(self.matrix[:2, 1]))

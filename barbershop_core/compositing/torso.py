@@ -8,8 +8,8 @@ import numpy as np
 from .continuation import blurred, harmonic
 from .photograph import Photograph
 from .planes import resized, widened
-from .skin import OUTLINE, SHADOW, Layer, shaded_by_hair
-from .skull import Skull
+from .skin import SHADOW, Layer, shaded_by_hair
+from .skull import OUTLINE, Skull
 from .texture import grain
 
 WORKING = 192

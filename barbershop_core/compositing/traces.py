@@ -7,7 +7,7 @@ import numpy as np
 
 from .continuation import blurred
 from .face_points import EYES, LIPS, SURFACE, polygon
-from .matting import unlike
+from .matting import colours_under, unlike
 from .photograph import FACE, Photograph
 from .planes import resized, widened
 from .skull import Skull
@@ -45,7 +45,7 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
     beside = widened(covered, LOOSE * size)  # elsewhere they are clothes that the parser mistakes
     hole = np.maximum(hole, _shreds(behind) * beside)
     if head is not None:
-        shown = (1 - hole) * resized(head.outline((STRANDS, STRANDS), STRANDS / size), size)
+        shown = (1 - hole) * head.mask(size)
         hole = np.maximum(
             hole, np.maximum(_shreds(shown), _islands(shown)) * (photograph.part("skin", "hair", size=size) > 0.5)
         )
@@ -89,8 +89,7 @@ def irreplaceable(photograph: Photograph, head: Skull | None) -> np.ndarray:
         return (photograph.part("eyes", "mouth", "glasses", size=size) > 0.5).astype(np.float32)
     mask = np.max([polygon(photograph, outline, 0.05) for outline in (*EYES, LIPS)], 0)
     mask = np.maximum(mask, photograph.part("glasses", size=size) > 0.7)
-    work = min(size, STRANDS)
-    within = resized(head.outline((work, work), work / size), size) > 0.5
+    within = head.mask(size) > 0.5
     profile = polygon(photograph, SURFACE) * (photograph.part(*FACE, size=size) > 0.5)
     mask = np.maximum(mask, profile * ~within)  # nose and brow of a turned face lie beyond the head's outline
     return cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.025 * photograph.eye_distance))
@@ -110,7 +109,8 @@ def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> 
     named = photograph.part("skin", "ears", "earrings", "mouth", "brows", "eyes", "nose", size=work) > 0.3
     named &= widened(face, 2) < 0.5
     lab = cv2.cvtColor(resized(photograph.image, work), cv2.COLOR_RGB2LAB)
-    mistaken = named & (widened(hair, LOOSE * work) > 0.5) & (unlike(lab, hair) < unlike(lab, skin & face))
+    nearer = unlike(lab, colours_under(lab, hair)) < unlike(lab, colours_under(lab, skin & face))
+    mistaken = named & (widened(hair, LOOSE * work) > 0.5) & nearer
     around = resized(alpha, work) > 0.5
     person = widened(face | (photograph.part("neck", "clothes", size=work) > 0.5), 4) > 0.5
     _, islands = cv2.connectedComponents(named.astype(np.uint8))

@@ -12,7 +12,7 @@ from barbershop_core.compositing.photograph import Photograph
 from barbershop_core.editing.photographs import detail_size, photograph
 from barbershop_core.editing.regions import region_index
 from barbershop_core.evaluation.triples import triples
-from barbershop_core.inversion.explained import EXPLAINED, unexplained
+from barbershop_core.inversion.explained import limit, unexplained
 from barbershop_core.photo.pixels import from_uint8
 
 PHOTOS = Path(__file__).resolve().parents[1] / "assets" / "examples" / "photos"
@@ -42,10 +42,12 @@ def test_a_face_is_found_and_aligned_without_the_hub(portraits):
 
 
 def test_the_pack_explains_its_own_world_and_no_photograph(studio, portraits):
+    most = limit(studio.pack)
+    assert most == pytest.approx(0.21, abs=0.01)  # between 144 renders, up to .175, and 68 photographs, from .253 on
     for portrait in portraits.values():
-        assert unexplained(studio.pack, portrait.tensor(128)) > EXPLAINED
+        assert unexplained(studio.pack, portrait.tensor(128)) > most
     for triple in triples(4, 300, 128):
-        assert unexplained(studio.pack, from_uint8(triple.face.image)) < EXPLAINED
+        assert unexplained(studio.pack, from_uint8(triple.face.image)) < most
 
 
 def test_without_encoder_and_code_nothing_is_explained(studio, portraits, monkeypatch):

@@ -56,15 +56,16 @@ class Place:
         """Tell how much longer the work under way will take."""
         self._until = time.monotonic() + seconds
 
-    def waiting(self, every: float = 1.0) -> Iterator[Standing]:
-        """Where this one stands, about once in ``every`` seconds (less often far behind), until it is its turn."""
+    def waiting(self, every: float = 2.0) -> Iterator[Standing]:
+        """Where this one stands, until it is its turn: about once in ``every`` seconds, less often far behind, as
+        telling many takes time from the work that they wait for."""
         line = self._line
         with line.changed:
             standing = line.standing(self)
         while standing.ahead:
             yield standing
             with line.changed:
-                line.changed.wait_for(lambda: not line.standing(self).ahead, timeout=every * (1 + standing.ahead / 10))
+                line.changed.wait_for(lambda: not line.standing(self).ahead, timeout=every * (1 + standing.ahead / 5))
                 standing = line.standing(self)
         self.needs(self._work)
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from test_browser import WAIT, photo, upload
 from test_visits import begin_long_run
+from visitor import WAIT, photo, upload
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """What a visitor sees of their own state in a real browser: another person in mid-run, stale things."""
 
 import pytest
-from test_browser import WAIT, download, page, photo, tab, upload  # noqa: F401 - page is a fixture
+from visitor import WAIT, download, photo, tab, upload
 
 from barbershop_core.editing.recipe import read_png, steps
 
 
-def begin_long_run(page) -> None:  # noqa: F811
+def begin_long_run(page) -> None:
     """A run that takes minutes."""
     page.locator("#preset input[value=paper]").check()
     assert page.locator("#stop").is_disabled()
@@ -15,7 +15,7 @@ def begin_long_run(page) -> None:  # noqa: F811
     page.wait_for_function("!document.querySelector('#stop').disabled")
 
 
-def chain_is_empty(page) -> None:  # noqa: F811
+def chain_is_empty(page) -> None:
     """No run goes on, and no step has come of it."""
     page.wait_for_function("document.querySelector('#stop').disabled")
     page.wait_for_timeout(2000)
@@ -24,7 +24,7 @@ def chain_is_empty(page) -> None:  # noqa: F811
     assert page.locator("#history .thumbnail-item").count() == 0
 
 
-def test_another_person_in_mid_run(page, tmp_path):  # noqa: F811
+def test_another_person_in_mid_run(page, tmp_path):
     """The run is cancelled, and nothing of it enters the new person's chain."""
     upload(page, "face", photo(tmp_path / "one.png", 60))
     upload(page, "hair_shape", photo(tmp_path / "shape.png", 61))
@@ -42,7 +42,7 @@ def test_another_person_in_mid_run(page, tmp_path):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_nothing_of_the_last_person_stays(page, tmp_path):  # noqa: F811
+def test_nothing_of_the_last_person_stays(page, tmp_path):
     upload(page, "face", photo(tmp_path / "one.png", 63))
     tab(page, "Words")
     for words, slot in (("glasses", "#slot_0"), ("a beard", "#slot_1")):

@@ -98,7 +98,7 @@ def test_hair_of_another_photo_at_the_photos_own_resolution(studio, portraits):
     assert changed.shape == (side, side) and (before[changed == 0] == after[changed == 0]).all()
     hair = result.masks["hair"]
     assert 0.05 < hair.mean() < 0.4 and result.scores["iou"]["hair"] > 0.6
-    assert result.scores["identity"] > 0.7
+    assert result.scores["identity"] > 0.55  # of photographs of two people 1 pair in 100 is above .465
     assert result.code.space == "FS" and result.masks["target"].shape == (128, 128)
     # brown hair where blond hair was
     redder = np.asarray(result.image.resize((128, 128))).astype(int)[hair].mean(0)

@@ -21,6 +21,8 @@ from .job_file import Row, Table
 
 DEFAULT = "transfer"
 """The operation of a line that names none."""
+COMMANDS = {"hair": "transfer", "face": "swap_face", "text": "edit_text", "pose": "repose"}
+"""Operations as the commands are called."""
 LONGEST = 120
 """Characters of a picture's name."""
 BESIDE = ("", "-photo", "-colours")
@@ -93,6 +95,7 @@ class _Checker:
 
     def _operation(self, line: int, cells: dict[str, Any]) -> Operation | None:
         name = str(cells.pop("operation", DEFAULT)).strip().lower()
+        name = COMMANDS.get(name, name)
         try:
             operation = operation_named(name)
         except BadRequest as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,8 +20,7 @@ from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
 from ..pack import open_pack
 from ..photo import Portrait
-from ..progress import Step
-from ..progress import run as finish
+from ..progress import Step, run
 from ..studio import Studio
 from . import files
 from .check import with_regions
@@ -85,7 +85,7 @@ class Editor:
             if step.notice:
                 notices[step.notice] = None
 
-        value = finish(self.studio.start(job.operation, portraits, options, paste=self.paste), listen)
+        value = run(self.studio.start(job.operation, portraits, options, paste=self.paste), listen)
         notices |= dict.fromkeys((*self.studio.pack.notices, *getattr(value, "notices", ())))
         data = self._files(value)
         names = {kind: f"{job.name}{ending}" for kind, (ending, _) in data.items()}
@@ -101,17 +101,14 @@ class Editor:
             raise type(error)(f"{files.name_of(photo.path)}: {error.what}", error.remedy) from error
 
     def _read(self, photo: Photo) -> Portrait:
-        if files.is_url(photo.path):
-            return self.studio.read(files.contents(photo.path), photo.face)
+        source = files.contents(photo.path) if files.is_url(photo.path) else photo.path
         try:
-            changed = files.sha256(photo.path) != photo.sha256
+            digest = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else files.sha256(source)
         except OSError as error:
-            raise CorruptPhoto(
-                "The photo is no longer there.", "Put it back, and try the failed jobs again."
-            ) from error
-        if changed:
+            raise CorruptPhoto("The photo is no longer there.", "Put it back, then give --retry-failed.") from error
+        if digest != photo.sha256:
             raise CorruptPhoto("The photo changed while the batch ran.", "Start the batch again.")
-        return self.studio.read(photo.path, photo.face)
+        return self.studio.read(source, photo.face)
 
     def _files(self, value: Any) -> dict[str, tuple[str, bytes]]:
         """What an operation returned as files: kind -> ending of the name, content."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import CorruptPhoto, PhotoTooLarge
 from ..photo.decode import MAX_BYTES
@@ -25,8 +28,8 @@ def beside(folder: str, path: str) -> str:
 
 
 def folder_of(path: str) -> str:
-    """The folder of a file, as `beside` takes it."""
-    return posixpath.dirname(path) if is_url(path) else str(Path(path).parent)
+    """The folder of a file, as `beside` takes it; absolute, as workers may run elsewhere."""
+    return posixpath.dirname(path) if is_url(path) else str(Path(path).absolute().parent)
 
 
 def name_of(path: str) -> str:
@@ -38,8 +41,9 @@ def is_file(path: str) -> bool:
     """Whether there is a file; a pipe or device, which might never end, is none.  Raises OSError of URLs."""
     if not is_url(path):
         return Path(path).is_file()
-    filesystem, inside = _remote(path)
-    return filesystem.isfile(inside)
+    with _errors_of_urls():
+        filesystem, inside = _remote(path)
+        return filesystem.isfile(inside)
 
 
 def sha256(path: str) -> str:
@@ -63,17 +67,31 @@ def contents(path: str, most: int = MAX_BYTES) -> bytes:
     return data
 
 
-def _open(path: str):
+@contextmanager
+def _open(path: str) -> Iterator[BinaryIO]:
     if not is_url(path):
-        return open(path, "rb")
-    filesystem, inside = _remote(path)
-    return filesystem.open(inside, "rb")
+        with open(path, "rb") as file:
+            yield file
+        return
+    with _errors_of_urls():
+        filesystem, inside = _remote(path)
+        with filesystem.open(inside, "rb") as file:
+            yield file
 
 
 def _remote(path: str):
+    """The file system of a URL, and the path in it."""
     from fsspec.core import url_to_fs
 
+    return url_to_fs(path)
+
+
+@contextmanager
+def _errors_of_urls() -> Iterator[None]:
+    """Each protocol's package raises errors of its own; here they become OSError."""
     try:
-        return url_to_fs(path)
-    except (ImportError, ValueError) as error:  # an unknown protocol, or one whose package is not installed
-        raise OSError(str(error)) from error
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error

@@ -58,18 +58,18 @@ class Manifest:
         whole = b"".join(map(_line, entries))
         if not self.path.exists() or self.path.read_bytes() != whole:
             write_atomically(self.path, whole)
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        self._file = open(self.path, "ab", buffering=0)
 
     def append(self, entry: dict[str, Any]) -> None:
         """Write the line of a finished job."""
-        data = _line(entry)
+        data = memoryview(_line(entry))
         while data:
-            data = data[os.write(self._file, data) :]
-        os.fsync(self._file)
+            data = data[self._file.write(data) :]
+        os.fsync(self._file.fileno())
         self.entries[entry["key"]] = entry
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class Portraits:
     def __init__(self, read: Callable[[Photo], Portrait], most: int = MOST_BYTES):
         self._read, self._most = read, most
         self._kept: OrderedDict[tuple, Portrait | PhotoError] = OrderedDict()
+        self._sizes: dict[tuple, int] = {}
 
     def __call__(self, photo: Photo) -> Portrait:
         """The portrait of a photo.  Raises PhotoError."""
@@ -36,6 +37,7 @@ class Portraits:
             except PhotoError as error:
                 self._kept[photo.content] = error
         self._kept.move_to_end(photo.content)
+        self._sizes.pop(photo.content, None)  # more may be found out about it now
         found = self._kept[photo.content]
         if isinstance(found, PhotoError):
             raise found
@@ -43,14 +45,16 @@ class Portraits:
 
     def shrink(self) -> None:
         """Forget those that were not used for longest, until the others fit."""
-        sizes = {key: size_of(portrait) for key, portrait in self._kept.items()}
-        total = sum(sizes.values())
+        for key in self._kept.keys() - self._sizes.keys():
+            self._sizes[key] = size_of(self._kept[key])
+        total = sum(self._sizes.values())
         while total > self._most and len(self._kept) > 1:
-            total -= sizes[self._kept.popitem(last=False)[0]]
+            total -= self._sizes.pop(self._kept.popitem(last=False)[0])
 
     def clear(self) -> None:
         """Forget all."""
         self._kept.clear()
+        self._sizes.clear()
 
 
 def size_of(thing: Any) -> int:

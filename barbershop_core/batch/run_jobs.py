@@ -12,7 +12,9 @@ from pathlib import Path
 from ..editing.picture_file import kind_of
 from ..errors import BadRequest
 from ..progress import Step, Steps
+from ..protocols import PackLike
 from ..studio import Studio
+from ..weights.manifest import PACKS
 from ..workers import pool
 from . import manifest
 from .edit import Editor, Opener, line_of, sentence_about
@@ -74,22 +76,27 @@ def run(
         make: Callable[[], Editor] = partial(Editor, studio, out, paste, suffix)
     else:
         cache = False if studio.cache is None else studio.cache
-        make = Opener(str(studio.pack.manifest.path), device or str(studio.pack.device), cache, out, paste, suffix)
+        make = Opener(_name_of(studio.pack), device or str(studio.pack.device), cache, out, paste, suffix)
     staff = partial(pool, make, workers, ray, gpus_per_worker, threads)
-    return _run(list(jobs), out, staff, workers, retry_failed)
+    return _run(studio, list(jobs), out, staff, workers, retry_failed)
 
 
 def _run(
-    jobs: list[Job], out: Path, staff: Callable[[], AbstractContextManager], workers: int, retry_failed: bool
+    studio: Studio,
+    jobs: list[Job],
+    out: Path,
+    staff: Callable[[], AbstractContextManager],
+    workers: int,
+    retry_failed: bool,
 ) -> Steps[Summary]:
     began = time.monotonic()
     with manifest.opened(out, retry_failed) as book:
         todo = ordered([job for job in jobs if job.key not in book.entries], workers)
         before, failed = len(jobs) - len(todo), _failures(jobs, book)
-        if before:
-            words = f"{before} of {len(jobs)} jobs were finished before, {len(failed)} of them failed."
-            yield Step("edit", before, len(jobs), {"failed": len(failed)}, notice=words)
+        words = f"{before} of {len(jobs)} jobs were finished before, {len(failed)} of them failed."
+        yield Step("edit", before, len(jobs), {"failed": len(failed)}, notice=words if before else "")
         if todo:
+            yield from studio.pack.download()  # once, instead of by each worker
             with staff() as members:
                 for finished, outcome in enumerate(members.run(todo), 1):
                     job, entry = todo[outcome.index], outcome.value
@@ -104,6 +111,12 @@ def _run(
                     yield Step("edit", before + finished, len(jobs), losses, notice=notice)
         seconds = round(time.monotonic() - began, 2)
         return Summary(len(jobs) - len(failed), len(failed), before, failed, book.path, seconds)
+
+
+def _name_of(pack: PackLike) -> str:
+    """The name of a pack that comes with the program, else its manifest's path."""
+    path = pack.manifest.path.resolve()
+    return pack.name if path == (PACKS / pack.name / "pack.toml").resolve() else str(path)
 
 
 def _failures(jobs: Sequence[Job], book: manifest.Manifest) -> dict[str, str]:

@@ -16,7 +16,9 @@ from page.ui import ui
 
 CSS = (ASSETS / "text" / "page.css").read_text(encoding="utf-8")
 HEAD = f"<style>{(ASSETS / 'text' / 'frame.css').read_text(encoding='utf-8')}</style>"
-SCRIPTS = [(ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js", "again.js")]
+SCRIPTS = [
+    (ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js", "again.js", "names.js")
+]
 TAB = (ASSETS / "text" / "tab.js").read_text(encoding="utf-8")
 TERRACOTTA = gr.themes.Color(
     *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),

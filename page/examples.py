@@ -11,7 +11,7 @@ import numpy as np
 from gradio.blocks import Block
 from PIL import Image
 
-from . import files, markup, panel, person
+from . import downloads, files, markup, panel, person
 from .ui import Updates, ui
 from .visits import Visit
 
@@ -57,6 +57,5 @@ def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
         ui.pasted: gr.update(value=row.get("pasted"), visible="pasted" in row),
         ui.mask: gr.update(value=row.get("mask"), visible="mask" in row),
         ui.details: markup.details(row),
-        ui.crop_file: gr.update(value=row["result"], interactive=True),
-        ui.photo_file: gr.update(value=row.get("pasted"), interactive=bool(row.get("pasted"))),
+        **downloads.offer(row["result"], row.get("pasted")),
     }

@@ -10,6 +10,8 @@ from barbershop_core.progress import Step
 from .line import Standing
 from .pace import Progress
 
+LEAST = 0.3
+"""Least agreement (intersection over union) with the target mask that is not doubted."""
 SCORED = ("hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "glasses", "neck")
 
 
@@ -90,6 +92,17 @@ def details(result: dict) -> str:
         slow = sorted(((v, k) for k, v in scores["seconds"].items() if k != "total"), reverse=True)[:4]
         lines.append("Time: " + ", ".join(f"{k} {v:.1f} s" for v, k in slow))
     return "\n".join(f"- {line}" for line in lines)
+
+
+def doubts(result: dict) -> list[str]:
+    """Sentences about parts that did not come out as asked for, by their agreement with the target mask."""
+    agreement = (result.get("scores") or {}).get("iou") or {}
+    asked = {"hair", *((result.get("recipe") or {}).get("options") or {}).get("regions", ())}
+    missed = [name for name in SCORED if name in asked and agreement.get(name) is not None and agreement[name] < LEAST]
+    if not missed:
+        return []
+    parts = " and ".join(filter(None, [", ".join(missed[:-1]), missed[-1]]))
+    return [f"The {parts} did not come out in the intended shape. Another photo, or a painted mask, may do better."]
 
 
 def kept(result: dict) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from barbershop_core.errors import BadRequest, BarbershopError
 
-from . import edits, gpu, markup
+from . import downloads, edits, gpu, markup
 from .files import keep
 from .line import Busy
 from .times import times
@@ -28,7 +28,7 @@ EMPTY_CHAIN = '<p class="quiet">Your edits are listed here, from every tab; each
 
 def outputs() -> set[Block]:
     """The components that a run may update."""
-    files, masks = {ui.crop_file, ui.photo_file}, {ui.editor, ui.legend, ui.mask_state}
+    files, masks = downloads.outputs(), {ui.editor, ui.legend, ui.mask_state}
     chain = {ui.history, ui.undo, ui.redo, ui.restart, ui.chain_note}
     shown = {ui.status, ui.retry, ui.preview, ui.slider, ui.pasted, ui.mask, ui.details}
     return {*shown, *files, *masks, *chain, *ui.stops}
@@ -73,7 +73,7 @@ def run(
                     yield {ui.status: markup.waiting(event)}
                     continue
                 if what == "result":
-                    event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ())]))
+                    event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ()), *markup.doubts(event)]))
                     yield finish(event) | stops(False)
                     continue
                 step, image, progress = event
@@ -161,8 +161,7 @@ def _original(now: Shown) -> Updates:
         ui.pasted: gr.update(value=None, visible=False),
         ui.mask: gr.update(value=None, visible=False),
         ui.details: "",
-        ui.crop_file: gr.update(value=None, interactive=False),
-        ui.photo_file: gr.update(value=None, interactive=False),
+        **downloads.offer(),
     }
 
 
@@ -180,8 +179,7 @@ def _edited(now: Shown) -> Updates:
         ui.pasted: gr.update(value=photo, visible=True),
         ui.mask: gr.update(value=mask, visible=mask is not None),
         ui.details: markup.details(now.step),
-        ui.crop_file: gr.update(value=crop, interactive=True),
-        ui.photo_file: gr.update(value=photo, interactive=True),
+        **downloads.offer(crop, photo),
     }
 
 
@@ -195,8 +193,7 @@ def nothing() -> Updates:
         ui.undo: gr.update(interactive=False),
         ui.redo: gr.update(interactive=False),
         ui.restart: gr.update(interactive=False),
-        ui.crop_file: gr.update(value=None, interactive=False),
-        ui.photo_file: gr.update(value=None, interactive=False),
+        **downloads.offer(),
         ui.pasted: gr.update(value=None, visible=False),
         ui.mask: gr.update(value=None, visible=False),
         ui.details: "",

@@ -55,6 +55,6 @@ def _begin(path: str | None, index: int | None, session: gr.Request) -> Updates:
         visit.forget()
         return cleared() | notes | panel.nothing()
     before = visit.place()
-    visit.begin(path, portrait.index, portrait)
+    visit.begin(notes.get(ui.face.image, path), portrait.index, portrait)
     same = before is not None and visit.place() == before
     return ({} if same else cleared()) | notes | panel.show(visit)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -11,14 +13,18 @@ import numpy as np
 from gradio.blocks import Block
 from PIL import Image, ImageDraw
 
-from barbershop_core.errors import BadRequest
+from barbershop_core.errors import BadRequest, BarbershopError
 
-from . import gpu, markup
+from . import files, gpu, markup
 from .ui import Updates, Values, ui
 from .visits import Visit
 
 if TYPE_CHECKING:
     from barbershop_core.photo import Portrait
+
+
+SHOWN = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".avif"}
+"""Suffixes of the files that browsers show."""
 
 
 def upload(**settings) -> gr.Image:
@@ -49,7 +55,7 @@ class PhotoSlot:
 
     @property
     def notes(self) -> set[Block]:
-        return {self.note, self.faces, self.index}
+        return {self.image, self.note, self.faces, self.index}
 
     def chosen(self, values: Values) -> tuple[str | None, int | None]:
         """Path of the photo, None where there is none, and number of the face."""
@@ -74,13 +80,28 @@ class PhotoSlot:
         try:
             portrait = gpu.read(path, index)
         except Exception as error:
-            return empty | {self.note: markup.problem(gpu.sentence(error))}, None
+            return self.shown(path) | empty | {self.note: markup.problem(gpu.sentence(error))}, None
         faces = face_crops(portrait)
         many = len(faces) > 1
         words = [*portrait.notices, *(["Click another to use it."] if many else [])]
         gallery = gr.update(value=faces if many else None, visible=many, selected_index=None)
         note = f"<p>{html.escape(' '.join(words) or 'Face found.')}</p>"
-        return {self.note: note, self.faces: gallery, self.index: portrait.index}, portrait
+        found = {self.note: note, self.faces: gallery, self.index: portrait.index}
+        return self.shown(path, portrait) | found, portrait
+
+    def shown(self, path: str, portrait: Portrait | None = None) -> Updates:
+        """A photo that browsers cannot show, such as a TIFF or HEIC file, is replaced by a PNG file of its pixels."""
+        if Path(path).suffix.lower() in SHOWN:
+            return {}
+        from barbershop_core.editing.picture_file import encode
+        from barbershop_core.photo.decode import decode
+
+        try:
+            pixels = decode(path) if portrait is None else portrait.source
+        except BarbershopError:
+            return {}
+        name = re.sub(r"[^\w-]", "", Path(path).stem)[:40] or "photo"
+        return {self.image: files.keep(encode(pixels, source_type=None), f"{name}.png")}
 
 
 def face_crops(portrait: Portrait) -> list[tuple[np.ndarray, str]]:

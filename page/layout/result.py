@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from .. import panel
+from .. import downloads, panel
 from ..ui import ui
 from .parts import PRIVATE, QUICK
 
@@ -48,11 +48,16 @@ def build() -> None:
         )
         ui.chain_note = gr.HTML(panel.EMPTY_CHAIN, elem_id="chain_note", padding=False)
     with gr.Row(elem_classes="actions"):
-        ui.crop_file = gr.DownloadButton("Download portrait", interactive=False, elem_id="download", min_width=150)
         ui.photo_file = gr.DownloadButton(
-            "Download whole photo", interactive=False, elem_id="download_photo", min_width=150
+            downloads.PHOTO, interactive=False, elem_id="download_photo", variant="primary", min_width=150, size="md"
         )
-    ui.details = gr.Markdown(elem_id="scores")
+        ui.jpeg = gr.Button(downloads.JPEG, interactive=False, elem_id="download_jpeg", min_width=120, size="md")
+        ui.crop_file = gr.DownloadButton(
+            downloads.CROP, interactive=False, elem_id="download", min_width=150, size="md"
+        )
+        ui.jpeg_file = gr.DownloadButton(downloads.JPEG, elem_id="jpeg_file", elem_classes="away")
+    with gr.Accordion("Details", open=False, elem_id="details"):
+        ui.details = gr.Markdown("Scores and times of the last edit will be here.", elem_id="scores")
     with gr.Row(elem_classes="photos"):
         ui.pasted, ui.mask = (
             gr.Image(
@@ -73,5 +78,7 @@ def wire(runs: list) -> None:
     """The chain's buttons and pictures.  Each cancels the runs, which started from another step."""
     moves = {ui.undo.click: panel.undo, ui.redo.click: panel.redo, ui.restart.click: panel.restart}
     ui.retry.click(None, js=PRESS_AGAIN, **PRIVATE)
+    made = ui.jpeg.click(downloads.as_jpeg, ui.photo_file, ui.jpeg_file, **QUICK)
+    made.then(None, js=downloads.FETCH, **PRIVATE)
     for event, move in (moves | {ui.history.select: panel.go_to}).items():
         event(move, None, panel.outputs(), cancels=runs, **QUICK)

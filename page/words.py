@@ -121,6 +121,17 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
     yield from panel.run(visit, begin, finish)
 
 
+def go(values: Values, session: gr.Request) -> Iterator[Updates]:
+    """Enter in a field: add sliders or search, as the method is."""
+    yield from (add if values[ui.method] == "directions" else run)(values, session)
+
+
+def add_suggested(values: Values, session: gr.Request) -> Iterator[Updates]:
+    """A suggestion was clicked and written into the fields: its sliders at once, where there is a photo."""
+    if values[ui.method] == "directions" and values[ui.face.image]:
+        yield from add(values, session)
+
+
 def remover(place: int):
     """The handler that removes the direction in a slot."""
 

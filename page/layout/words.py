@@ -151,21 +151,23 @@ def _slot(k: int) -> None:
 def wire() -> list:
     """Connect the tab; returns the runs, which Stop cancels."""
     sliders, outputs = words.sliders(), words.outputs()
+    chosen = ui.suggestions.select(words.suggest, None, {ui.prompt, ui.neutral}, **QUICK)
     runs = [
         ui.add.click(words.add, {ui.prompt, ui.neutral, *ui.face.inputs, *sliders}, outputs, **GPU),
         ui.keep_words.click(words.keep, sliders, outputs, **GPU),
         ui.compare.click(words.compare, sliders, outputs, **GPU),
         ui.text_run.click(words.run, words.form(), panel.outputs(), **GPU),
+        gr.on([ui.prompt.submit, ui.neutral.submit], words.go, words.form() | sliders, outputs, **GPU),
+        chosen.then(words.add_suggested, {ui.prompt, ui.neutral, ui.method, *ui.face.inputs, *sliders}, outputs, **GPU),
     ]
     ui.text_run.click(None, js=SHOW_RESULT, **PRIVATE)
     moves = [slider.input for slider in (*ui.alpha, *ui.beta, ui.route, ui.where)]
     gr.on(moves, words.move, sliders, {ui.preview, ui.slider, ui.live_note, *ui.moved}, **LIVE)
     for k, button in enumerate(ui.remove):
         button.click(words.remover(k), sliders, outputs, **GPU)
-    ui.suggestions.select(words.suggest, None, {ui.prompt, ui.neutral}, **QUICK)
     forms = {ui.directions_form, ui.optimize_form, ui.mapper_form, ui.worded, ui.text_actions}
-    choice, chosen = {ui.method, ui.text_preset}, {*forms, ui.method_time, ui.identity}
-    gr.on([ui.method.change, ui.text_preset.change], words.choose_method, choice, chosen, **QUICK)
+    choice, shown = {ui.method, ui.text_preset}, {*forms, ui.method_time, ui.identity}
+    gr.on([ui.method.change, ui.text_preset.change], words.choose_method, choice, shown, **QUICK)
     for run in runs:
         run.then(words.cost, [ui.method, ui.text_preset], ui.method_time, **QUICK)
     look = [ui.mapper_refresh.click, ui.words_tab.select]

@@ -24,7 +24,11 @@ LIVE = {
 """For slider moves: they do not wait for anybody's run, and of many moves only the last is drawn."""
 QUICK = {"queue": False, "show_progress": "hidden", **PRIVATE}
 PHOTO = {"concurrency_id": "photo", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
-SHOW_RESULT = "() => document.querySelector('#status').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
+SHOW_RESULT = """() => {
+  const side = document.querySelector('#side'), top = side.getBoundingClientRect().top;
+  if (top < 0 || top > innerHeight / 2) side.scrollIntoView({behavior: 'smooth', block: 'start'});
+}"""
+"""Scrolls to the result panel where its picture is out of sight."""
 SOURCES = ["upload", "webcam", "clipboard"]
 PRESETS = {"fast": "Fast", "released": "Thorough", "paper": "As published"}
 

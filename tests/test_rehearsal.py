@@ -11,6 +11,7 @@ import torch
 from barbershop_core import open_pack, run
 from barbershop_core.__main__ import main
 from barbershop_core.barbershop import transfer_presets
+from barbershop_core.inversion import embed
 from barbershop_core.networks.mapper import LEVELS
 from barbershop_core.rehearsal import edits
 from barbershop_core.rehearsal.budgets import few_steps
@@ -90,6 +91,8 @@ def test_few_steps_caps_every_preset_and_gives_it_back():
         capped = transfer_presets.PRESETS["released"]
         numbers = [value for name, value in vars(capped).items() if name.endswith("_steps")]
         assert numbers and max(numbers) == 3 and capped.inversion.fs_steps == 3
+        assert embed.SAME_PICTURE.fs_steps == 3  # of chains
+    assert embed.SAME_PICTURE.fs_steps > 3
     assert transfer_presets.PRESETS["released"] is before and before.inversion.fs_steps > 3
 
 
@@ -110,6 +113,16 @@ def test_stages_that_fail_are_rows_too(manifest, tmp_path, monkeypatch):
     rows = run(edits.rehearse(rehearsal))
     assert [row.finite for row in rows] == [True, False, False]
     assert rows[0].shape == (64, 64) and rows[0].memory > 10**8 and "no such thing" in edits.table(rows)
+
+
+def test_each_portrait_is_embedded_once(manifest, tmp_path):
+    rehearsal, steps = edits.Rehearsal(open_pack(manifest, device="cpu"), tmp_path, steps=2), [[], []]
+    with few_steps(2):
+        for found in steps:
+            run(rehearsal.stages["invert FS"](), found.append)
+    assert len(rehearsal.codes) == 1 and len(steps[0]) > len(steps[1])
+    again = edits.Rehearsal(rehearsal.pack, tmp_path, steps=2)
+    assert len(again.codes) == 0  # a table always shows what an embedding takes
 
 
 def iter_of(value):

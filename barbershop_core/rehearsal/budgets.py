@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from ..barbershop import transfer_presets
-from ..inversion import inversion_presets
+from ..inversion import embed, inversion_presets
 from ..pie import pie_presets
 from ..styleclip import latent_optimization
 
@@ -29,15 +29,17 @@ def capped(preset: Any, most: int) -> Any:
 
 @contextmanager
 def few_steps(most: int | None) -> Iterator[None]:
-    """Let every named preset have ``most`` iterations in each stage; None leaves them as they are."""
+    """Let every preset have ``most`` iterations in each stage; None leaves them as they are."""
     if most is None:
         yield
         return
-    before = [dict(table) for table in TABLES]
+    before, same_picture = [dict(table) for table in TABLES], embed.SAME_PICTURE
+    embed.SAME_PICTURE = capped(same_picture, most)  # of no table, as nobody chooses it
     for table in TABLES:
         table.update({name: capped(preset, most) for name, preset in table.items()})
     try:
         yield
     finally:
+        embed.SAME_PICTURE = same_picture
         for table, presets in zip(TABLES, before):
             table.update(presets)

@@ -18,6 +18,7 @@ from PIL import Image
 from .. import jobs, photo
 from ..editing.result import Result
 from ..errors import NoFaceFound
+from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
 from ..pack import Pack
 from ..photo import Portrait
@@ -63,7 +64,10 @@ class Rehearsal:
 
     def __init__(self, pack: Pack, folder: Path, photos: Collection[Path] = (), steps: int | None = None):
         self.pack, self.folder, self.photos, self.steps = pack, folder, list(photos), steps
-        self.studio = Studio(pack, cache=False)
+        # Portraits are embedded once, as in the app: the rows "invert" show what it takes, the edits what they add.
+        self.codes = CodeCache(folder / "codes")
+        self.codes.clear()
+        self.studio = Studio(pack, self.codes)
 
     @cached_property
     def portraits(self) -> list[Portrait]:

@@ -184,7 +184,7 @@ def _by_derivative(
         for k in range(embedding.shape[1]):
             found = torch.autograd.grad(embedding[:, k].sum(), leaves, retain_graph=True)
             columns.append(torch.cat(found, 1))
-            if k % 16 == 15:
+            if k % 16 == 0:
                 yield Step("directions", done + 1, images, {"element": float(k + 1)})
         units = F.normalize(torch.stack(columns, 2).float(), dim=-1).sum(0).cpu()
         done += len(embedding)

@@ -15,6 +15,7 @@ from ..editing.masks import erode
 from ..editing.regions import parse_logits, region_index, region_mask
 from ..memory import pictures_at_once
 from ..networks.resample import shrink
+from ..precision import half_precision
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from .latent_axes import AxesInW, AxesInZ, axes_between
@@ -22,7 +23,7 @@ from .transfer_presets import TransferPreset
 
 SIDE = 64  # px at which the face is compared
 BATCH = 16  # images in one synthesis, where there is memory for them
-DIFFERENCE = 0.7  # standard deviations to each side for the central differences: well above the noise
+DIFFERENCE = 0.7  # standard deviations of a step along an axis: well above the noise of parse and half precision
 
 
 def code_with_hair(
@@ -57,23 +58,28 @@ def code_with_hair(
 
 
 def _jacobian(pack: PackLike, axes: AxesInW | AxesInZ, rest: Tensor, face: Tensor) -> Steps[Tensor]:
-    """Change of the face per standard deviation along each axis, [K,M], in pictures made from F.
+    """Change of the face per standard deviation along each axis, [K,M], in pictures made from F: forward differences.
 
     face: float [S,S], where it is compared; pixels that hair covers on either side do not count.
     """
-    pairs = max(1, pictures_at_once(pack.generator, BATCH) // 2)
-    parts, slopes = (DIFFERENCE * torch.eye(axes.count, device=rest.device)).split(pairs), []
-    side = face.shape[-1]
+    generator, side, hair = pack.generator, face.shape[-1], region_index("hair")
+
+    @torch.no_grad()
+    def seen(offsets: Tensor) -> Tensor:
+        rows = axes.moved(offsets)
+        w_plus = torch.cat([rows, rest.expand(len(rows), -1, -1)], 1)
+        with half_precision():
+            picture = generator.synthesis(w_plus, feature=generator.features(w_plus))
+        return torch.cat([parse_logits(pack.parser, picture, side).exp(), shrink(picture, side)], 1)
+
+    still = seen(torch.zeros(1, axes.count, device=rest.device))
+    steps = DIFFERENCE * torch.eye(axes.count, device=rest.device)
+    parts, slopes = steps.split(pictures_at_once(generator, BATCH)), []
     for number, offsets in enumerate(parts, 1):
-        with torch.no_grad():
-            rows = axes.moved(torch.cat([offsets, -offsets]))
-            w_plus = torch.cat([rows, rest.expand(len(rows), -1, -1)], 1)
-            picture = pack.generator.synthesis(w_plus, feature=pack.generator.features(w_plus))
-            p, image = parse_logits(pack.parser, picture, side).exp(), shrink(picture, side)
-            covered = torch.maximum(*p[:, region_index("hair")].chunk(2))
-            ahead, behind = torch.cat([p, image], 1).chunk(2)
-            change = (ahead - behind) * (face * (1 - covered))[:, None]
-            slopes.append(F.avg_pool2d(change, 2).flatten(1) / (2 * DIFFERENCE))
+        moved = seen(offsets)
+        covered = torch.maximum(moved[:, hair], still[:, hair])
+        change = (moved - still) * (face * (1 - covered))[:, None]
+        slopes.append(F.avg_pool2d(change, 2).flatten(1) / DIFFERENCE)
         yield Step("align", number, len(parts))
     return torch.cat(slopes)
 

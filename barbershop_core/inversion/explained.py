@@ -26,7 +26,8 @@ DEVIATIONS = 7.0
 """Standard deviations of their distances, above the mean, up to which a portrait is explained.  With the studio pack
 that is .21: 144 portraits of its world lie at .03 to .175, 68 photographs, paintings and drawings at .253 to .705."""
 
-_limits: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+limits: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+"""Of each generator, once it is known."""
 
 
 def explains(pack: PackLike, image: Tensor, portrait: Portrait | None = None) -> bool:
@@ -56,15 +57,15 @@ def limit(pack: PackLike) -> float:
     They show how much the encoder and one row of W lose where nothing is foreign.  The pack needs an encoder.
     """
     g = pack.generator
-    if g not in _limits:
+    if g not in limits:
         z = torch.randn(SAMPLES, g.z_dim, generator=torch.Generator().manual_seed(0)).to(pack.device)
         found = []
         with half_precision():  # only large generators, whose pictures it moves by less than 1/255
             for w in g.mapping(z).split(pictures_at_once(g, SAMPLES)):
                 found.append(_distance(pack, g.synthesis(g.spread(w), side=pack.working_size).clamp(-1, 1)))
         distances = torch.cat(found)
-        _limits[g] = float(distances.mean() + DEVIATIONS * distances.std())
-    return _limits[g]
+        limits[g] = float(distances.mean() + DEVIATIONS * distances.std())
+    return limits[g]
 
 
 def _distance(pack: PackLike, images: Tensor) -> Tensor:

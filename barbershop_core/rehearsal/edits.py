@@ -18,6 +18,7 @@ from PIL import Image
 from .. import jobs, photo
 from ..editing.result import Result
 from ..errors import NoFaceFound
+from ..inversion import explained
 from ..inversion.cache import CodeCache
 from ..inversion.codes import Code
 from ..pack import Pack
@@ -65,6 +66,7 @@ class Rehearsal:
     def __init__(self, pack: Pack, folder: Path, photos: Collection[Path] = (), steps: int | None = None):
         self.pack, self.folder, self.photos, self.steps = pack, folder, list(photos), steps
         # Portraits are embedded once, as in the app: the rows "invert" show what it takes, the edits what they add.
+        explained.limits[pack.generator] = 0.0  # random networks know no photograph: FAST moves its own pixels
         self.codes = CodeCache(folder / "codes")
         self.codes.clear()
         self.studio = Studio(pack, self.codes)

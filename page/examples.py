@@ -38,7 +38,9 @@ def examples() -> list[dict]:
 
 def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
     """Put an example's photos into the form and its stored result beside it; runs nothing."""
-    Visit.of(session).forget()
+    visit = Visit.of(session)
+    visit.forget()
+    panel.let_runs_end(visit)
     row = examples()[event.index]
     size = Image.open(row["result"]).size
     before = np.asarray(Image.open(row.get("before", row["face"])).convert("RGB").resize(size, Image.LANCZOS))

@@ -243,6 +243,7 @@ def _moved(session: gr.Request, by: int | None, to: int = 0) -> Updates:
     visit = Visit.of(session)
     try:
         visit.move(to if by is None else visit.shown().at + by)
+        let_runs_end(visit)
         return show(visit)
     except BarbershopError as error:
         return {ui.status: markup.problem(str(error))}
@@ -261,10 +262,23 @@ def stopped(session: gr.Request) -> Updates:
 
 
 def stopped_for_good(session: gr.Request) -> Updates:
-    """As :func:`stopped`, once the visit's cancelled run has ended: its last step may have been under way and
-    have replaced the first answer."""
-    name, deadline = Visit.of(session).folder.name, time.monotonic() + 5
-    while name in _running and time.monotonic() < deadline:
+    """As :func:`stopped`, once the visit's cancelled run has ended and cannot replace the first answer."""
+    let_runs_end(Visit.of(session))
+    return stopped(session)
+
+
+def runs(visit: Visit) -> bool:
+    """Whether something is computed for a visit, or waits to be."""
+    return visit.folder.name in _running
+
+
+def let_runs_end(visit: Visit, most: float = 5.0) -> None:
+    """Wait until the runs of a visit have ended that were cancelled, or have lost their place, at most some seconds.
+
+    A run's last answer may be on its way to the browser: what comes after this call is shown after it."""
+    deadline = time.monotonic() + most
+    if not runs(visit):
+        return
+    while runs(visit) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
-    return stopped(session)

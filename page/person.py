@@ -53,8 +53,11 @@ def _begin(path: str | None, index: int | None, session: gr.Request) -> Updates:
     visit = Visit.of(session)
     if portrait is None:
         visit.forget()
+        panel.let_runs_end(visit)
         return cleared() | notes | panel.nothing()
-    before = visit.place()
-    visit.begin(notes.get(ui.face.image, path), portrait.index, portrait)
-    same = before is not None and visit.place() == before
-    return ({} if same else cleared()) | notes | panel.show(visit)
+    if not visit.begin(notes.get(ui.face.image, path), portrait.index, portrait):
+        # It is the photo from before, or a run with this one was quicker.
+        panel.let_runs_end(visit, 2.0)
+        return notes if panel.runs(visit) else notes | panel.show(visit)
+    panel.let_runs_end(visit)
+    return cleared() | notes | panel.show(visit)

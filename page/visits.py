@@ -150,21 +150,20 @@ class Visit:
 
     # ------------------------------------------------------------------------------ changing
 
-    def begin(self, path: str, index: int | None = None, portrait: Portrait | None = None) -> None:
-        """Start a chain with a photo, unless there is one of the same photo and face.
+    def begin(self, path: str, index: int | None = None, portrait: Portrait | None = None) -> bool:
+        """Start a chain with a photo, unless there is one of the same photo and face; returns whether it did.
 
         portrait: the photo, where it was read already.  Raises PhotoError as reading it does.
         """
         data = Path(path).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        with _lock:
-            if self.begun:
-                state = self._read()
-                if state["digest"] == digest and index in (None, state["face"]):
-                    return
+        if self._is_of(digest, index):
+            return False
         if portrait is None:
             portrait = read(path, index)
         with _lock:
+            if self._is_of(digest, portrait.index):  # another event with this photo was quicker
+                return False
             self.forget()
             original = self.folder / "original"
             self.folder.mkdir(parents=True, mode=0o700)
@@ -175,6 +174,15 @@ class Visit:
             state = {"id": os.urandom(16).hex(), "photo": photo, "digest": digest, "face": portrait.index}
             self._write({**state, "at": 0, "made": 0, "steps": []})
         sweep()
+        return True
+
+    def _is_of(self, digest: str, index: int | None) -> bool:
+        """Whether there is a chain of this photo and face, None for whichever."""
+        try:
+            state = self._read()
+        except BadRequest:
+            return False
+        return state["digest"] == digest and index in (None, state["face"])
 
     def push(self, title: str, event: dict[str, Any]) -> None:
         """Add a step after the present one; steps that were undone are deleted.

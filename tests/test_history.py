@@ -225,3 +225,20 @@ def test_a_tab_keeps_its_visit_over_a_reload(page, photo):
     assert ui.face.image not in page.person.resume("guess", loads[3])
     folders = {page.visits.Visit.of(load).folder.name for load in loads}
     assert len(folders) == 3 and not any(number in name for name in folders)
+
+
+def test_run_may_be_pressed_before_the_photo_was_looked_at(page, session, photo, monkeypatch):
+    ui, visit, read = page.ui, page.visits.Visit.of(session), page.visits.read
+    seen = []
+
+    def meanwhile(path, index):  # while the run reads the photo
+        monkeypatch.setattr(page.visits, "read", read)
+        seen.append(page.person.look(path, session))
+        return read(path, index)
+
+    monkeypatch.setattr(page.visits, "read", meanwhile)
+    updates = list(running_transfer(page, session, photo(25), photo(26)))
+    assert visit.shown().titles == ["Original", "Hair shape"] and "Done in" in updates[-1][ui.status]
+    monkeypatch.setattr(page.panel, "_running", [visit.folder.name])
+    again = page.person.look(photo(25), session)
+    assert set(again) == {ui.face.note, ui.face.faces, ui.face.index}  # the run's progress stays

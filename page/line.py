@@ -14,6 +14,8 @@ from barbershop_core.errors import BarbershopError
 
 LONGEST = 300.0
 """Seconds that the last one is expected to wait; who would wait longer is asked to come back."""
+UNKNOWN = 20.0
+"""Seconds of work whose time nobody knows, for who may wait at all."""
 MOST = 60
 """Most who wait, whatever the speed: each of them holds a thread of the server."""
 
@@ -34,23 +36,25 @@ class Busy(BarbershopError):
 class Standing:
     """Where somebody stands.
 
-    ahead: how many come first, with the one whose turn it is.  seconds: until they are done.
+    ahead: how many come first, with the one whose turn it is.  seconds: until they are done, None where nobody knows.
     """
 
     ahead: int
-    seconds: float
+    seconds: float | None
 
 
 class Place:
     """Somebody's place in a line."""
 
-    def __init__(self, line: Line, seconds: float):
+    def __init__(self, line: Line, seconds: float | None):
         self._line, self._work, self._until = line, seconds, None
 
     @property
-    def left(self) -> float:
-        """Seconds of work left; those before the turn do not count."""
-        return self._work if self._until is None else max(1.0, self._until - time.monotonic())
+    def left(self) -> float | None:
+        """Seconds of work left; those before the turn do not count.  None where it was never timed, or is late."""
+        if self._until is None:
+            return self._work
+        return self._until - time.monotonic() if time.monotonic() < self._until else None
 
     def needs(self, seconds: float) -> None:
         """Tell how much longer the work under way will take."""
@@ -67,7 +71,8 @@ class Place:
             with line.changed:
                 line.changed.wait_for(lambda: not line.standing(self).ahead, timeout=every * (1 + standing.ahead / 5))
                 standing = line.standing(self)
-        self.needs(self._work)
+        if self._work is not None:
+            self.needs(self._work)
 
 
 class Line:
@@ -84,17 +89,18 @@ class Line:
     def standing(self, place: Place) -> Standing:
         """Where a place stands; to be called with ``changed`` held."""
         ahead = self._places[: self._places.index(place)]
-        return Standing(len(ahead), sum(other.left for other in ahead))
+        left = [other.left for other in ahead]
+        return Standing(len(ahead), None if None in left else sum(left))
 
     @contextmanager
-    def join(self, seconds: float) -> Iterator[Place]:
-        """A place for work that takes about ``seconds``; it is given up at the end of the ``with`` block.
+    def join(self, seconds: float | None) -> Iterator[Place]:
+        """A place for work that takes about ``seconds`` (None: it was never timed), until the ``with`` block ends.
 
         Raises Busy.  The first to wait is never refused.
         """
         place = Place(self, seconds)
         with self.changed:
-            wait = sum(other.left for other in self._places)
+            wait = sum(UNKNOWN if other.left is None else other.left for other in self._places)
             if len(self._places) > 1 and (wait > self.longest or len(self._places) > self.most):
                 raise Busy(len(self._places) - 1, wait - self.longest)
             self._places.append(place)

@@ -31,7 +31,9 @@ def bar(step: Step, progress: Progress) -> str:
 
 def waiting(standing: Standing) -> str:
     """Where a visitor stands in the line, HTML."""
-    words = f"Waiting: {standing.ahead} ahead, {duration(standing.seconds)}"
+    words = f"Waiting: {standing.ahead} ahead"
+    if standing.seconds is not None:
+        words += f", {duration(standing.seconds)}"
     return f'<div class="run"><b>{words}</b><div class="bar"><i class="idle"></i></div></div>'
 
 

@@ -19,8 +19,6 @@ from pathlib import Path
 
 from barbershop_core.progress import Step
 
-UNKNOWN = 20.0
-"""Seconds that a run of a kind that was never timed is expected to take."""
 MEMORY = 15.0
 """Seconds after which the pace of a moment counts half."""
 TRUST = 2.0
@@ -158,9 +156,9 @@ class Paces:
         """Follow a run of a kind."""
         return Pace(_stages(self._read().get(kind)))
 
-    def seconds(self, kind: str) -> float:
-        """How long a run of a kind takes, the last ones counting most."""
-        return float(self._read().get(kind, {}).get("seconds", UNKNOWN))
+    def seconds(self, kind: str) -> float | None:
+        """How long a run of a kind takes, the last ones counting most; None if none was timed."""
+        return self._read().get(kind, {}).get("seconds")
 
     def note(self, kind: str, pace: Pace) -> None:
         """Remember a run that has ended; the first of a process, which opens the networks, only for want of others."""
@@ -179,8 +177,8 @@ class Paces:
     def _read(self) -> dict:
         try:
             kept = json.loads(self._file().read_text())
-            return kept if isinstance(kept, dict) else {}
-        except (OSError, ValueError):
+            return {kind: known for kind, known in kept.items() if isinstance(known["seconds"], (int, float))}
+        except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return {}
 
     def _write(self, kept: dict) -> None:

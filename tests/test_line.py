@@ -47,6 +47,13 @@ def test_who_waits_is_told_how_many_come_first_and_how_long_they_take():
         assert told.ahead == 2 and told.seconds == pytest.approx(420, abs=20)
         first.needs(50.0)  # it goes faster than was foreseen
         assert next(waiting).seconds == pytest.approx(350, abs=20)
+    with line.join(0.0) as late, line.join(None) as unknown, line.join(5.0) as last:
+        list(late.waiting())
+        assert next(unknown.waiting()) == Standing(1, None)  # late: nobody knows how long it will still take
+        late.needs(100.0)
+        assert next(unknown.waiting()).seconds == pytest.approx(100, abs=20)
+        assert next(last.waiting()) == Standing(2, None)
+    assert "Waiting: 2 ahead<" in markup.waiting(Standing(2, None))
     assert "2 ahead, about 40 s" in markup.waiting(Standing(2, 42.0))
     assert "1 ahead, about 7 s" in markup.waiting(Standing(1, 7.2))
     assert "about 3 minutes" in markup.waiting(Standing(9, 190.0))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import gradio as gr
 
 import endpoints
-from page import gpu, panel, person, photos
+from page import gpu, links, panel, person, photos
 from page.files import ASSETS, TEXT
 from page.layout import first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes
+from page.links import TABS
 from page.ui import ui
 
 CSS = (ASSETS / "text" / "page.css").read_text(encoding="utf-8")
@@ -62,10 +63,11 @@ def wire_person(runs: list) -> None:
 
 
 def wire_reload() -> None:
-    """After a reload a tab has its photo, chain and result again."""
+    """After a reload a tab has its photo, chain and result again; then what its address asks for."""
     number = gr.Textbox(visible=False)
     back = demo.load(person.resume, number, panel.outputs() | {ui.face.image, ui.face.index}, js=TAB, **QUICK)
-    back.then(person.resume_notes, [ui.face.image, ui.face.index], ui.face.notes, **PHOTO)
+    asked = back.then(links.follow, None, links.outputs(), **QUICK)
+    asked.then(person.resume_notes, [ui.face.image, ui.face.index], ui.face.notes, **PHOTO)
 
 
 gpu.prepare()
@@ -76,14 +78,14 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
     with gr.Row(elem_id="bench"):
         with gr.Column(scale=6, min_width=320):
             person_slot()
-            with gr.Tabs(elem_id="task"):
-                with gr.Tab("Hair"):
+            with gr.Tabs(elem_id="task") as ui.tabs:
+                with gr.Tab(TABS["hair"], id="hair"):
                     hair.build()
-                with gr.Tab("Face swap"):
+                with gr.Tab(TABS["swap"], id="swap"):
                     hair.build_swap()
-                with gr.Tab("Words") as ui.words_tab:
+                with gr.Tab(TABS["words"], id="words") as ui.words_tab:
                     words.build()
-                with gr.Tab("Pose & light"):
+                with gr.Tab(TABS["pose"], id="pose"):
                     rig.build()
         with gr.Column(scale=5, min_width=320, elem_id="side"):
             result.build()

@@ -37,11 +37,16 @@ def examples() -> list[dict]:
 
 
 def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
+    """An example was clicked."""
+    return show(event.index, session)
+
+
+def show(number: int, session: gr.Request) -> Updates:
     """Put an example's photos into the form and its stored result beside it; runs nothing."""
     visit = Visit.of(session)
     visit.forget()
     panel.let_runs_end(visit)
-    row = examples()[event.index]
+    row = examples()[number]
     size = Image.open(row["result"]).size
     before = np.asarray(Image.open(row.get("before", row["face"])).convert("RGB").resize(size, Image.LANCZOS))
     title = html.escape(row.get("title", ""))

@@ -61,10 +61,12 @@ def rgb(colour: str | None) -> tuple[int, ...] | None:
     colour = (colour or "").strip()
     try:
         if colour.startswith("#"):
-            return tuple(bytes.fromhex(colour[1:7]))
-        return tuple(round(float(v)) for v in colour[colour.index("(") + 1 :].rstrip(")").split(",")[:3])
-    except ValueError:
+            found = tuple(bytes.fromhex(colour[1:7]))
+        else:
+            found = tuple(round(float(v)) for v in colour[colour.index("(") + 1 :].rstrip(")").split(",")[:3])
+    except (ValueError, OverflowError):
         return None
+    return found if len(found) == 3 and all(0 <= v <= 255 for v in found) else None
 
 
 def tint(picture: np.ndarray, hair: np.ndarray, colour: tuple[int, ...]) -> np.ndarray:

@@ -33,4 +33,5 @@ def test_any_colour_of_hair(ready):
         hair = np.asarray(Image.open(ready.FOLDER / "hair.png")) > 127
         lit = np.percentile(shown[hair], 70, axis=0)
         assert abs(lit - rgb).max() < 40, (colour, lit)
-    assert ready.pick_colour("no colour") == {}
+    for nonsense in ("no colour", "#12", "#zzzzzz", "rgba(1, 2)", "rgba(inf, 0, 0)", "", None):
+        assert ready.pick_colour(nonsense) == {}

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.utils import get_function_description
 
-from barbershop_core.pie.options import LIGHT_PARTS
+from barbershop_core.pie.options import GAZE_PARTS, LIGHT_PARTS
 from barbershop_core.styleclip.options import ALPHA, BETA, LEVEL_NAMES
 
 from . import photos
@@ -22,6 +22,7 @@ from . import photos
 Photo = NewType("Photo", str)
 """The path of an uploaded picture."""
 Light = NewType("Light", dict)
+Gaze = NewType("Gaze", dict)
 Directions = NewType("Directions", list)
 Levels = NewType("Levels", list)
 
@@ -31,6 +32,10 @@ _DATA: dict[Any, tuple[dict[str, Any], Any]] = {
     Light: (
         {"type": "object", "properties": {option.name: {"type": "number"} for option in LIGHT_PARTS}},
         {"azimuth": -40, "elevation": 25},
+    ),
+    Gaze: (
+        {"type": "object", "properties": {option.name: {"type": "number"} for option in GAZE_PARTS}},
+        {"sideways": 15, "up": 0},
     ),
     Directions: (
         {"type": "array", "items": {"type": "object", "properties": _TEXTS | _NUMBERS, "required": ["target"]}},

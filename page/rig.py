@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.blocks import Block
+from PIL import Image
 
 from barbershop_core.errors import BadRequest
 
@@ -27,7 +30,8 @@ NOT_LIVE = '<p class="notice">This pack has no trained rig yet: the sliders act 
 def controls() -> set[Block]:
     """The live controls and the portrait that they are of."""
     expression = {ui.expression, ui.expression_strength, *ui.controls}
-    return {ui.prepared, ui.rig_preset, *ui.pose.values(), *expression, ui.light_on, *ui.light.values()}
+    sliders = {*ui.pose.values(), *ui.gaze.values(), *ui.light.values()}
+    return {ui.prepared, ui.rig_preset, ui.light_on} | sliders | expression
 
 
 def outputs() -> set[Block]:
@@ -49,25 +53,29 @@ def _task(visit: Visit, values: Values, operation: str = "rig", **options) -> gp
 
 
 def _prepared(visit: Visit, values: Values) -> gpu.Task:
-    """The task that opened the portrait.  Raises BadRequest where another one is shown by now."""
+    """The task that opened the portrait, of which the picture shown may be an edit that was kept.  Raises BadRequest
+    where another one is shown by now."""
     task, prepared = _task(visit, values), values[ui.prepared]
     if not prepared:
         raise BadRequest("The portrait is not prepared yet.", "Press 'Prepare the portrait' first.")
-    if prepared["of"] != (task.key, task.options):
+    opened: gpu.Task = prepared["task"]
+    if task.options != opened.options or task.key not in (opened.key, *prepared["kept"]):
         raise BadRequest("The portrait or the preset has changed.", "Press 'Prepare the portrait' again.")
-    return task
+    return opened
 
 
 def pose_of(values: Values) -> dict[str, Any]:
-    """What the controls ask for: yaw, pitch, roll, expression, strength and light."""
+    """What the controls ask for: yaw, pitch, roll, expression, strength, light and gaze."""
     expression = None if values[ui.expression] in (None, NEUTRAL) else values[ui.expression]
     names = (values[ui.prepared] or {}).get("controls", ())
+    gaze = {name: float(values[slider] or 0) for name, slider in ui.gaze.items()}
     own = {name: float(values[slider]) for name, slider in zip(names, ui.controls) if values[slider]}
     return {
         **{name: float(values[slider] or 0) for name, slider in ui.pose.items()},
         "expression": own or expression,  # single movements replace the named expression
         "strength": float(values[ui.expression_strength]),
         "light": light_of(values) if values[ui.light_on] else None,
+        "gaze": gaze if any(gaze.values()) else None,
     }
 
 
@@ -92,7 +100,7 @@ def cleared() -> Updates:
 
 def reset() -> Updates:
     """All controls back to the portrait as it is."""
-    still = dict.fromkeys([*ui.pose.values(), *ui.controls], 0)
+    still = dict.fromkeys([*ui.pose.values(), *ui.gaze.values(), *ui.controls], 0)
     return {**still, ui.expression: NEUTRAL, ui.light_on: False}
 
 
@@ -108,16 +116,18 @@ def open_rig(values: Values, session: gr.Request) -> Iterator[Updates]:
         times.note(f"rig {values[ui.rig_preset]}", result["elapsed"])
         task, names = _task(visit, values), result["controls"][:CONTROLS]
         light = {ui.light[name]: round(float(value), 2) for name, value in result["light"].items()}
-        shown: Updates = {slider: gr.update(visible=False, value=0) for slider in ui.controls}
+        shown: Updates = reset() | {slider: gr.update(visible=False, value=0) for slider in ui.controls}
         for name, slider in zip(names, ui.controls):
             shown[slider] = gr.update(label=name.replace("_", " ").capitalize(), visible=True, value=0)
         status = f"<p>Ready in {result['elapsed']:.1f} s: move the sliders.</p>"
+        prepared = {"task": task, "kept": [], "before": _original(visit, result["image"])}
+        prepared |= {"controls": names, "live": result["live"]}
         return {
-            **panel.live(result["image"]),
+            **_compared(prepared, result["image"]),
             **shown,
             **light,
             ui.status: status + markup.notes(result["notices"]),
-            ui.prepared: {"of": (task.key, task.options), "controls": names, "live": result["live"]},
+            ui.prepared: prepared,
             ui.rig_note: "" if result["live"] else NOT_LIVE,
             ui.sphere: sphere(light),
             ui.light_on: False,
@@ -138,7 +148,18 @@ def move(values: Values, session: gr.Request) -> Updates:
         drawn = gpu.at_once(sessions.move_rig, task, pose=pose)
     except Exception as error:
         return {ui.rig_note: markup.problem(gpu.sentence(error))}
-    return panel.live(drawn["image"]) | {ui.rig_note: markup.repainted(started)}
+    return _compared(values[ui.prepared], drawn["image"]) | {ui.rig_note: markup.repainted(started)}
+
+
+def _original(visit: Visit, like: np.ndarray) -> np.ndarray:
+    """The visit's first picture, uint8, as large as ``like``."""
+    with Image.open(visit.shown().pictures[0]) as picture:
+        return np.asarray(picture.convert("RGB").resize(like.shape[1::-1]))
+
+
+def _compared(prepared: dict[str, Any], image: np.ndarray) -> Updates:
+    """The original against the picture while sliders are moved."""
+    return {ui.slider: gr.update(value=(prepared["before"], image), visible=True), ui.preview: gr.update(visible=False)}
 
 
 def relight(values: Values, session: gr.Request) -> Updates:
@@ -151,16 +172,19 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
     visit, pose, searched = Visit.of(session), pose_of(values), values[ui.rig_method] == "optimize"
 
     def begin():
-        if not (any(pose[name] for name in ui.pose) or pose["expression"] or pose["light"]):
+        if not (any(pose[name] for name in ui.pose) or pose["expression"] or pose["light"] or pose["gaze"]):
             raise BadRequest("Nothing was moved yet.", "Move a slider first.")
         task = _prepared(visit, values)
         if searched:
-            return gpu.run(edits.edit, _task(visit, values, "repose", method="optimize", **pose))
+            options = {**task.options, "method": "optimize", **pose}
+            return gpu.run(edits.edit, replace(task, operation="repose", options=options))
         return gpu.run(sessions.keep_rig, task, pose=pose)
 
     def finish(result: dict) -> Updates:
         visit.push(title_of(pose), result)
-        return panel.show(visit) | {ui.status: markup.kept(result)} | cleared()
+        prepared = values[ui.prepared]
+        prepared = {**prepared, "kept": [*prepared["kept"], _task(visit, values).key]}  # the sliders go on from here
+        return panel.show(visit) | {ui.status: markup.kept(result), ui.prepared: prepared}
 
     yield from panel.run(visit, begin, finish, silent=not searched)
 
@@ -172,6 +196,8 @@ def title_of(pose: dict) -> str:
         words.append(pose["expression"] if isinstance(pose["expression"], str) else "expression")
     if pose["light"]:
         words.append("light")
+    if pose["gaze"]:
+        words.append("gaze")
     return ", ".join(words[:2]).capitalize() + ("…" if len(words) > 2 else "")
 
 
@@ -205,8 +231,7 @@ def animate(values: Values, session: gr.Request) -> Iterator[Updates]:
             ui.status: status + markup.notes(result["notices"]),
             ui.animation: gr.update(value=film, visible=True),
             ui.animation_file: gr.update(value=file, interactive=True, visible=True),
-            ui.preview: panel.live(result["image"])[ui.preview],
-        }
+        } | _compared(values[ui.prepared], result["image"])
 
     yield from panel.run(visit, begin, finish)
 

@@ -120,6 +120,7 @@ def test_endpoints_and_their_parameters_stay(modules):
         "seed",
         "face_index",
         "like_index",
+        "gaze",
     ]
     needed = [p["parameter_name"] for p in named["/transfer_hair"]["parameters"] if not p["parameter_has_default"]]
     assert needed == ["face"]

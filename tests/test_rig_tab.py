@@ -49,13 +49,14 @@ def test_sliders_show_what_the_library_makes_and_keep_it(page, session, photo):
     direct = run(studio.rig(studio.read(me)))
     light = {"azimuth": -40.0, "elevation": 25.0, "strength": 1.0, "warmth": 0.0}
     expected = direct.image(yaw=12.0, expression="smile", light=light)
-    assert (moved[ui.preview]["value"] == expected).all()
-    assert (expected != ready[ui.preview]["value"]).any()
+    before, after = moved[ui.slider]["value"]
+    assert (after == expected).all() and (expected != ready[ui.slider]["value"][1]).any()
+    assert before.shape == after.shape and (before == ready[ui.slider]["value"][0]).all()  # the original beside it
     assert "Repainted in" in moved[ui.rig_note]
     kept = last(page.rig.keep(values, session))
     options = read_png(kept[ui.crop_file]["value"])["options"]
     assert (options["yaw"], options["expression"], options["light"]["azimuth"]) == (12.0, "smile", -40.0)
-    assert kept[ui.pose["yaw"]] == 0 and not kept[ui.rig_ready]["visible"]
+    assert ui.pose["yaw"] not in kept and ui.rig_ready not in kept  # the sliders stay as they are
     assert len(kept[ui.history]["value"]) == 2
 
 
@@ -67,14 +68,38 @@ def test_single_movements_replace_the_name_and_reset_goes_back(page, session, ph
     assert page.rig.pose_of(values)["expression"] == {"mouth_open": 0.5}
     assert page.rig.reset()[ui.expression] == page.rig.NEUTRAL and page.rig.reset()[slider] == 0
     lit = page.rig.relight(where(page, ready, light_azimuth=50.0), session)
-    assert lit[ui.light_on] is True and (lit[ui.preview]["value"] != ready[ui.preview]["value"]).any()
+    assert lit[ui.light_on] is True and (lit[ui.slider]["value"][1] != ready[ui.slider]["value"][1]).any()
+
+
+def test_sliders_go_on_after_an_edit_was_kept(page, session, photo, monkeypatch):
+    ui = page.ui
+    ready = opened(page, session, photo(2))
+    kept = last(page.rig.keep(where(page, ready, yaw=10), session))
+    monkeypatch.setattr(page.sessions, "start", None)  # nothing is opened again
+    further = where(page, kept, yaw=16)
+    assert (page.rig.move(further, session)[ui.slider]["value"][1] != ready[ui.slider]["value"][1]).any()
+    again = last(page.rig.keep(further, session))
+    assert len(again[ui.history]["value"]) == 3
+    recipe = read_png(again[ui.crop_file]["value"])
+    assert recipe["options"]["yaw"] == 16.0 and len(steps(recipe)) == 1  # of the portrait that was opened
+    page.panel.undo(session)
+    assert "Repainted" in page.rig.move(where(page, again, yaw=4), session)[ui.rig_note]
+
+
+def test_a_new_person_begins_with_the_sliders_at_rest(page, session, photo):
+    ui = page.ui
+    ready = opened(page, session, photo(11))
+    at_rest = [*ui.pose.values(), *ui.gaze.values()]
+    assert [ready[slider] for slider in at_rest] == [0] * len(at_rest)
+    assert ready[ui.expression] == page.rig.NEUTRAL and ready[ui.light_on] is False
 
 
 def test_another_portrait_must_be_prepared_again(page, session, photo):
     me = photo(2)
     ready = opened(page, session, me)
     values = where(page, ready, yaw=10)
-    list(page.rig.keep(values, session))
+    form = filled(page.hair.form(), {page.ui.face.image: me, page.ui.hair_shape.image: photo(4)})
+    list(page.hair.run_transfer(form, session))
     assert "has changed" in page.rig.move(values, session)[page.ui.rig_note]
     assert "has changed" in refused(page.rig.keep(values, session))
     assert "not prepared" in refused(page.rig.overlay(where(page, {}), session))

@@ -30,6 +30,8 @@ def add(commands) -> None:
     )
     light = f"{pie.LIGHT.help}; may be repeated"
     turn.add_argument("--light", type=number, metavar="NAME=NUMBER", action="append", help=light)
+    gaze = f"{pie.GAZE.help}, as sideways=15 or up=-5; may be repeated"
+    turn.add_argument("--gaze", type=number, metavar="NAME=NUMBER", action="append", help=gaze)
     turn.add_argument("--like", metavar="PHOTO", help="copy from this photo")
     turn.add_argument(
         "--copy",
@@ -71,6 +73,8 @@ def pose(options, console) -> None:
         settings["expression"] = dict(options.control)
     if options.light:
         settings["light"] = dict(options.light)
+    if options.gaze:
+        settings["gaze"] = dict(options.gaze)
     if options.sweep:
         return _sweep(options, console, path, settings)
 

@@ -7,12 +7,12 @@ irises and lids are; the iris's outline is then laid on the picture's own edge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from ..errors import BadRequest
 from ..photo.ramp import smoothstep
 from .continuation import harmonic
 from .face_points import EYES
@@ -35,10 +35,19 @@ CLOSED = 0.62
 """MediaPipe's blink from which an eye counts as closed ..."""
 NARROW = 0.13
 """... and the height of its opening as a share of its width."""
-FAINT = 9.0
+FAINT = 6.0
 """Least difference in L of Lab between iris and white; less is seen through dark glasses, or not at all."""
-SEARCH = (0.15, 0.05)
-"""How far the iris's outline is searched for beside MediaPipe's, and in which steps, in radii."""
+ASIDE = 0.55
+"""Of two eyes, one that is this much narrower is turned away, and may be hidden."""
+SEARCH = (
+    ((0.85, 0.92, 1.0, 1.08, 1.18, 1.3, 1.42), (-0.24, -0.12, 0.0, 0.12, 0.24)),
+    ((0.97, 1.0, 1.03), (-0.06, 0.0, 0.06)),
+)
+"""Factors of the iris's radius, and steps of its middle in radii, with which its outline is searched for."""
+STRAYS = 0.06
+"""What an outline apart from MediaPipe's costs for each radius, in brightness."""
+BESIDE = 1.7
+"""Up to how many radii from the iris's middle what is dark is not the white."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +71,25 @@ class Eye:
 
 
 def eyes(photograph: Photograph) -> tuple[Eye, ...]:
-    """The eyes of a photograph that can be moved: those that are open and seen clearly; none without a mesh."""
+    """The eyes of a photograph, to be moved together.
+
+    Raises BadRequest where there are none, where both are closed, and where one that faces the camera is not seen
+    clearly, as behind dark glasses.
+    """
     if photograph.mesh is None or len(photograph.mesh) < 478:
-        return ()
-    return tuple(_found(photograph))
+        raise BadRequest("No eyes were found that could look elsewhere.", "Leave the gaze as it is.")
+    widths = [_width(photograph, corners) for corners in CORNERS]
+    opened = [k for k in range(2) if not _closed(photograph, k)]
+    if not opened:
+        raise BadRequest("The eyes are closed, so that they cannot look elsewhere.", "Leave the gaze as it is.")
+    found = {k: _eye(photograph, k) for k in opened}
+    hidden = [k for k, eye in found.items() if eye is None and widths[k] > ASIDE * max(widths)]
+    if hidden or not any(found.values()):
+        raise BadRequest(
+            "The eyes are not seen clearly enough to look elsewhere, as behind dark glasses.",
+            "Leave the gaze as it is.",
+        )
+    return tuple(eye for eye in found.values() if eye is not None)
 
 
 def looking(image: np.ndarray, seen: tuple[Eye, ...], sideways: float, up: float) -> tuple[np.ndarray, np.ndarray]:
@@ -88,22 +112,22 @@ def looking(image: np.ndarray, seen: tuple[Eye, ...], sideways: float, up: float
 # --- the eyes ---------------------------------------------------------------------------------
 
 
-def _found(photograph: Photograph) -> Iterator[Eye]:
-    for lids, iris, corners, side in zip(EYES, IRISES, CORNERS, ("Right", "Left")):  # the person's right is seen left
-        outline, points = photograph.mesh[list(lids), :2], photograph.mesh[list(iris), :2]
-        width = float(np.linalg.norm(np.subtract(*photograph.mesh[list(corners), :2])))
-        across = np.subtract(*photograph.mesh[list(corners), :2]) / max(width, 1e-6)
-        height = np.ptp(outline @ np.array([-across[1], across[0]]))
-        if photograph.blendshapes.get(f"eyeBlink{side}", 0.0) > CLOSED or height < NARROW * width:
-            continue
-        radius = float(np.linalg.norm(points[1:] - points[0], axis=1).mean())
-        eye = _eye(photograph, outline, points[0], radius)
-        if eye is not None:
-            yield eye
+def _width(photograph: Photograph, corners: tuple[int, int]) -> float:
+    return float(np.linalg.norm(np.subtract(*photograph.mesh[list(corners), :2])))
 
 
-def _eye(photograph: Photograph, outline: np.ndarray, middle: np.ndarray, radius: float) -> Eye | None:
-    """An eye by its points in pixels; None where its iris and its white are not told apart."""
+def _closed(photograph: Photograph, k: int) -> bool:
+    """Whether an eye is closed, by MediaPipe and by the shape of its opening."""
+    side = ("Right", "Left")[k]  # the person's right eye is the picture's left one
+    across = np.subtract(*photograph.mesh[list(CORNERS[k]), :2])
+    height = np.ptp(photograph.mesh[list(EYES[k]), :2] @ np.array([-across[1], across[0]])) / max(across @ across, 1e-6)
+    return photograph.blendshapes.get(f"eyeBlink{side}", 0.0) > CLOSED or height < NARROW
+
+
+def _eye(photograph: Photograph, k: int) -> Eye | None:
+    """An eye of a photograph; None where its iris and its white are not told apart."""
+    outline, points = (photograph.mesh[list(ring), :2] for ring in (EYES[k], IRISES[k]))
+    middle, radius = points[0], float(np.linalg.norm(points[1:] - points[0], axis=1).mean())
     low = np.floor(np.minimum(outline.min(0), middle - radius) - radius).astype(int).clip(0)
     high = np.ceil(np.maximum(outline.max(0), middle + radius) + radius).astype(int) + 1
     high = np.minimum(high, photograph.size)
@@ -118,19 +142,38 @@ def _eye(photograph: Photograph, outline: np.ndarray, middle: np.ndarray, radius
     hull = cv2.convexHull(outline.astype(np.float32))[:, 0]
     lids = enclosed(hull, shape)
     middle, radius = _fitted(cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY), lids, middle, radius)
+    away, lab = _away(shape, middle) / radius, cv2.cvtColor(patch, cv2.COLOR_RGB2LAB)
+    lids = np.maximum(lids, _beyond_the_lid(lab[..., 0], lids, away, middle, radius))
     inside = cv2.distanceTransform(np.uint8(lids > 0.5), cv2.DIST_L2, 5) / radius
     opening = smoothstep(inside, LID, LID + 2 * EDGE)
-    away = _away(shape, middle) / radius
     white = (away > 1 + 1.5 * EDGE) & (inside > LID + EDGE)
     coloured = (away < 1 - EDGE) & (inside > LID)
-    lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB)
     if white.sum() < 0.05 * radius**2 or coloured.sum() < 0.5 * radius**2:
         return None
-    bright = lab[..., 0] > np.quantile(lab[white][:, 0], 0.25)  # not the lashes' shadows
-    if np.median(lab[white & bright][:, 0]) - np.median(lab[coloured][:, 0]) < FAINT:
+    lightest, darkest = np.quantile(lab[white][:, 0], 0.75), np.median(lab[coloured][:, 0])
+    if lightest - darkest < FAINT:
         return None
-    ball = _ball(patch, white, bright, coloured, inside, radius)
+    # neither the lashes' shadows nor what MediaPipe leaves of the iris
+    white &= (lab[..., 0] > (lightest + darkest) / 2) | (away > BESIDE)
+    ball = _ball(patch, white, inside, radius)
     return Eye(tuple(low), (height, width), scale, patch, opening, ball, _iris(patch, away, inside), middle, radius)
+
+
+def _beyond_the_lid(
+    light: np.ndarray, lids: np.ndarray, away: np.ndarray, middle: np.ndarray, radius: float
+) -> np.ndarray:
+    """What of the iris is seen below MediaPipe's lower lid, float32 [H,W]: nearer to the iris's lightness than to the
+    skin's beneath."""
+    beside = cv2.dilate(lids, np.ones((2 * round(0.5 * radius) + 1,) * 2, np.uint8)) > 0.5
+    lower = np.arange(len(lids))[:, None] > middle[1]
+    skin = ~beside & lower & (away < 2.5)
+    iris = (away < 0.9) & (lids > 0.5)
+    if min(skin.sum(), iris.sum()) < 20:
+        return np.zeros_like(lids)
+    middling = (np.median(light[skin]) + np.median(light[iris])) / 2
+    found = np.float32(beside & lower & (away < 1.1) & (light < middling) & (np.median(light[iris]) < middling))
+    grown = cv2.morphologyEx(np.maximum(found, lids), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    return cv2.dilate(grown * found, np.ones((2 * round((LID + EDGE) * radius) + 1,) * 2, np.uint8)) * lower * beside
 
 
 def _away(shape: tuple[int, int], middle: np.ndarray) -> np.ndarray:
@@ -140,38 +183,38 @@ def _away(shape: tuple[int, int], middle: np.ndarray) -> np.ndarray:
 
 
 def _fitted(grey: np.ndarray, lids: np.ndarray, middle: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
-    """Middle and radius of the iris where brightness rises most across its outline, near MediaPipe's."""
-    smooth = cv2.GaussianBlur(grey, (0, 0), 0.06 * radius)
+    """Middle and radius of the iris where brightness rises most across its outline, near MediaPipe's; first coarsely,
+    then finely."""
+    planes = np.dstack([cv2.GaussianBlur(grey, (0, 0), 0.06 * radius), lids])
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     around = np.stack([np.cos(angles), np.sin(angles)], 1)
     around = around[np.abs(around[:, 1]) < 0.8]  # above and below are the lids
-    steps = np.arange(-SEARCH[0], SEARCH[0] + 1e-6, SEARCH[1]) * radius
-    best, found = -np.inf, (middle, radius)
 
-    def along(planes: np.ndarray, points: np.ndarray) -> np.ndarray:
-        return cv2.remap(planes, points[None].astype(np.float32), None, cv2.INTER_LINEAR)[0]
+    def rise(at: np.ndarray, size: float) -> float:
+        points = np.concatenate([at + share * size * around for share in (0.88, 1.12)])[None].astype(np.float32)
+        within, beyond = cv2.remap(planes, points, None, cv2.INTER_LINEAR)[0].reshape(2, -1, 2)
+        seen = beyond[:, 1] > 0.5
+        if seen.sum() < 4:
+            return -np.inf
+        # MediaPipe is believed where edges do not say much else
+        strayed = float(np.linalg.norm(at - middle) + abs(size - radius)) / radius
+        return float((beyond - within)[seen, 0].mean()) * min(1.0, seen.mean() * 3) - STRAYS * strayed
 
-    for size in radius * np.array([0.88, 0.94, 1.0, 1.06, 1.12]):
-        for right in steps:
-            for down in steps:
-                at = middle + (right, down)
-                within, beyond = (at + share * size * around for share in (0.88, 1.12))
-                seen = along(lids, beyond) > 0.5
-                if seen.sum() < 4:
-                    continue
-                rise = float((along(smooth, beyond) - along(smooth, within))[seen].mean())
-                # MediaPipe is believed where edges do not say much else
-                rise -= 0.1 * float(np.hypot(right, down) + abs(size - radius)) / radius
-                if rise > best:
-                    best, found = rise, (at, float(size))
-    return found
+    best = (middle, radius)
+    for sizes, steps in SEARCH:
+        candidates = [
+            (best[0] + radius * np.array([right, down]), best[1] * size)
+            for size in sizes
+            for right in steps
+            for down in steps
+        ]
+        best = max(candidates, key=lambda found: rise(*found))
+    return best[0], float(best[1])
 
 
-def _ball(
-    patch: np.ndarray, white: np.ndarray, bright: np.ndarray, iris: np.ndarray, inside: np.ndarray, radius: float
-) -> np.ndarray:
+def _ball(patch: np.ndarray, white: np.ndarray, inside: np.ndarray, radius: float) -> np.ndarray:
     """The eyeball without its iris, [H,W,3]: its white continued, with the upper lid's shadow and the grain it has."""
-    base = harmonic(patch, white & bright if (white & bright).sum() > 20 else white)
+    base = harmonic(patch, white)
     smooth = cv2.GaussianBlur(patch, (0, 0), 0.15 * radius)
     grain = np.zeros_like(patch)
     if white.sum() > 20:

@@ -110,6 +110,12 @@ def angles(matrix: np.ndarray) -> tuple[float, float, float]:
     return tuple(np.degrees([yaw, pitch, roll]).tolist())
 
 
+def matrix_angles(matrix: np.ndarray) -> tuple[float, float, float]:
+    """Yaw, pitch, roll of MediaPipe's transform [4,4], degrees: positive to the picture's right, up, and clockwise."""
+    flip = np.diag([1.0, -1.0, -1.0])  # MediaPipe's y points up and its z to the camera
+    return angles(flip @ matrix[:3, :3] @ flip)
+
+
 def rotation(degrees: np.ndarray) -> np.ndarray:
     """[3,3] from yaw, pitch, roll: roll about the face's axis first, then pitch, then yaw."""
     yaw, pitch, roll = np.radians(degrees)

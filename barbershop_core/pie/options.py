@@ -35,6 +35,13 @@ METHOD = Option(
 SWEEP = Option("sweep", "yaw", "what an animation moves", str, ("yaw", "light"))
 FRAMES = Option("frames", 24, "number of frames of an animation", int, low=2, high=240)
 
-POSE = (*ANGLES, EXPRESSION, STRENGTH, LIGHT)
+SIDEWAYS = Option(
+    "sideways", 0.0, "degrees to turn the eyes by, to the picture's right", float, low=-30, high=30, unit="degrees"
+)
+UP = Option("up", 0.0, "degrees to turn the eyes by, up", float, low=-20, high=20, unit="degrees")
+GAZE_PARTS = (SIDEWAYS, UP)
+GAZE = Option("gaze", None, "where the eyes look: degrees sideways and up from where they look now", optional=True)
+
+POSE = (*ANGLES, EXPRESSION, STRENGTH, LIGHT, GAZE)
 REPOSE = (*POSE, COPY, METHOD, PRESET, SEED)
 RIG = (PRESET, SEED)

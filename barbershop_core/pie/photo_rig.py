@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import torch
 
-from ..compositing import relight
+from ..compositing import gaze, relight
 from ..compositing.expression import CONTROLS, amounts
 from ..compositing.face_motion import face_motion
-from ..compositing.head import angles, rotation
+from ..compositing.head import matrix_angles, rotation
 from ..compositing.layers import Layers, draw, layers
 from ..compositing.photograph import Photograph
 from ..compositing.planes import resized
@@ -64,7 +64,7 @@ class PhotoRig:
     @property
     def angles(self) -> tuple[float, float, float]:
         """Yaw, pitch, roll, degrees, as in `Theta.angles`."""
-        return tuple(round(angle, 1) for angle in pose_angles(self.photograph))
+        return tuple(round(angle, 1) for angle in matrix_angles(self.photograph.matrix))
 
     @cached_property
     def shading(self) -> relight.Shading:
@@ -77,6 +77,19 @@ class PhotoRig:
         own = torch.from_numpy(self.shading.lamp)
         level = float(light.Light().coefficients()[0].mean() / own[0].clamp_min(1e-3))
         return light.nearest_light(own[:, None].expand(9, 3) * level)
+
+    @cached_property
+    def _eyes(self) -> dict[int, tuple[gaze.Eye, ...]]:
+        """The eyes by the size of the picture they are in, found on first use."""
+        return {}
+
+    def _looking(self, request: RigRequest, drawn: Layers) -> tuple[Layers, np.ndarray]:
+        """The layers with the eyes turned as asked, and where that changed them, [S,S].  Raises BadRequest."""
+        size = len(drawn.image)
+        if size not in self._eyes:
+            self._eyes[size] = gaze.eyes(self.photograph.resized(size))
+        image, changed = gaze.looking(drawn.image, self._eyes[size], *request.gaze)
+        return replace(drawn, image=image, person=drawn.person + (image - drawn.image)), changed
 
     @cached_property
     def _small(self) -> Layers:
@@ -96,6 +109,11 @@ class PhotoRig:
         """As :meth:`move`, and where the picture has changed, float32 [size,size] in 0..1."""
         size = size or self.photograph.size
         drawn = self._small if size <= len(self._small.image) else self.layers
+        looked = np.zeros((1, 1), np.float32)
+        if any(request.gaze):
+            drawn, looked = self._looking(request, drawn)
+            if not request.taus:
+                return tuple(resized(x, size) for x in (drawn.image, looked))
         turn, head = self._turn(request, like), self.layers.head
         changes = self._amounts(request, like)
         rigid = head.moved(turn)
@@ -108,7 +126,7 @@ class PhotoRig:
             drawn = replace(drawn, image=relight.relit(drawn.image, factor), person=relight.relit(drawn.person, factor))
             lit = np.clip(np.abs(np.log(factor)).max(2) / 0.02, 0, 1)
         picture, changed = draw(drawn, target, rigid)
-        changed = np.maximum(changed, resized(lit, len(changed)))
+        changed = np.maximum(changed, resized(np.maximum(resized(lit, len(looked)), looked), len(changed)))
         if len(picture) != size:
             picture, changed = (resized(x, size) for x in (picture, changed))
         return picture, changed
@@ -140,7 +158,7 @@ class PhotoRig:
         face = self.seen(picture)
         if face is None:
             return None
-        return tuple(np.subtract(_angles(face.matrix), pose_angles(self.photograph)).tolist())
+        return tuple(np.subtract(matrix_angles(face.matrix), matrix_angles(self.photograph.matrix)).tolist())
 
     def seen(self, picture: np.ndarray) -> Found | None:
         """The largest face that MediaPipe finds in a picture [S,S,3]; None where it finds none."""
@@ -258,16 +276,6 @@ def _response(rig: PhotoRig) -> np.ndarray:
                 share[other] = np.clip(share[other], -ASIDE, ASIDE)
                 response[axis, side] = share
     return response
-
-
-def pose_angles(photograph: Photograph) -> tuple[float, float, float]:
-    """Yaw, pitch, roll of MediaPipe's transform, degrees: positive to the picture's right, up, and clockwise."""
-    return _angles(photograph.matrix)
-
-
-def _angles(matrix: np.ndarray) -> tuple[float, float, float]:
-    flip = np.diag([1.0, -1.0, -1.0])  # MediaPipe's y points up and its z to the camera
-    return angles(flip @ matrix[:3, :3] @ flip)
 
 
 def _known(control: str) -> str:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from ..editing import chain, photographs
+from ..editing.beforehand import POSE as POSE_EDIT
+from ..editing.beforehand import of_photograph
 from ..editing.reading import shows_a_face
 from ..editing.request import Request
 from ..editing.result import Result
@@ -51,8 +54,8 @@ def repose(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[R
     if copy is None:
         copy = TAU
     copied = tuple(tau_name(name) for name in ((copy,) if isinstance(copy, str) else copy))
-    if like is None and not asked.taus:
-        raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
+    if like is None and not asked.asks:
+        raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light, a gaze or a photo.")
     if like is not None and not copied:
         raise BadRequest("Nothing is to be copied.", "Choose pose, expression or light.")
     face_reader(pack)  # raises at once where there is no face model
@@ -101,7 +104,10 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
     preset, seed, previous = pie_preset(request.options["preset"]), request.options["seed"], request.previous
     reader, net, timer = face_reader(pack), pack.optional("rignet"), StageTimer()
     image = request.portrait.tensor(pack.working_size, pack.device)
-    found, photo = chain.photograph(pack, request, image), None
+    (found, warned), photo = (
+        (yield from chain.opened(pack, request, image, partial(of_photograph, kind=POSE_EDIT))),
+        None,
+    )
     if found is not None:
         steps = (round(preset.for_photos * n) for n in (preset.w_steps, preset.w_plus_steps))
         preset = replace(preset, **dict(zip(("w_steps", "w_plus_steps"), steps)))
@@ -125,7 +131,7 @@ def _rig(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Rig
         with timer.stage("layers"):
             photo = photo_rig(found, open_landmarker(pack.landmarker))
         yield Step("layers", 1, 1)
-    start = chain.Start(request, image, Code("W+", embedded.w_plus), embedded.image, timer, found)
+    start = chain.Start(request, image, Code("W+", embedded.w_plus), embedded.image, timer, found, None, warned)
     return session_of(pack, start, embedded, reader, net, preset, photo)
 
 

@@ -13,7 +13,7 @@ from ..face3d.theta import TAU, Theta, rotation_from_angles
 from ..options import checked
 from . import expressions
 from .light import Light, read
-from .options import ANGLES, EXPRESSIONS, POSE
+from .options import ANGLES, EXPRESSIONS, GAZE_PARTS, POSE
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class RigRequest:
 
     angles: yaw, pitch, roll, degrees to turn by.
     expression: a name with ``strength``, or amounts by control.
+    gaze: degrees to turn the eyes by, sideways and up.
     copied, like: names of tau to copy from another photo's theta.
     """
 
@@ -29,8 +30,14 @@ class RigRequest:
     expression: str | Mapping[str, float] | None = None
     strength: float = 1.0
     light: Light | None = None
+    gaze: tuple[float, float] = (0.0, 0.0)
     copied: tuple[str, ...] = ()
     like: Theta | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is asked for."""
+        return bool(self.taus) or any(self.gaze)
 
     @property
     def taus(self) -> tuple[str, ...]:
@@ -61,4 +68,9 @@ class RigRequest:
         ):
             raise BadRequest(f"There is no expression '{expression}'.", f"Choose one of: {', '.join(EXPRESSIONS)}.")
         angles = tuple(float(values[angle.name]) for angle in ANGLES)
-        return cls(angles, expression or None, values["strength"], read(values["light"]))
+        gaze = values["gaze"]
+        if gaze is not None and not isinstance(gaze, Mapping):
+            raise BadRequest(f"There is no gaze '{gaze}'.", 'Give degrees such as {"sideways": 15, "up": 0}.')
+        parts = checked(GAZE_PARTS, gaze or {})
+        eyes = tuple(float(parts[part.name]) for part in GAZE_PARTS)
+        return cls(angles, expression or None, values["strength"], read(values["light"]), eyes)

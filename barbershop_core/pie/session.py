@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..editing import chain
+from ..compositing import gaze
+from ..compositing.photograph import Photograph
+from ..editing import chain, photographs
 from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest
@@ -103,14 +105,26 @@ class RigSession:
     def image(self, **pose: Any) -> np.ndarray:
         """The portrait moved, uint8 [R,R,3] as :attr:`preview`, at once.
 
-        pose: yaw, pitch, roll, expression, strength, light, see :data:`.options.POSE`; without any, the
+        pose: yaw, pitch, roll, expression, strength, light, gaze, see :data:`.options.POSE`; without any, the
         embedded portrait.  Raises BadRequest.
         """
         request = RigRequest.of(**pose)
         if self.photo is not None:
             return self._photographed(request)
         with torch.no_grad(), half_precision():
-            return to_uint8(self.synthesis(self.moved(request)))[0].numpy()
+            picture = to_uint8(self.synthesis(self.moved(request)))[0].numpy()
+        return quantized(self._looking(picture.astype(np.float32) / 255, request)[0])
+
+    def _looking(self, picture: np.ndarray, request: RigRequest) -> tuple[np.ndarray, np.ndarray]:
+        """A drawn picture, float32 [S,S,3] in 0..1, with the eyes turned as asked, and where that changed it, [S,S].
+
+        Raises BadRequest where no eyes are found in it.
+        """
+        if not any(request.gaze):
+            return picture, np.zeros(picture.shape[:2], np.float32)
+        known = np.ones(picture.shape[:2], np.float32)
+        drawn = Photograph(picture, known, {}, *photographs.find_face(self.pack, quantized(picture)))
+        return gaze.looking(picture, gaze.eyes(drawn), *request.gaze)
 
     def _photographed(self, request: RigRequest) -> np.ndarray:
         return quantized(self.photo.move(request, min(PREVIEW, self.photo.photograph.size)))
@@ -209,8 +223,8 @@ class RigSession:
     def finish(self, request: Request, asked: RigRequest, like: PhotoRig | None = None) -> Steps[Result]:
         """The result of a request of repose; ``asked``: what it asks of the rig; like: the photograph that it copies
         from, if this is a photograph, too.  Raises BadRequest."""
-        if not asked.taus:
-            raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light or a photo.")
+        if not asked.asks:
+            raise BadRequest("Nothing was asked for.", "Give an angle, an expression, a light, a gaze or a photo.")
         if self.photo is not None:
             return self._photo_result(replace(request, options={**request.options, "method": "rig"}), asked, like)
         method = request.options["method"] or ("rig" if self.rig is not None else "optimize")
@@ -232,7 +246,9 @@ class RigSession:
     def _finish(self, request: Request, asked: RigRequest) -> Steps[Result]:
         timer, wanted = self.start.timer, asked.theta(self.reader.model, self.theta)
         before = self.theta.angles()[0]
-        if request.options["method"] == "rig":
+        if not asked.taus:
+            w_plus = self.embedded.w_plus
+        elif request.options["method"] == "rig":
             with timer.stage("rig"):
                 w_plus = self.moved(asked)
             yield Step("rig", 1, 1)
@@ -254,7 +270,23 @@ class RigSession:
                 notices += ("The head could not be turned all the way: the pack was not trained on such poses.",)
         start = replace(self.start, request=request)
         code = Code("W+", w_plus)
-        return (yield from chain.finish(self.pack, start, code, scores, notices, everywhere))
+        picture = None
+        if any(asked.gaze):
+            picture, everywhere = self._gazed(start, asked, w_plus, everywhere)
+        return (yield from chain.finish(self.pack, start, code, scores, notices, everywhere, picture))
+
+    @torch.no_grad()
+    def _gazed(
+        self, start: chain.Start, asked: RigRequest, w_plus: Tensor, changed: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The edited crop with the eyes turned, float32 [R,R,3] in 0..1, and where it differs from the portrait."""
+        image = start.image
+        if asked.taus:
+            image, changed = chain.compose(self.pack, start, self.synthesis(w_plus), changed)
+        else:
+            changed = np.zeros(image.shape[-2:], np.float32)
+        picture, looked = self._looking(to_uint8(image)[0].numpy().astype(np.float32) / 255, asked)
+        return picture, np.maximum(changed, looked)
 
     def _no_rig(self) -> BadRequest:
         return BadRequest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from barbershop_core.pie.options import ANGLES, EXPRESSIONS, LIGHT_PARTS, STRENGTH
+from barbershop_core.pie.options import ANGLES, EXPRESSIONS, GAZE_PARTS, LIGHT_PARTS, STRENGTH
 
 from .. import panel, rig
 from ..files import TEXT
@@ -26,6 +26,7 @@ def build() -> None:
     ui.prepared = gr.State(None)
     with gr.Column(visible=False, elem_id="rig_controls") as ui.rig_ready:
         _head()
+        _eyes()
         _expression()
         _light()
         _actions()
@@ -57,6 +58,25 @@ def _head() -> None:
                     elem_id=angle.name,
                 )
                 for angle, words in zip(ANGLES, ("turn", "nod", "tilt"))
+            }
+
+
+def _eyes() -> None:
+    labels = ("Look to the side (°)", "Look up or down (°)")
+    with gr.Column(elem_classes="slot"):
+        gr.HTML("<b>Eyes</b>", padding=False, elem_classes="group-title")
+        with gr.Row(elem_classes="slot-sliders"):
+            ui.gaze = {
+                part.name: gr.Slider(
+                    part.low,
+                    part.high,
+                    value=part.default,
+                    step=1,
+                    label=label,
+                    min_width=150,
+                    elem_id=f"gaze_{part.name}",
+                )
+                for part, label in zip(GAZE_PARTS, labels)
             }
 
 
@@ -160,7 +180,7 @@ def wire() -> list:
         button.click(None, js=SHOW_RESULT, **PRIVATE)
     repaint = {"inputs": controls, "outputs": rig.live_outputs(), **LIVE}
     light = set(ui.light.values())
-    moved = [*ui.pose.values(), ui.expression, ui.expression_strength, ui.light_on, *ui.controls]
+    moved = [*ui.pose.values(), *ui.gaze.values(), ui.expression, ui.expression_strength, ui.light_on, *ui.controls]
     gr.on([control.input for control in moved], rig.move, **repaint)
     gr.on([slider.input for slider in light], rig.relight, **repaint)
     gr.on([slider.change for slider in light], rig.sphere, light, ui.sphere, **QUICK)

@@ -26,6 +26,7 @@ from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from .gaps import with_gaps_filled
 from .hair_layer import HairLayer, hair_onto
 from .painted_hair import within
+from .scalp import over_scalp
 
 TEXTURE = 1.12
 """Limit to which sharpness and grain like the person's may raise the carried hair's texture."""
@@ -78,6 +79,8 @@ def carry_hair(
         hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
     head = skull(person)
     in_view = ears_in_view(person, head, hair.donor, alpha)
+    if not hair.evidence and wanted is None:
+        hair = over_scalp(person, alpha, hair, head, in_view)
     ears = borrowed_ears(person, head, hair.donor, alpha, in_view)
     base = without_hair(person, alpha, ears=ears, head=head)
     base = with_gaps_filled(base, person, alpha, hair, head, in_view)

@@ -15,6 +15,7 @@ from ..photo import Portrait
 from ..photo.crop import crop_grid, inside
 from ..photo.landmarker import LandmarkerUnavailable, largest, open_landmarker
 from ..photo.pixels import from_uint8
+from ..photo.ramp import smoothstep
 from ..protocols import PackLike
 from .regions import REGIONS, parse_logits
 from .result import Result
@@ -25,6 +26,10 @@ PARSED = 512
 """px at which regions are kept."""
 LOOK = 512
 """px at which the face's points are found, whatever the photo's size."""
+STRUCTURE = 0.02
+"""Sigma of the neighbourhood whose structure is compared, as a share of the crop's side."""
+GRAIN = 1.0
+"""Deviation of finest detail, 0..255, that says nothing."""
 LEAST = 0.02
 """Regions that are nowhere likelier are left out."""
 
@@ -62,8 +67,37 @@ def _photograph(pack: PackLike, portrait: Portrait, previous: Result | None, siz
         pixels = portrait.at(size)
         known = _known(portrait.quad, portrait.source, size)
     points, matrix, blendshapes = find_face(pack, pixels)
-    image = pixels.astype(np.float32) / 255
-    return Photograph(image, known, find_parts(pack, pixels), points, matrix, blendshapes)
+    image, parts = pixels.astype(np.float32) / 255, find_parts(pack, pixels)
+    if previous is not None:
+        own = portrait.at(size)
+        parts = with_recoloured_hair(parts, find_parts(pack, own), pixels, own)
+    return Photograph(image, known, parts, points, matrix, blendshapes)
+
+
+def with_recoloured_hair(
+    parts: Mapping[str, np.ndarray], earlier: Mapping[str, np.ndarray], pixels: np.ndarray, photo: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Regions of an edited picture in which hair that has only other colours than in the photo is still hair.
+
+    A parser takes parts of hair in unusual colours for something else, which a further edit would leave behind.
+    parts, earlier: of the edited picture and of the photo, as `Photograph.parts`.  pixels, photo: uint8 [S,S,3].
+    """
+    if "hair" not in earlier:
+        return dict(parts)
+    side = len(earlier["hair"])
+    hair = np.maximum(parts.get("hair", 0), earlier["hair"] * _same_structure(pixels, photo, side)).astype(np.float32)
+    rest = (1 - hair) / np.maximum(1 - parts.get("hair", np.zeros_like(hair)), 1e-3)
+    return {name: plane * np.minimum(rest, 1) for name, plane in parts.items() if name != "hair"} | {"hair": hair}
+
+
+def _same_structure(one: np.ndarray, two: np.ndarray, size: int) -> np.ndarray:
+    """Where two pictures, uint8 [S,S,3], show the same strands and edges in whatever colours, [size,size] in 0..1."""
+    grey = [resized(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), size) for x in (one, two)]
+    wide, fine = (max(share * size, 1.0) for share in (STRUCTURE, STRUCTURE / 4))
+    a, b = (x - cv2.GaussianBlur(x, (0, 0), fine) for x in grey)
+    together, first, second = (cv2.GaussianBlur(x, (0, 0), wide) for x in (a * b, a * a, b * b))
+    alike = together / np.sqrt((first + GRAIN**2) * (second + GRAIN**2))
+    return smoothstep(alike, 0.4, 0.7).astype(np.float32)
 
 
 def _wider(portrait: Portrait, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from barbershop_core.barbershop.options import MODE, SMOOTH
+from barbershop_core.editing import likeness
 from barbershop_core.errors import BadRequest
 from barbershop_core.inversion.options import SPACE
 from barbershop_core.options import PRESET, SEED
@@ -19,7 +20,7 @@ from barbershop_core.styleclip import options as words
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, METHOD, NEUTRAL, ROUTE
 from page import edits as work
 from page import files, gpu, mcp, readings, sessions
-from page.api_controls import Directions, Levels, Light, Photo, controls
+from page.api_controls import Directions, Gaze, Levels, Light, Photo, controls
 
 Answer = tuple[str, str, dict]
 Preset = Literal["fast", "released", "paper"]
@@ -39,6 +40,8 @@ def _answer(function: gpu.Work, task: gpu.Task, **arguments) -> tuple:
                     "barbershop-photo.png": event["pasted_png"],
                 }
                 info = dict(event["info"] if "info" in event else {k: event[k] for k in ("scores", "recipe")})
+                if alike := likeness.words(event.get("scores") or {}, (event.get("recipe") or {}).get("operation", "")):
+                    info["likeness"] = alike
                 info["notices"] = list(dict.fromkeys(notices + event["notices"]))
         return *(files.keep(data, name) for name, data in made.items()), info
     except Exception as error:
@@ -233,6 +236,7 @@ def repose(
     seed: float = SEED.default,
     face_index: float = -1,
     like_index: float = -1,
+    gaze: Gaze | None = pose.GAZE.default,
 ) -> Answer:
     """Turn the head, change the expression or the light of a portrait (PIE).
 
@@ -250,6 +254,7 @@ def repose(
         seed: random seed.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         like_index: which face of `like`, in the same way.
+        gaze: degrees by which the eyes turn, "sideways" (-30 to 30) and "up" (-20 to 20); leave out to keep it.
 
     Returns:
         the edited portrait as PNG with its recipe inside
@@ -259,6 +264,7 @@ def repose(
     given = {"face": _photo(face, face_index), "like": _photo(like, like_index)}
     options = {"yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "light": light or None}
     options |= {"expression": (expression or "").strip() or None, "copy": _names(copy) or None}
+    options["gaze"] = gaze or None
     return _answer(work.edit, gpu.Task("repose", given, options | {"preset": preset, "seed": seed}))
 
 

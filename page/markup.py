@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 
+from barbershop_core.editing import likeness
 from barbershop_core.progress import Step
 
 from .line import Standing
@@ -76,9 +77,8 @@ def details(result: dict) -> str:
     """Scores in words, as Markdown."""
     scores = result.get("scores") or {}
     lines = []
-    if scores.get("identity") is not None:
-        words = "face recognition; 1 identical, 0 unrelated"
-        lines.append(f"**Same person: {scores['identity']:.2f}** ({words})")
+    if alike := likeness.words(scores, (result.get("recipe") or {}).get("operation", "")):
+        lines.append(f"**{alike}**")
     if scores.get("iou"):
         best = {k: v for k, v in scores["iou"].items() if v is not None and k in SCORED}
         lines.append("Agreement with the target mask: " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))

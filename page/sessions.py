@@ -88,11 +88,15 @@ cache = SessionCache()
 
 def _open(studio: Studio, task: Task) -> Steps[Open]:
     """The open portrait of a task with the operation "direction_sliders" or "rig"."""
-    key = (task.operation, *task.key, *sorted(task.options.items()))
+    key = _key(task)
     entry = cache.get(key)
     if entry is None:
         entry = cache.put(key, Open((yield from start(studio, task))))
     return entry
+
+
+def _key(task: Task) -> tuple:
+    return (task.operation, *task.key, *sorted(task.options.items()))
 
 
 def _kept(studio: Studio, entry: Open, result: Result) -> dict[str, Any]:
@@ -107,7 +111,13 @@ Edits = Sequence[Mapping[str, Any]]
 
 
 def _sliders(studio: Studio, task: Task, edits: Edits) -> Steps[Open]:
-    """The open sliders of a portrait with the directions of these edits added."""
+    """The open sliders of a portrait with the directions of these edits added; what cannot be read of a new one is
+    told before the portrait is opened."""
+    from barbershop_core.styleclip.edit_text import unread
+
+    known = cache.get(_key(task))
+    new = [e for e in edits if known is None or (e["target"], e["neutral"]) not in known.directions]
+    yield from unread(studio.pack, new)
     entry = yield from _open(studio, task)
     with entry.lock:
         for edit in edits:

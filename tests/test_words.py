@@ -16,7 +16,7 @@ from barbershop_core.inversion.codes import Code
 from barbershop_core.styleclip import resources
 from barbershop_core.styleclip.stylespace import StyleSynthesis, block_of, carried
 
-QUICK = {"alpha": 6.0, "beta": 0.0, "neutral": "hair", "where": "everywhere"}
+QUICK = {"alpha": 6.0, "beta": 0.0, "neutral": "hair"}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_every_method_changes_the_picture_and_can_be_repeated(studio, small_pack
 
 
 def test_alpha_zero_changes_nothing_and_sliders_stack(studio):
-    sliders = run(studio.direction_sliders(portrait(1), where="everywhere"))
+    sliders = run(studio.direction_sliders(portrait(1)))
     still = sliders.image([])
     a, b = sliders.add("curly hair", "hair"), sliders.add("glasses", "")
     assert np.array_equal(sliders.image([(a, 0.0, 0.1), (b, 0.0, 0.1)]), still)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..compositing.photograph import Photograph
 from ..editing import chain, photographs, recipe
+from ..editing.beforehand import FACE, HAIR, of_photograph, unlike
 from ..editing.masks import to_feature
 from ..editing.regions import REGIONS, overlaps, parse, region_index
 from ..editing.request import Request
@@ -44,11 +45,12 @@ MARGIN = 0.35
 
 @dataclass(frozen=True)
 class Opened:
-    """The photos of a transfer, by number; the person is number 0."""
+    """The photos of a transfer, by number; the person is number 0.  notices: what is known of the edit beforehand."""
 
     portraits: Mapping[int, Portrait]
     photographs: Mapping[int, Photograph]
     assignment: Assignment
+    notices: tuple[str, ...] = ()
 
 
 def open_photographs(
@@ -62,13 +64,18 @@ def open_photographs(
     own = {**portraits, 0: None} if request.previous is not None else portraits
     if pack.landmarker is None or all(explains(pack, image, own[k]) for k, image in enumerate(images)):
         return None
-    found = {}
+    kind = HAIR if assignment.gives("hair") or request.options.get("mask") is not None else FACE
+    found, notices = {}, []
     for k, portrait in portraits.items():
         found[k] = photographs.photograph(pack, portrait, None if k else request.previous, margin=MARGIN if k else 0.0)
-        yield Step("parse", k + 1, len(portraits))
         if found[k].mesh is None:
+            yield Step("parse", k + 1, len(portraits), notice=unlike(pack.name))
             return None
-    return Opened(portraits, found, assignment)
+        told = of_photograph(found[k], kind, who="a photo to take from" if k else "")
+        for notice in told or [""]:
+            yield Step("parse", k + 1, len(portraits), notice=notice)
+        notices += told
+    return Opened(portraits, found, assignment, tuple(notices))
 
 
 def transfer_photographs(
@@ -84,7 +91,7 @@ def transfer_photographs(
 
     Yields the embedding's stages, "blend structure", "blend appearance" and "paste back".
     """
-    person = opened.photographs[0]
+    person, notices = opened.photographs[0], [*opened.notices, *notices]
     codes = yield from timer(_codes(pack, cache, request, opened, preset))
     now, changed, hair = person, np.zeros(person.image.shape[:2], np.float32), None
     with timer.stage("blend structure"):
@@ -174,7 +181,10 @@ def _finish(
         before, after = (from_uint8(quantized(photo.image), pack.device) for photo in (person, made))
         labels = photographs.labels(made.parts, small)
         found = parse(pack.parser, after, small)[0].cpu().numpy()
-        scores = {"identity": chain.similarity(pack, before, after), "iou": overlaps(found, labels, ("skin", "hair"))}
+        if request.operation == "swap_face":  # the face is to be the donor's
+            before = request.photos["face"].tensor(small, pack.device)
+        scores = chain.likeness(pack, before, after, "photograph")
+        scores["iou"] = overlaps(found, labels, ("skin", "hair"))
     present = {name: labels == region_index(name) for name in REGIONS}
     return Result(
         Image.fromarray(pixels),
@@ -183,5 +193,5 @@ def _finish(
         {"target": labels, "changed": changed, **{name: mask for name, mask in present.items() if mask.any()}},
         {**scores, "losses": timer.losses, "seconds": timer.seconds},
         recipe.make(request, pack),
-        (*request.portrait.notices, *notices),
+        (*request.portrait.notices, *dict.fromkeys(notices)),
     )

@@ -178,7 +178,7 @@ def _transfer(pack: PackLike, cache: CodeCache | None, request: Request, sources
         face = references[_place(sources.roles, "face", request.previous)]
         found = parse(pack.parser, made.image)[0].cpu().numpy()
         scores = {
-            "identity": chain.similarity(pack, face.image, made.image),
+            **chain.likeness(pack, face.image, made.image, "rendered"),
             "iou": overlaps(found, labels, (*assignment.structure, *assignment.appearance, "skin", "hair")),
             "reconstruction": round(fidelity, 2),
         }

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..editing import likeness
 from ..errors import BadRequest
 from .console import Console, Progress
 
@@ -67,7 +68,12 @@ def tell_edit(options, progress: Progress, done: Done, files: dict[str, str], no
         progress.note(notice)
     scores = done.value.scores
     told = {"files": files, "seconds": progress.seconds, "scores": scores, "notices": progress.notices}
-    words = [f"{' and '.join(files.values())} in {progress.seconds:.1f} s", sentence(scores)]
+    alike = likeness.words(scores, done.value.recipe["operation"])
+    words = [
+        f"{' and '.join(files.values())} in {progress.seconds:.1f} s",
+        sentence(scores),
+        *([alike] if alike else []),
+    ]
     tell(options, words, told | {"recipe": done.value.recipe})
 
 

@@ -6,7 +6,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,9 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
 from . import photographs, recipe
+from .beforehand import unlike
 from .composite import changed_area, keep_pixels
+from .likeness import level
 from .photo_edit import PhotoEdit
 from .regions import parse, region_mask
 from .request import Request
@@ -41,6 +43,8 @@ from .result import Result
 OUT_OF_DOMAIN = 21.0
 """dB: below this reconstruction, a portrait is unlike what the pack was trained on."""
 
+PERSON, SEEN = ("skin", "nose", "mouth", "hair"), 0.03
+"""Regions that make a person, and the least share of a crop that they take up."""
 SOFT = 3
 """px at 256 px by which a named region is widened, so that its outline changes, too."""
 
@@ -52,7 +56,7 @@ class Start:
     request: what was asked for.  image: [1,3,R,R] in [-1,1], the crop so far.  code: of that crop.
     generated: [1,3,R,R], the code's own image, clamped.  timer: seconds and losses of the stages so far.
     photograph: the crop so far at the photo's resolution, if the edit is to move and change its pixels.
-    edit: edits of that photograph by its code.
+    edit: edits of that photograph by its code.  notices: what was known before the edit of what it cannot do.
     """
 
     request: Request
@@ -62,6 +66,7 @@ class Start:
     timer: StageTimer = field(default_factory=StageTimer)
     photograph: Photograph | None = None
     edit: PhotoEdit | None = None
+    notices: tuple[str, ...] = ()
 
 
 def check(previous: Any, pack: PackLike) -> None:
@@ -83,14 +88,23 @@ def picture(previous: Result, pack: PackLike) -> Tensor:
     return from_uint8(np.asarray(image), pack.device)
 
 
-def photograph(pack: PackLike, request: Request, image: Tensor) -> Photograph | None:
-    """The portrait [1,3,R,R] as a photograph, whose pixels are to be moved and changed; None for a portrait that the
-    pack's code explains, which the generator can draw, and where no face is found."""
+def opened(
+    pack: PackLike, request: Request, image: Tensor, beforehand: Callable[[Photograph], list[str]] | None = None
+) -> Steps[tuple[Photograph | None, tuple[str, ...]]]:
+    """The portrait [1,3,R,R] as a photograph, whose pixels are to be moved and changed, and what is known of the edit
+    before it is made; None for a portrait that the pack's code explains, which the generator can draw, and where no
+    face is found."""
     own = request.portrait if request.previous is None else None
     if pack.landmarker is None or explains(pack, image, own):
-        return None
+        return None, ()
     found = photographs.photograph(pack, request.portrait, request.previous)
-    return None if found.mesh is None else found
+    if found.mesh is None:
+        notices = [unlike(pack.name)]
+    else:
+        notices = [] if beforehand is None else beforehand(found)
+    for notice in notices:
+        yield Step("parse", 1, 1, notice=notice)
+    return (None if found.mesh is None else found), tuple(notices)
 
 
 def plain_code(pack: PackLike, previous: Result) -> Steps[Code]:
@@ -99,21 +113,30 @@ def plain_code(pack: PackLike, previous: Result) -> Steps[Code]:
 
 
 def begin(
-    pack: PackLike, cache: CodeCache | None, request: Request, preset: InversionPreset, timer: StageTimer
+    pack: PackLike,
+    cache: CodeCache | None,
+    request: Request,
+    preset: InversionPreset,
+    timer: StageTimer,
+    beforehand: Callable[[Photograph], list[str]] | None = None,
 ) -> Steps[Start]:
-    """The person's F/S code: of the photo, or as the previous edit left it."""
+    """The person's F/S code: of the photo, or as the previous edit left it.
+
+    beforehand: what is known of an edit before it is made, from the photograph; told in the first steps.
+    """
     yield from pack.download()
+    image = request.portrait.tensor(pack.working_size, pack.device)
+    if request.previous is not None:
+        image = picture(request.previous, pack)
+    found, notices = yield from opened(pack, request, image, beforehand)
     if request.previous is None:
-        image = request.portrait.tensor(pack.working_size, pack.device)
         code = (yield from codes_of(pack, cache, [request.portrait], "FS", preset))[0]
     else:
-        image = picture(request.previous, pack)
         code = request.previous.code.to(pack.device).with_feature(pack.generator)
     with torch.no_grad():
         generated = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
-    found = photograph(pack, request, image)
     edit = None if found is None else PhotoEdit(pack, found, code)
-    return Start(request, image, code, generated, timer, found, edit)
+    return Start(request, image, code, generated, timer, found, edit, notices)
 
 
 @torch.no_grad()
@@ -136,9 +159,14 @@ def compose(
 
 
 def _area(pack: PackLike, before: Tensor, after: Tensor, names: Collection[str]) -> np.ndarray:
-    """Where one of two pictures [1,3,R,R] shows the named regions, with a soft border, float32 [R,R]."""
-    shown = region_mask(parse(pack.parser, torch.cat([before, after.to(before)])), names).any(0)
-    return changed_area(shown, SOFT).cpu().numpy()
+    """Where one of two pictures [1,3,R,R] shows the named regions, with a soft border, float32 [R,R].
+
+    Everywhere if the parser sees no person in the first: then it cannot tell where anything is.
+    """
+    labels = parse(pack.parser, torch.cat([before, after.to(before)]))
+    if float(region_mask(labels[0], PERSON).float().mean()) < SEEN:
+        return np.ones(labels.shape[-2:], np.float32)
+    return changed_area(region_mask(labels, names).any(0), SOFT).cpu().numpy()
 
 
 def finish(
@@ -171,7 +199,8 @@ def finish(
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):
-        found = {"identity": similarity(pack, start.image, image), **(scores or {})}
+        kind = "rendered" if start.photograph is None else "photograph"
+        found = {**likeness(pack, start.image, image, kind), **(scores or {})}
     return Result(
         Image.fromarray(pixels),
         pasted,
@@ -179,7 +208,7 @@ def finish(
         {"changed": changed},
         {**found, "losses": timer.losses, "seconds": timer.seconds},
         recipe.make(request, pack),
-        (*request.portrait.notices, *notices),
+        (*request.portrait.notices, *dict.fromkeys((*start.notices, *notices))),
         generated,
     )
 
@@ -206,6 +235,16 @@ def paste_back(
 def _tensor(picture: np.ndarray) -> Tensor:
     """float32 [S,S,3] in 0..1 -> [1,3,S,S] in [-1,1]."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] * 2 - 1
+
+
+def likeness(pack: PackLike, one: Tensor, two: Tensor, kind: str) -> dict[str, Any]:
+    """The scores "identity", a cosine, and "likeness", a word where the pack's network can tell.
+
+    kind: of the pictures, see `likeness.KINDS`.
+    """
+    cosine = similarity(pack, one, two)
+    word = level(pack, kind, cosine)
+    return {"identity": cosine} | ({} if word is None else {"likeness": word})
 
 
 @torch.no_grad()

@@ -5,14 +5,15 @@ Each checks its request when called and returns a generator of steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..editing import chain
+from ..compositing.photograph import Photograph
+from ..editing import chain, recipe
 from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest, WeightMissing
@@ -27,8 +28,8 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from . import known_words, latent_optimization, prompts, resources
 from .directions import boundary, channel_weights
-from .named_regions import named_regions
-from .options import ALPHA, BETA, check_levels
+from .named_regions import named_regions, told_beforehand
+from .options import ALPHA, BETA, STRENGTH, check_levels
 from .sliders import Sliders
 from .stylespace import StyleSynthesis, carried
 
@@ -79,19 +80,29 @@ def _by_directions(
     pack: PackLike, cache: CodeCache | None, request: Request, edits: list[dict[str, Any]]
 ) -> Steps[Result]:
     timer = StageTimer()
-    clip = yield from timer(resources.clip(pack))
-    phrases = resources.captions(pack)
-    told = [known_words.remark(pack.name, clip, phrases, e["target"], e["neutral"]) for e in edits]
-    for notice in filter(None, told):
-        yield Step("directions", 0, 1, notice=notice)
+    told = yield from timer(unread(pack, edits))
     sliders = yield from _sliders(pack, cache, request, timer)
     with timer.stage("directions"):
         placed = [(sliders.add(e["target"], e["neutral"]), e["alpha"], e["beta"]) for e in edits]
     for notice in sliders.remarks(placed):
-        if notice not in told:
+        if notice not in (*told, *sliders.start.notices):
             yield Step("directions", 1, 1, notice=notice)
     result = yield from sliders.result(placed, timer)
     return _with_clip_scores(pack, sliders.clip, sliders.start, result, sliders.directions[0].target)
+
+
+def unread(pack: PackLike, edits: Sequence[Mapping[str, Any]]) -> Steps[list[str]]:
+    """What the pack's CLIP cannot read of directions, each with "target" and "neutral", as sentences; each is told in
+    a step, before any work on the portrait."""
+    clip = yield from resources.clip(pack)
+    phrases = resources.captions(pack)
+    told = []
+    for edit in edits:
+        notice = known_words.remark(pack.name, clip, phrases, edit["target"], edit["neutral"] or prompts.NEUTRAL)
+        if notice:
+            yield Step("directions", 0, 1, notice=notice)
+            told.append(notice)
+    return told
 
 
 def _by_optimization(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Result]:
@@ -135,15 +146,19 @@ def _warm_start(pack: PackLike, code: Code, direction: torch.Tensor, alpha: floa
 
 def _by_mapper(pack: PackLike, cache: CodeCache | None, request: Request) -> Steps[Result]:
     options, timer = request.options, StageTimer()
+    strength, notices = _within_reach(request)
+    request = replace(request, options={**options, "strength": strength})
+    for notice in notices:
+        yield Step("mapper", 0, 1, notice=notice)
     net = yield from timer(resources.mapper(pack, options["prompt"]))
     start = yield from timer(_begin(pack, cache, request, timer))
     rows = yield from timer(_rows(pack, start))
     with timer.stage("mapper"), torch.no_grad():
-        change = STEP * options["strength"] * net(rows, check_levels(options["levels"]))
+        change = STEP * strength * net(rows, check_levels(options["levels"]))
         code = carried(pack.generator, start.code, start.code.w_plus + change)
     yield Step("mapper", 1, 1)
     within = _within(options, Path(options["prompt"]).stem.replace("_", " "))
-    result = yield from chain.finish(pack, start, code, within=within)
+    result = yield from chain.finish(pack, start, code, notices=notices, within=within)
     clip = pack.optional("clip")
     return result if clip is None else _with_clip_scores(pack, clip, start, result, options["prompt"])
 
@@ -151,6 +166,29 @@ def _by_mapper(pack: PackLike, cache: CodeCache | None, request: Request) -> Ste
 def _within(options: Mapping[str, Any], target: str, neutral: str = "") -> tuple[str, ...] | None:
     """The regions that words are about, outside of which nothing may change; None where all may."""
     return None if options["where"] == "everywhere" else named_regions(target, neutral)
+
+
+def _within_reach(request: Request) -> tuple[float, tuple[str, ...]]:
+    """The strength with which a mapper is applied, so that all its uses on this portrait together stay within the
+    option's range; and a sentence where that is less than was asked for.  Raises BadRequest where nothing is left."""
+    name, asked = request.options["prompt"], float(request.options["strength"])
+    earlier = [] if request.previous is None else recipe.steps(request.previous.recipe)
+    used = sum(
+        float(step["options"].get("strength", STRENGTH.default))
+        for step in earlier
+        if step["operation"] == "edit_text"
+        and step["options"].get("method") == "mapper"
+        and str(step["options"].get("prompt")).lower().replace("_", " ") == name.lower().replace("_", " ")
+    )
+    strength = min(max(asked, STRENGTH.low - used), STRENGTH.high - used)
+    if strength == asked:
+        return asked, ()
+    if abs(strength) < 1e-6 or strength * asked < 0:
+        raise BadRequest(
+            f"The mapper '{name}' has acted on this portrait with strength {used:g} already, which is all it can do.",
+            "Go back a step, or use another one.",
+        )
+    return strength, (f"The mapper '{name}' acts with strength {strength:g}: {STRENGTH.high:g} in all is the most.",)
 
 
 def _rows(pack: PackLike, start: chain.Start) -> Steps[torch.Tensor]:
@@ -164,7 +202,15 @@ def _rows(pack: PackLike, start: chain.Start) -> Steps[torch.Tensor]:
 
 
 def _begin(pack: PackLike, cache: CodeCache | None, request: Request, timer: StageTimer) -> Steps[chain.Start]:
-    return chain.begin(pack, cache, request, inversion_preset(request.options["preset"]), timer)
+    """The portrait's code; what is known beforehand of these words on this photograph is told first."""
+    options = request.options
+    texts = [(e["target"], e.get("neutral") or "") for e in options.get("edits") or ()]
+    texts = texts or [(options.get("prompt") or "", options.get("neutral") or "")]
+
+    def beforehand(photograph: Photograph) -> list[str]:
+        return [notice for target, neutral in texts for notice in told_beforehand(photograph, target, neutral)]
+
+    return chain.begin(pack, cache, request, inversion_preset(options["preset"]), timer, beforehand)
 
 
 @torch.no_grad()

@@ -28,6 +28,9 @@ WHOLE = frozenset("person face head human man woman someone photo portrait pictu
 PARTS, NEAR = 4, 0.88
 """Most phrases that a text is taken for together, and the cosine of their sum with it below which it is like none."""
 
+OUT_OF_REACH = 0.5
+"""Share of a text's words that are not known from which it is out of reach."""
+
 
 def words(text: str) -> list[str]:
     """The words of a text, in lower case."""
@@ -87,10 +90,15 @@ def remark(name: str, clip: Clip, phrases: tuple[str, ...], target: str, neutral
     said = set(words(target)) - LINKS - WHOLE - set(missing)
     if cosine < NEAR or (missing and len(taken_for) > max(1, len(said))):
         known = f"does not know {_quoted(missing)}" if missing else f"knows nothing like {_quoted([target])}"
-        return f"The {name} pack {known}, so that this edit is left to chance."
+        return f"The {name} pack {known}: this is out of its reach, and the edit is left to chance."
     if not missing:
         return ""
-    return f"The {name} pack does not know {_quoted(missing)}; it takes {_quoted([target])} for {_quoted(taken_for)}."
+    whole = [word for word in missing if " " not in word]
+    if len(whole) >= OUT_OF_REACH * len(set(words(target)) - LINKS - WHOLE):
+        known = f"does not know {_quoted(missing)}: {_quoted([target])} is out of its reach"
+    else:
+        known = f"does not know {_quoted(missing)}"
+    return f"The {name} pack {known}; it takes {_quoted([target])} for {_quoted(taken_for)}."
 
 
 def _quoted(texts: Sequence[str]) -> str:

@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..compositing.photograph import Photograph
+from ..editing.beforehand import WORDS as WORDS_KIND
+from ..editing.beforehand import glasses_stay, of_photograph
 from ..editing.regions import FACE
 
 REGIONS: dict[str, tuple[str, ...]] = {
@@ -63,6 +66,12 @@ def named_regions(target: str, neutral: str = "") -> tuple[str, ...] | None:
     if kinds == []:
         kinds = _kinds(neutral)
     return tuple(region for kind in kinds for region in REGIONS[kind]) if kinds else None
+
+
+def told_beforehand(photograph: Photograph, target: str, neutral: str = "") -> list[str]:
+    """What is known of words on a photograph before they act on it, as sentences for the person."""
+    found = of_photograph(photograph, WORDS_KIND, named_regions(target, neutral) if target else ())
+    return [*found, *glasses_stay(photograph, target)]
 
 
 def joined(named: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:

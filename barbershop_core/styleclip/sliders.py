@@ -22,7 +22,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from . import known_words, prompts, resources
 from .directions import Table, boundary, channel_weights
-from .named_regions import joined, named_regions
+from .named_regions import joined, named_regions, told_beforehand
 from .options import ALPHA, BETA, EDIT_TEXT
 from .stylespace import StyleSynthesis
 
@@ -65,7 +65,9 @@ class Sliders:
         neutral, second = prompts.fit(self.clip, neutral, "neutral text")
         text = prompts.direction(self.clip, target, neutral)
         unread = known_words.remark(self.pack.name, self.clip, self._captions, target, neutral)
-        notices = tuple(notice for notice in (first, second, unread) if notice)
+        photo = self.start.photograph
+        beforehand = [] if photo is None else told_beforehand(photo, target, neutral)
+        notices = tuple(notice for notice in (first, second, unread, *beforehand) if notice)
         self.directions.append(Direction(target, neutral, text, notices))
         return len(self.directions) - 1
 

@@ -89,6 +89,7 @@ class Network:
     kind: what :func:`barbershop_core.networks.load` is asked for ("stylegan2", ...), or a kind of data
         ("pnorm", "landmarker").
     table: label table of a parser ("celebamask19", "barbershop16"); input_size: pixels it wants.
+    likeness: thresholds of an identity network, see :mod:`barbershop_core.editing.likeness`.
     """
 
     role: str
@@ -99,6 +100,7 @@ class Network:
     layout: str = ""
     table: str = ""
     input_size: int | None = None
+    likeness: str = ""
     sources: tuple[Source, ...] = ()
 
 

@@ -24,6 +24,8 @@ from ..protocols import PackLike
 
 PEOPLE = 100
 """People compared, with two pictures of each."""
+EACH = 5
+"""Pairs of photographs of a person at the most."""
 TELLS = 0.8
 """Area under the ROC curve below which a network cannot tell people apart."""
 FALSE, MISSED = 0.02, 0.1
@@ -55,7 +57,8 @@ def calibrated(same: Sequence[float], other: Sequence[float]) -> Calibration:
 
 
 def compare(pack: PackLike, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Calibration:
-    """pairs: two pictures of each of several people, uint8 [H,W,3] each; a person is compared with the next one."""
+    """pairs: two pictures of one person each, uint8 [H,W,3]; the first of each is compared with the second of the pair
+    before, which shows someone else."""
     first, second = [], []
     with torch.no_grad():
         for one, two in pairs:
@@ -80,13 +83,16 @@ def rendered_pairs(people: int = PEOPLE, size: int = 128) -> Iterable[tuple[np.n
 
 
 def photographed_pairs(listed: Path, folder: Path, people: int = PEOPLE) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """Two photographs of each of the last people of a list [{"file", "person"}] in JSON."""
+    """Pairs of photographs of each of the last people of a list [{"file", "person"}] in JSON, `EACH` at the most; none
+    of them should have been trained on."""
     found: dict[str, list[str]] = {}
     for entry in json.loads(listed.read_text()):
         found.setdefault(entry["person"], []).append(entry["file"])
     chosen = [files for _, files in sorted(found.items()) if len(files) > 1][-people:]
-    for files in chosen:
-        yield tuple(np.asarray(Image.open(folder / name).convert("RGB")) for name in files[:2])
+    for k in range(EACH):  # one pair of everybody after the other, so that neighbours are two people
+        for files in chosen:
+            if len(files) >= 2 * k + 2:
+                yield tuple(np.asarray(Image.open(folder / name).convert("RGB")) for name in files[2 * k : 2 * k + 2])
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -14,10 +14,11 @@ from small_studio import TINY
 
 from barbershop_core import open_pack, run
 from barbershop_core.errors import BadRequest, PackageMissing
-from barbershop_core.evaluation import hair, pose, words
+from barbershop_core.evaluation import hair, pairs, photos, pose, words
 from barbershop_core.evaluation.scoring import Workers
+from barbershop_core.evaluation.triples import triples
 
-SECONDS = {"seconds"}
+SECONDS = {"seconds", "opens", "stages"}
 
 
 @pytest.fixture(scope="module")
@@ -35,38 +36,48 @@ def timeless(table):
     return [timeless(part) for part in table] if isinstance(table, list) else table
 
 
-def tables(pack, tmp_path, workers: Workers):
-    """hair, text and pose, each with a sheet."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three portraits, and a file that is none."""
+    folder = tmp_path_factory.mktemp("portraits")
+    for number, triple in enumerate(triples(3, 4, 64)):
+        Image.fromarray(triple.face.image).save(folder / f"{number}.png")
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    return folder
 
-    def sheet(name):
-        return tmp_path / f"{name}-{workers.count}.png"
 
-    yield hair.hair(pack, 3, seed=1, preset=TINY, sheet=sheet("hair"), workers=workers)
-    inversion = replace(TINY.inversion, name="fast")
-    some = {"methods": ("directions", "mapper"), "prompts": ("curly hair", "blond hair")}
-    yield words.text(pack, 2, preset=inversion, sheet=sheet("text"), workers=workers, **some)
-    some = {"rows": ("full", "optimize")}
-    yield pose.pose(pack, 3, preset=TINY_PIE, sheet=sheet("pose"), workers=workers, **some)
+HAIR, PAIRS = (hair.hair, {"pairs": 3, "seed": 1, "preset": TINY}), (pairs.pairs, {"preset": TINY})
+PROMPTS = {"methods": ("directions", "mapper"), "prompts": ("curly hair", "blond hair")}
+TEXT = words.text, {"portraits": 2, "preset": replace(TINY.inversion, name="fast")} | PROMPTS
+POSE = pose.pose, {"portraits": 3, "preset": TINY_PIE, "rows": ("full", "optimize")}
+PHOTOS = photos.photos, {"preset": TINY, "rows": ("own hair", "other hair"), "limit": 3}
+TABLES = {"hair": HAIR, "text": TEXT, "pose": POSE, "photos": PHOTOS, "pairs": PAIRS}
+CASES = [(name, Workers(2)) for name in TABLES] + [("pairs", Workers(2, "local"))]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("others", [Workers(2), Workers(1, "local")], ids=["processes", "ray"])
-def test_figures_do_not_depend_on_the_workers(pack, tmp_path, others):
+@pytest.mark.parametrize("name, others", CASES, ids=lambda case: case if isinstance(case, str) else case.ray or "2")
+def test_figures_do_not_depend_on_the_workers(pack, folder, tmp_path, name, others):
     if others.ray:
         pytest.importorskip("ray")
-    steps = []
-    for one, two in zip(tables(pack, tmp_path, Workers()), tables(pack, tmp_path, replace(others, count=2))):
-        alone, both = run(one), run(two, steps.append)
-        assert json.dumps(timeless(alone)) == json.dumps(timeless(both))
-        assert json.dumps(alone) != json.dumps(both)  # the seconds
-    assert [s.index for s in steps] == [*range(1, 4), *range(1, 5), *range(1, 4)]
-    for name in ("hair", "text", "pose"):
-        with Image.open(tmp_path / f"{name}-1.png") as alone, Image.open(tmp_path / f"{name}-2.png") as both:
-            assert np.array_equal(alone, both)
+    evaluate, options = TABLES[name]
+    place = (folder,) if name in ("photos", "pairs") else ()
+    found, sheets, steps = [], [], []
+    for count, workers in enumerate((Workers(), others), 1):
+        sheet = tmp_path / f"{count}.png"
+        steps = []
+        found.append(run(evaluate(pack, *place, **options, sheet=sheet, workers=workers), steps.append))
+        with Image.open(sheet) as picture:
+            sheets.append(np.asarray(picture))
+    alone, others = (json.dumps(timeless(table), default=str) for table in found)
+    assert alone == others and np.array_equal(*sheets)
+    assert json.dumps(found[0], default=str) != json.dumps(found[1], default=str)  # the seconds
+    counted = [step.index for step in steps if step.index]
+    assert counted == list(range(1, steps[-1].total + 1))  # of other workers, each item's only step
 
 
 def test_failures_are_told_by_other_processes_too(pack, monkeypatch):
-    drawn = list(hair.triples(2, 1, pack.working_size))
+    drawn = list(triples(2, 1, pack.working_size))
     blank = type(drawn[0].face)(np.zeros((4, 4, 3), np.uint8), *[None] * 4)
     broken = type(drawn[0])(blank, *[blank] * 3)
     monkeypatch.setattr(hair, "triples", lambda *_: iter([broken, drawn[1]]))

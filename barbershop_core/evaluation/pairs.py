@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..editing.result import Result
@@ -29,6 +28,7 @@ from ..photo.folder import pictures_in
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
+from ..workers import Outcome
 from . import frechet
 from .judges import Judges
 from .looks import Look, look, same_person
@@ -37,7 +37,8 @@ from .pair_listing import Pair, listed, neighbours
 from .photo_rows import full
 from .published import PUBLISHED
 from .reconstruction import similarity
-from .tables import check_scored, contact_sheet, means
+from .scoring import ALONE, Workers, scored
+from .tables import check_scored, means, save_sheet
 
 YAW = 15.0
 """Degrees between the heads of face and shape from which on a pair is counted as difficult (as H-Adapter does)."""
@@ -55,6 +56,7 @@ def pairs(
     sheet: str | Path | None = None,
     extractor: frechet.Extractor | None = None,
     clip: Clip | None = None,
+    workers: Workers = ALONE,
 ) -> Steps[dict[str, Any]]:
     """Transfer hair between the photos of a folder.
 
@@ -62,6 +64,7 @@ def pairs(
     be empty; by default each photo gets the hair of the next.  limit: at most so many pairs.  seed: of the moved
     photos.  sheet: path for a PNG of all results.  extractor: features for the Frechet distance (column fid_custom)
     instead of those of the published Inception.  clip: instead of OpenAI's ViT-B/32 from the Hub's cache.
+    workers: score at the same time; only the seconds depend on them.
 
     Returns {"pairs", "scored", "pack", "preset", "seed", "rows", "stages", "details", "failures", "notices",
     "published"}.  Rows are all pairs, each kind (see `Pair`), those whose heads differ by less and by more than
@@ -83,7 +86,7 @@ def pairs(
     if limit is not None and limit < 1:
         raise BadRequest(f"{limit} pairs cannot be scored.", "Give at least one.")
     wanted = listed(Path(listing), Path(folder)) if listing else neighbours(pictures_in(folder))
-    return _pairs(pack, wanted[:limit], preset, seed, sheet, extractor, clip)
+    return _pairs(pack, wanted[:limit], preset, seed, sheet, (extractor, clip), workers)
 
 
 def _pairs(
@@ -92,55 +95,48 @@ def _pairs(
     preset: str,
     seed: int,
     sheet: str | Path | None,
-    extractor: frechet.Extractor | None,
-    clip: Clip | None,
+    chosen: tuple[frechet.Extractor | None, Clip | None],
+    workers: Workers,
 ) -> Steps[dict[str, Any]]:
     notices: list[str] = []
-    judges = Judges.of(pack, extractor, clip, notices)
+    judges = Judges.of(pack, *chosen, notices)
     for notice in notices:
         yield Step("pair", 0, len(wanted), notice=notice)
-    scored: list[_Scored] = []
-    failures: list[dict[str, str]] = []
-    real: dict[Path, dict[str, Tensor]] = {}
-    shown: list[dict[str, np.ndarray]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        studio = Studio(pack, CodeCache(folder))
+    faces = [pair.face for pair in wanted]
+    items = [(pair, faces.index(pair.face) == number) for number, pair in enumerate(wanted)]
+    done: dict[int, _Made] = {}
+    failed: dict[int, str] = {}
 
-        @lru_cache(maxsize=32)
-        def photo(path: Path) -> tuple[Portrait, Look]:
-            portrait = studio.read(path)
-            seen = look(pack, full(studio, portrait))
-            real.setdefault(path, judges.see(seen.picture))
-            return portrait, seen
-
-        known: set[Path] = set()
-        for number, pair in enumerate(wanted, 1):
-            try:
-                made = yield from _transfer(studio, judges, pair, photo, preset)
-                scored.append(made)
-                pictures = {"face": photo(pair.face)[1].picture, "result": made.picture}
-                if pair.face not in known:
-                    known.add(pair.face)
-                    scored.append((yield from _own_hair(studio, judges, pair.face, photo, preset, seed)))
-                shown.append(pictures)
-            except BarbershopError as error:
-                failures.append({"pair": pair.name, "why": str(error)})
-                yield Step("pair", number, len(wanted), notice=f"{pair.name}: {error}")
-                continue
+    def told(outcome: Outcome) -> Step:
+        if outcome.error is None:
+            done[outcome.index] = outcome.value
             if sheet is not None:
-                Image.fromarray(contact_sheet(shown, 256)).save(sheet)
-            yield Step("pair", number, len(wanted))
-    done = [one for one in scored if one.kind != OWN]
+                save_sheet(sheet, [done[index].shown for index in sorted(done)], 256)
+        why = outcome.value.failure if outcome.error is None else str(outcome.error)
+        if why:
+            failed[outcome.index] = why
+        notice = f"{wanted[outcome.index].name}: {why}" if why else ""
+        return Step("pair", len(done | failed), len(wanted), notice=notice)
+
+    with tempfile.TemporaryDirectory() as folder:
+        own = judges if workers.alone else None  # they cannot be pickled
+        scorer = partial(_Scorer, judges=own, chosen=chosen, preset=preset, seed=seed, cache=CodeCache(folder))
+        yield from scored(pack, scorer, items, workers, told)
+    failures = [{"pair": wanted[index].name, "why": failed[index]} for index in sorted(failed)]
     check_scored(done, len(wanted), "pairs", failures)
+    made = [done[index] for index in sorted(done)]
+    results = [one for each in made for one in (each.transfer, each.own) if one is not None]
+    real = {path: features for each in made for path, features in each.real.items()}
+    stages = [each.transfer.stages for each in made]
     return {
         "pairs": len(wanted),
-        "scored": len(done),
+        "scored": len(made),
         "pack": pack.name,
         "preset": preset,
         "seed": seed,
-        "rows": {name: _row(members, real, judges) for name, members in _groups(scored).items()},
-        "stages": means([one.stages for one in done], list(dict.fromkeys(s for one in done for s in one.stages))),
-        "details": [{"pair": one.name, "kind": one.kind, "yaw": one.yaw} | one.scores for one in scored],
+        "rows": {name: _row(members, real, judges) for name, members in _groups(results).items()},
+        "stages": means(stages, list(dict.fromkeys(stage for by in stages for stage in by))),
+        "details": [{"pair": one.name, "kind": one.kind, "yaw": one.yaw} | one.scores for one in results],
         "failures": failures,
         "notices": notices,
         "published": PUBLISHED,
@@ -179,26 +175,67 @@ def _row(members: Sequence[_Scored], real: Mapping[Path, Mapping[str, Tensor]], 
     return {"pairs": len(members)} | distances | means([one.scores for one in members], COLUMNS)
 
 
-Photo = Callable[[Path], tuple[Portrait, Look]]
+# ---------------------------------------------------------------- a pair
 
 
-def _transfer(studio: Studio, judges: Judges, pair: Pair, photo: Photo, preset: str) -> Steps[_Scored]:
-    face, before = photo(pair.face)
-    shape, color = ((photo(path) if path else (None, None)) for path in (pair.shape, pair.color))
-    result = yield from studio.transfer(face, hair_shape=shape[0], hair_color=color[0], preset=preset, paste=False)
-    after, hair = look(studio.pack, np.asarray(result.image)), shape[1] or color[1]
-    kept = ~(before.mask("hair") | after.mask("hair"))
-    turned = None if None in (before.yaw, hair.yaw) else abs(before.yaw - hair.yaw)
-    return _score(judges, (pair.name, pair.kind), result, (before, after, hair), kept, turned)
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A pair.  own: its face with the hair of its own photo; None where it was not asked for, or failed with
+    ``failure``.  real: features of its photos.  shown: for the contact sheet."""
+
+    transfer: _Scored
+    own: _Scored | None
+    failure: str
+    real: dict[Path, dict[str, Tensor]]
+    shown: dict[str, np.ndarray]
 
 
-def _own_hair(studio: Studio, judges: Judges, path: Path, photo: Photo, preset: str, seed: int) -> Steps[_Scored]:
-    face, before = photo(path)
-    pixels, _ = moved_photo(face, np.random.default_rng([seed, zlib.crc32(path.name.encode())]))
-    reference = studio.read(pixels)
-    result = yield from studio.transfer(face, hair_shape=reference, hair_color=reference, preset=preset, paste=False)
-    after = look(studio.pack, np.asarray(result.image))
-    return _score(judges, (path.name, OWN), result, (before, after, before))
+class _Scorer:
+    """Scores a pair, and the face's own hair where that is asked for.  judges, or else those of what was chosen:
+    extractor and CLIP.  cache: of the whole evaluation."""
+
+    def __init__(
+        self, pack: PackLike, judges: Judges | None, chosen: tuple, preset: str, seed: int, cache: CodeCache
+    ) -> None:
+        self.studio, self.preset, self.seed = Studio(pack, cache), preset, seed
+        self.judges = judges or Judges.of(pack, *chosen, notices=[])
+        self._photo = lru_cache(maxsize=32)(self._read)
+
+    def __call__(self, item: tuple[Pair, bool]) -> Steps[_Made]:
+        pair, with_own = item
+        made, own, failure = (yield from self._transfer(pair)), None, ""
+        if with_own:
+            try:
+                own = yield from self._own_hair(pair.face)
+            except BarbershopError as error:
+                failure = str(error)
+        real = {path: self._photo(path)[2] for path in (pair.face, pair.shape, pair.color) if path}
+        shown = {"face": self._photo(pair.face)[1].picture, "result": made.picture}
+        return _Made(made, own, failure, real, shown)
+
+    def _read(self, path: Path) -> tuple[Portrait, Look, dict[str, Tensor]]:
+        portrait = self.studio.read(path)
+        seen = look(self.studio.pack, full(self.studio, portrait))
+        return portrait, seen, self.judges.see(seen.picture)
+
+    def _transfer(self, pair: Pair) -> Steps[_Scored]:
+        face, before, _ = self._photo(pair.face)
+        shape, color = (self._photo(path) if path else (None, None) for path in (pair.shape, pair.color))
+        options = {"preset": self.preset, "paste": False}
+        result = yield from self.studio.transfer(face, hair_shape=shape[0], hair_color=color[0], **options)
+        after, hair = look(self.studio.pack, np.asarray(result.image)), shape[1] or color[1]
+        kept = ~(before.mask("hair") | after.mask("hair"))
+        turned = None if None in (before.yaw, hair.yaw) else abs(before.yaw - hair.yaw)
+        return _score(self.judges, (pair.name, pair.kind), result, (before, after, hair), kept, turned)
+
+    def _own_hair(self, path: Path) -> Steps[_Scored]:
+        face, before, _ = self._photo(path)
+        pixels, _ = moved_photo(face, np.random.default_rng([self.seed, zlib.crc32(path.name.encode())]))
+        reference = self.studio.read(pixels)
+        options = {"preset": self.preset, "paste": False}
+        result = yield from self.studio.transfer(face, hair_shape=reference, hair_color=reference, **options)
+        after = look(self.studio.pack, np.asarray(result.image))
+        return _score(self.judges, (path.name, OWN), result, (before, after, before))
 
 
 def _score(

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ..errors import BadRequest, BarbershopError
 from ..inversion.cache import CodeCache
@@ -24,8 +25,10 @@ from ..photo.folder import pictures_in
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..studio import Studio
+from ..workers import Outcome
 from .photo_rows import ROWS, Subject, score
-from .tables import check_scored, contact_sheet, means
+from .scoring import ALONE, Workers, scored
+from .tables import check_scored, means, save_sheet
 
 COLUMNS = (
     "psnr",
@@ -55,11 +58,13 @@ def photos(
     limit: int | None = None,
     rows: Sequence[str] = ROWS,
     sheet: str | Path | None = None,
+    workers: Workers = ALONE,
 ) -> Steps[dict[str, Any]]:
     """Edit every photo of a folder in each way, and measure what became of it.
 
     folder: photos, taken in order of name, at most ``limit``.  rows: some of ``ROWS``.  seed: of the moved
-    photos, which depend on the photo's name otherwise.  sheet: path for a PNG of all results.
+    photos, which depend on the photo's name otherwise.  sheet: path for a PNG of all results.  workers: score at the
+    same time; only the seconds depend on them.
 
     Returns {"photos", "scored", "pack", "preset", "seed", "rows", "details", "failures"}.  Rows are the edits:
     "own hair" (of the same photo, moved), "other hair" (of the next photo that can be read), the head turned by
@@ -92,42 +97,82 @@ def photos(
         raise BadRequest(f"There is no row '{' '.join(unknown)}'.", f"Choose from: {', '.join(ROWS)}.")
     if limit is not None and limit < 1:
         raise BadRequest(f"{limit} photos cannot be scored.", "Give at least one.")
-    return _photos(pack, pictures_in(folder)[:limit], rows, preset, seed, sheet)
+    return _photos(pack, pictures_in(folder)[:limit], rows, preset, seed, sheet, workers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """A photo.  details: of its edits.  failures: why, by row.  pictures: uint8 [512,512,3], "photo" and by row."""
+
+    details: list[dict[str, Any]]
+    failures: dict[str, str]
+    pictures: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """Scores the photo of an index.  cache: of the whole evaluation."""
+
+    pack: PackLike
+    files: Sequence[Path]
+    rows: Sequence[str]
+    preset: str
+    seed: int
+    cache: CodeCache
+
+    def __call__(self, index: int) -> Steps[_Scored]:
+        studio, name = Studio(self.pack, self.cache), self.files[index].name
+        subject = Subject.of(studio, self.files, index, self.preset, self.seed)
+        details, failures, photo = [], {}, subject.seen.picture
+        pictures = {"photo": photo} | {row: np.full_like(photo, 255) for row in self.rows}
+        for row in self.rows:
+            try:
+                scores, pictures[row] = yield from score(subject, row)
+            except Exception as error:  # noqa: BLE001 - one defect must not cost the other photos' hour
+                known = isinstance(error, BarbershopError)
+                failures[row] = str(error) if known else f"{type(error).__name__}: {error}"
+                continue
+            details.append({"photo": name, "row": row, "lightness": subject.lightness} | scores)
+        return _Scored(details, failures, pictures)
 
 
 def _photos(
-    pack: PackLike, files: list[Path], rows: Sequence[str], preset: str, seed: int, sheet: str | Path | None
+    pack: PackLike,
+    files: list[Path],
+    rows: Sequence[str],
+    preset: str,
+    seed: int,
+    sheet: str | Path | None,
+    workers: Workers,
 ) -> Steps[dict[str, Any]]:
-    details: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
-    shown: list[dict[str, np.ndarray]] = []
+    done: dict[int, _Scored] = {}
+    unread: dict[int, str] = {}
+
+    def told(outcome: Outcome) -> Step:
+        name = files[outcome.index].name
+        if outcome.error is not None:
+            unread[outcome.index] = str(outcome.error)
+            return Step("photo", len(done) + len(unread), len(files), notice=f"{name}: {outcome.error}")
+        one = done[outcome.index] = outcome.value
+        if sheet is not None:
+            save_sheet(sheet, [done[index].pictures for index in sorted(done)], 256)
+        notice = "; ".join(f"{name}, {row}: {why}" for row, why in one.failures.items())
+        return Step("photo", len(done) + len(unread), len(files), notice=notice)
+
     with tempfile.TemporaryDirectory() as folder:
-        studio = Studio(pack, CodeCache(folder))
-        for number, file in enumerate(files, 1):
-            try:
-                subject = Subject.of(studio, files, number - 1, preset, seed)
-            except BarbershopError as error:
-                failures.append({"photo": file.name, "why": str(error)})
-                yield Step("photo", number, len(files), notice=f"{file.name}: {error}")
-                continue
-            pictures = {"photo": subject.seen.picture} | {row: np.full_like(subject.seen.picture, 255) for row in rows}
-            for row in rows:
-                try:
-                    scores, pictures[row] = yield from score(subject, row)
-                except Exception as error:  # noqa: BLE001 - one defect must not cost the other photos' hour
-                    why = str(error) if isinstance(error, BarbershopError) else f"{type(error).__name__}: {error}"
-                    failures.append({"photo": file.name, "row": row, "why": why})
-                    yield Step("photo", number, len(files), notice=f"{file.name}, {row}: {why}")
-                    continue
-                details.append({"photo": file.name, "row": row, "lightness": subject.lightness} | scores)
-            shown.append(pictures)
-            if sheet is not None:
-                Image.fromarray(contact_sheet(shown, 256)).save(sheet)
-            yield Step("photo", number, len(files))
+        numbers = {"files": files, "rows": rows, "preset": preset, "seed": seed, "cache": CodeCache(folder)}
+        yield from scored(pack, partial(_Scorer, **numbers), range(len(files)), workers, told)
+    details = [detail for index in sorted(done) for detail in done[index].details]
+    failures: list[dict[str, str]] = []
+    for index, file in enumerate(files):
+        if index in unread:
+            failures.append({"photo": file.name, "why": unread[index]})
+        else:
+            failures += [{"photo": file.name, "row": row, "why": why} for row, why in done[index].failures.items()]
     check_scored(details, len(files), "photos", failures)
     return {
         "photos": len(files),
-        "scored": len(shown),
+        "scored": len(done),
         "pack": pack.name,
         "preset": preset,
         "seed": seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -181,3 +182,17 @@ def test_the_identity_slider_starts_at_the_presets_own_weight(page):
         chosen = page.words.choose_method({ui.method: "optimize", ui.text_preset: name})
         assert chosen[ui.identity] == preset.identity
         assert ui.identity.minimum <= preset.identity <= ui.identity.maximum
+
+
+def test_a_refusal_leaves_the_picture_and_keeping_clears_the_note(page, session, me):
+    ui = page.ui
+    list(add(page, session, me, "glasses"))
+    kept = last(page.words.keep(where(page, [("glasses", "")]), session))
+    assert kept[ui.live_note] == "" and kept[ui.slots] == []
+    full = where(page, [(f"thing {k}", "") for k in range(page.words.SLOTS)])
+    told = []
+    with pytest.raises(gr.Error):
+        for updates in add(page, session, me, "one more", values=full):
+            told.append(updates)
+    assert "stacked already" in told[-1][ui.status]
+    assert not any({ui.preview, ui.slider} & set(updates) for updates in told)

@@ -184,7 +184,7 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
         visit.push(title_of(pose), result)
         prepared = values[ui.prepared]
         prepared = {**prepared, "kept": [*prepared["kept"], _task(visit, values).key]}  # the sliders go on from here
-        return panel.show(visit) | {ui.status: markup.kept(result), ui.prepared: prepared}
+        return panel.show(visit) | {ui.status: markup.kept(result), ui.prepared: prepared, ui.rig_note: ""}
 
     yield from panel.run(visit, begin, finish, silent=not searched)
 

@@ -57,6 +57,7 @@ def test_sliders_show_what_the_library_makes_and_keep_it(page, session, photo):
     options = read_png(kept[ui.crop_file]["value"])["options"]
     assert (options["yaw"], options["expression"], options["light"]["azimuth"]) == (12.0, "smile", -40.0)
     assert ui.pose["yaw"] not in kept and ui.rig_ready not in kept  # the sliders stay as they are
+    assert kept[ui.rig_note] == ""
     assert len(kept[ui.history]["value"]) == 2
 
 

@@ -15,7 +15,7 @@ from ..editing.masks import erode
 from ..editing.regions import parse_logits, region_index, region_mask
 from ..memory import pictures_at_once
 from ..networks.resample import shrink
-from ..precision import half_precision
+from ..precision import half_precision, synthesis_precision
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from .latent_axes import AxesInW, AxesInZ, axes_between
@@ -70,7 +70,9 @@ def _jacobian(pack: PackLike, axes: AxesInW | AxesInZ, rest: Tensor, face: Tenso
         w_plus = torch.cat([rows, rest.expand(len(rows), -1, -1)], 1)
         with half_precision():
             picture = generator.synthesis(w_plus, feature=generator.features(w_plus))
-        return torch.cat([parse_logits(pack.parser, picture, side).exp(), shrink(picture, side)], 1)
+            with synthesis_precision(picture.device, generator.size, gradients=False):
+                p = parse_logits(pack.parser, picture, side).exp()
+        return torch.cat([p, shrink(picture, side)], 1)
 
     still = seen(torch.zeros(1, axes.count, device=rest.device))
     steps = DIFFERENCE * torch.eye(axes.count, device=rest.device)

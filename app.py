@@ -21,6 +21,9 @@ SCRIPTS = [
     (ASSETS / "text" / name).read_text(encoding="utf-8") for name in ("sphere.js", "palette.js", "again.js", "names.js")
 ]
 TAB = (ASSETS / "text" / "tab.js").read_text(encoding="utf-8")
+SERVER = {"max_threads": 100, "state_session_capacity": 50}
+"""Who waits holds a thread (see :mod:`page.line`).  Gradio keeps 1.2 MB for each of 10,000 visitors unless it is told
+otherwise; who is dropped has to prepare sliders or a painted mask again, and loses nothing else."""
 TERRACOTTA = gr.themes.Color(
     *("#fbf1ec", "#f6dfd5", "#edc1af", "#e19c81", "#d27955", "#be5a38"),
     *("#a44a2c", "#873c24", "#6b301e", "#522619", "#2f140c"),
@@ -112,7 +115,7 @@ if __name__ == "__main__":
         css=CSS,
         head=HEAD,
         footer_links=["api", "gradio"],
-        max_threads=100,
+        **SERVER,
         max_file_size="64mb",
         show_error=True,
         mcp_server=True,

@@ -16,7 +16,7 @@ LONGEST = 300.0
 """Seconds that the last one is expected to wait; who would wait longer is asked to come back."""
 UNKNOWN = 20.0
 """Seconds of work whose time nobody knows, for who may wait at all."""
-MOST = 60
+MOST = 40
 """Most who wait, whatever the speed: each of them holds a thread of the server."""
 
 

@@ -29,7 +29,7 @@ def served(tmp_path):
     """A served page on a small random pack, whose edits take a moment."""
     with small_page(write_small_pack(tmp_path / "pack"), tmp_path) as modules:
         app = modules.app
-        _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False, max_threads=100)
+        _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, share=False, **app.SERVER)
         modules.url = url
         yield modules
         app.demo.close()

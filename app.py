@@ -8,7 +8,7 @@ from __future__ import annotations
 import gradio as gr
 
 import endpoints
-from page import gpu, links, panel, person, photos
+from page import gpu, links, panel, person, photos, refusals, upkeep
 from page.files import ASSETS, TEXT
 from page.layout import first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes
@@ -74,6 +74,7 @@ def wire_reload() -> None:
 
 
 gpu.prepare()
+upkeep.own_folder()
 
 with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
     gr.Markdown(TEXT["intro"], elem_id="intro")
@@ -110,6 +111,7 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
 demo.queue(max_size=500)  # who may wait for a turn, and for how long, is decided in page.line
 
 if __name__ == "__main__":
+    upkeep.start()
     demo.launch(
         theme=THEME,
         css=CSS,
@@ -119,6 +121,7 @@ if __name__ == "__main__":
         max_file_size="64mb",
         show_error=True,
         mcp_server=True,
+        app_kwargs=refusals.APP,
         run_history=False,
         ssr_mode=False,
     )

@@ -5,6 +5,7 @@ Their names, parameters and order are a promise; the page's own events are priva
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -14,49 +15,60 @@ from barbershop_core.barbershop.options import MODE, SMOOTH
 from barbershop_core.editing import likeness
 from barbershop_core.errors import BadRequest
 from barbershop_core.inversion.options import SPACE
-from barbershop_core.options import PRESET, SEED
+from barbershop_core.options import PRESET, SEED, Option
 from barbershop_core.pie import options as pose
 from barbershop_core.styleclip import options as words
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, METHOD, NEUTRAL, ROUTE
 from page import edits as work
-from page import files, gpu, mcp, readings, sessions
+from page import files, gpu, mcp, readings, refusals, sessions
 from page.api_controls import Directions, Gaze, Levels, Light, Photo, controls
 
 Answer = tuple[str, str, dict]
 Preset = Literal["fast", "released", "paper"]
 PARTS = "pose, expression, light"
+INDEX = Option("face_index", -1, "which face, 0 for the largest", int, high=10_000)
+MOST_EDITS = 20
+
+
+def _explained(endpoint: Callable[..., tuple]) -> Callable[..., tuple]:
+    """The endpoint with errors as their sentences."""
+
+    @functools.wraps(endpoint)
+    def explained(*given, **named) -> tuple:
+        try:
+            return endpoint(*given, **named)
+        except Exception as error:
+            raise gr.Error(gpu.sentence(error), print_exception=False) from None
+
+    return explained
 
 
 def _answer(function: gpu.Work, task: gpu.Task, **arguments) -> tuple:
-    """Run a task: paths of the files that it made, then what is to know about them.  An error becomes its sentence."""
-    try:
-        notices = []
-        for what, event in gpu.run(function, task, **arguments):
-            if what == "step" and event[0].notice:
-                notices.append(event[0].notice)
-            elif what == "result":
-                made = event.get("files") or {
-                    "barbershop.png": event["png"],
-                    "barbershop-photo.png": event["pasted_png"],
-                }
-                info = dict(event["info"] if "info" in event else {k: event[k] for k in ("scores", "recipe")})
-                if alike := likeness.words(event.get("scores") or {}, (event.get("recipe") or {}).get("operation", "")):
-                    info["likeness"] = alike
-                info["notices"] = list(dict.fromkeys(notices + event["notices"]))
-        return *(files.keep(data, name) for name, data in made.items()), info
-    except Exception as error:
-        raise gr.Error(gpu.sentence(error), print_exception=False) from None
+    """Run a task: paths of the files that it made, then what is to know about them."""
+    notices = []
+    for what, event in gpu.run(function, task, **arguments):
+        if what == "step" and event[0].notice:
+            notices.append(event[0].notice)
+        elif what == "result":
+            made = event.get("files") or {"barbershop.png": event["png"], "barbershop-photo.png": event["pasted_png"]}
+            info = dict(event["info"] if "info" in event else {k: event[k] for k in ("scores", "recipe")})
+            if alike := likeness.words(event.get("scores") or {}, (event.get("recipe") or {}).get("operation", "")):
+                info["likeness"] = alike
+            info["notices"] = list(dict.fromkeys(notices + event["notices"]))
+    return *(files.keep(data, name) for name, data in made.items()), info
 
 
 def _photo(path: str | None, face: float | None = None) -> tuple[str | None, int | None]:
     """A photo and which of its faces; a negative number means the largest."""
-    return path, None if face is None or face < 0 else int(face)
+    index = None if face is None else INDEX.check(face)
+    return path, None if index is None or index < 0 else index
 
 
 def _names(listed: str) -> list[str]:
     return [name.strip() for name in (listed or "").split(",") if name.strip()]
 
 
+@_explained
 def transfer_hair(
     face: Photo,
     hair_shape: Photo | None = None,
@@ -99,6 +111,7 @@ def transfer_hair(
     return _answer(work.edit, gpu.Task("transfer", given, options))
 
 
+@_explained
 def swap_face(
     face: Photo,
     into: Photo,
@@ -126,6 +139,7 @@ def swap_face(
     return _answer(work.edit, gpu.Task("swap_face", given, {"preset": preset, "seed": seed}))
 
 
+@_explained
 def edit_text(
     face: Photo,
     prompt: str,
@@ -173,6 +187,7 @@ def edit_text(
     return _answer(work.edit, gpu.Task("edit_text", {"face": _photo(face, face_index)}, options))
 
 
+@_explained
 def direction_sliders(
     face: Photo,
     edits: Directions,
@@ -196,10 +211,7 @@ def direction_sliders(
         the whole photo with the portrait pasted back, likewise
         scores (with the number of style channels moved), recipe and notices as JSON
     """
-    try:
-        wanted = [_direction(edit) for edit in _listed(edits)]
-    except BadRequest as error:
-        raise gr.Error(gpu.sentence(error), print_exception=False) from None
+    wanted = [_direction(edit) for edit in _listed(edits)]
     given, options = {"face": _photo(face, face_index)}, {"route": route, "preset": preset, "where": where}
     task = gpu.Task("direction_sliders", given, options, key=("api", *given["face"]))
     return _answer(sessions.keep_sliders, task, edits=wanted)
@@ -208,6 +220,8 @@ def direction_sliders(
 def _listed(edits: Any) -> list:
     if not isinstance(edits, list) or not edits:
         raise BadRequest("edits is not a list of directions.", 'Give one such as [{"target": "blond hair"}].')
+    if len(edits) > MOST_EDITS:
+        raise BadRequest(f"There are {len(edits)} directions.", f"Give {MOST_EDITS} at the most.")
     return edits
 
 
@@ -222,6 +236,7 @@ def _direction(edit: Any) -> dict[str, Any]:
     return texts | numbers
 
 
+@_explained
 def repose(
     face: Photo,
     yaw: float = pose.YAW.default,
@@ -268,6 +283,7 @@ def repose(
     return _answer(work.edit, gpu.Task("repose", given, options | {"preset": preset, "seed": seed}))
 
 
+@_explained
 def align(face: Photo, size: float | None = readings.SIZE.default, face_index: float = -1) -> tuple[str, dict]:
     """Find the faces of a photo and cut one out as the networks see it, aligned by eyes and mouth.
 
@@ -283,6 +299,7 @@ def align(face: Photo, size: float | None = readings.SIZE.default, face_index: f
     return _answer(readings.align, gpu.Task("read", {"face": _photo(face, face_index)}, {"size": size}))
 
 
+@_explained
 def parse(face: Photo, face_index: float = -1) -> Answer:
     """Divide a portrait into regions: hair, skin, eyes, nose and the others.
 
@@ -298,6 +315,7 @@ def parse(face: Photo, face_index: float = -1) -> Answer:
     return _answer(readings.parse, gpu.Task("parse", {"face": _photo(face, face_index)}))
 
 
+@_explained
 def embed(
     face: Photo,
     space: Literal["W", "W+", "FS"] = SPACE.default,
@@ -338,6 +356,7 @@ ENDPOINTS: dict[Callable[..., tuple], tuple[str, ...]] = {
 def wire() -> None:
     """Every endpoint on hidden controls, and as a tool of MCP."""
     mcp.show_every_output()
+    refusals.install()
     button = gr.Button(visible=False)
     for endpoint, returned in ENDPOINTS.items():
         outputs = [gr.File(label=label, visible=False) for label in returned[:-1]]

@@ -15,7 +15,7 @@ from pathlib import Path
 from .commands import batch, evaluate, hair, packs, portrait, rehearse, rig, words
 from .commands.arguments import Parser
 from .commands.console import quiet_console
-from .errors import BadRequest, BarbershopError, PhotoError
+from .errors import BadRequest, BarbershopError, PhotoError, explained
 from .process import spin_briefly
 
 EXAMPLES = """examples:
@@ -67,6 +67,9 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             console.say(traceback.format_exc())
+        if known := explained(error):
+            console.say(str(known))
+            return 1
         what = f"Something went wrong inside the program ({type(error).__name__})"
         console.say(f"{what}; run it again with --debug to see where.")
         return 1

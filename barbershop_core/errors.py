@@ -6,6 +6,9 @@ The page, the command line and the API show it unchanged.
 
 from __future__ import annotations
 
+import errno
+import re
+
 
 class BarbershopError(Exception):
     """Base of all errors that are shown to the user.  what, remedy: the two sentences."""
@@ -13,12 +16,18 @@ class BarbershopError(Exception):
     remedy = ""
 
     def __init__(self, what: str, remedy: str | None = None):
-        self.what = what.strip()
+        self.what = _short(what.strip())
         self.remedy = (self.remedy if remedy is None else remedy).strip()
         super().__init__(f"{self.what} {self.remedy}".strip())
 
     def __reduce__(self):
         return type(self), (self.what, self.remedy)  # not the joined text, as of other exceptions
+
+
+def _short(words: str) -> str:
+    """A sentence in which what somebody wrote, between quotes, has a bearable length."""
+    words = re.sub(r"'([^']{40})[^']{40,}'", r"'\1...'", words)
+    return words if len(words) < 1200 else f"{words[:600]} ... {words[-60:]}"
 
 
 class PhotoError(BarbershopError):
@@ -95,6 +104,19 @@ class PackError(BarbershopError):
 
 class BadRequest(BarbershopError):
     """An argument is invalid: an unknown region, preset or space, a value out of range."""
+
+
+class DiskFull(BarbershopError):
+    """Nothing more can be written."""
+
+    remedy = "Free some space and try again."
+
+
+def explained(error: BaseException) -> BarbershopError | None:
+    """An error of the operating system whose remedy is known, as one of these; None for others."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("The disk is full.")
+    return None
 
 
 class OutOfMemory(BarbershopError):

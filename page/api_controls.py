@@ -66,6 +66,7 @@ def _control(name: str, kind: Any, default: Any, description: str) -> Component:
         control = photos.upload(label=name, visible=False)
     elif get_origin(kind) is Literal:
         control = gr.Radio(get_args(kind), value=value, label=name, visible=False)
+        control.preprocess = lambda given: given  # the core says better what the choices are
     elif kind is float:
         control = gr.Number(value, label=name, visible=False)
     elif kind is str:

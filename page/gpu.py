@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from barbershop_core.errors import BarbershopError, NoFaceFound
+from barbershop_core.errors import BarbershopError, NoFaceFound, explained
 from barbershop_core.process import give_back
 from barbershop_core.progress import PreviewThrottle, Steps
 
@@ -93,6 +93,7 @@ def warm_up() -> None:
 
 def sentence(error: BaseException) -> str:
     """What to tell a person about ``error``; unexpected errors go to the log instead."""
+    error = explained(error) or error
     if isinstance(error, BarbershopError):
         return str(error)
     if isinstance(error, gr.Error):

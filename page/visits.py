@@ -14,7 +14,6 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -194,6 +193,7 @@ class Visit:
             gone, steps = state["steps"][state["at"] :], state["steps"][: state["at"]]
             made = state["made"] + 1
             folder = self.folder / str(made)
+            shutil.rmtree(folder, ignore_errors=True)  # of a step that was cut off
             folder.mkdir(mode=0o700)
             (folder / "result.png").write_bytes(event["png"])
             (folder / "photo.png").write_bytes(event["pasted_png"])
@@ -250,15 +250,17 @@ def load_result(folder: str | Path) -> Result:
 
 def sweep(now: float | None = None) -> None:
     """Delete the visits whose time is over."""
-    now = time.time() if now is None else now
+    from barbershop_core.inversion.cache import is_over
+
     try:
         visits = list(root().iterdir())
     except OSError:
         return
     for visit in visits:
+        record = visit / "visit.json"
         try:
-            if now - (visit / "visit.json").stat().st_mtime > KEPT:
-                shutil.rmtree(visit, ignore_errors=True)
+            over = is_over(record if record.is_file() else visit, KEPT, now)
         except OSError:
-            if now - visit.stat().st_mtime > KEPT:
-                shutil.rmtree(visit, ignore_errors=True)
+            continue  # forgotten just now
+        if over:
+            shutil.rmtree(visit, ignore_errors=True)

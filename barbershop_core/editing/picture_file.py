@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,19 @@ def write(
     recipe: Mapping[str, Any] | None = None,
     source_type: str | None = EDITED,
 ) -> Path:
-    """Write a picture as its suffix says, see :func:`encode`; returns its path.  Raises BadRequest."""
+    """Write a picture as its suffix says, see :func:`encode`; returns its path.  Raises BadRequest.
+
+    The file is there when it is whole: a disk that is full or a process that is killed leaves the one before.
+    """
     path = Path(path)
-    path.write_bytes(encode(image, recipe, kind_of(path), source_type))
+    data = encode(image, recipe, kind_of(path), source_type)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     return path
 
 

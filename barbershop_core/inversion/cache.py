@@ -15,12 +15,16 @@ import tempfile
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-import torch
 
 from ..errors import BadRequest
-from . import codes
+
+if TYPE_CHECKING:  # folders are swept without PyTorch
+    import torch
+
+    from . import codes
 
 DAY = 24 * 3600.0
 _ENDING, _PARTIAL = ".safetensors", ".partial"
@@ -31,6 +35,18 @@ def default_folder() -> Path:
     if given := os.environ.get("BARBERSHOP_CACHE"):
         return Path(given).expanduser() / "codes"
     return platformdirs.user_cache_path("barbershop", appauthor=False) / "codes"
+
+
+def is_over(path: Path, most: float, now: float | None = None) -> bool:
+    """Whether a file is older than ``most`` seconds.  Raises OSError where it is gone.
+
+    What was written in the future, as the clock was set back since then, begins its time now.
+    """
+    now = time.time() if now is None else now
+    age = now - path.stat().st_mtime
+    if age < -60:
+        os.utime(path, (now, now))
+    return age > most
 
 
 def cache_key(portrait_digest: str, fingerprint: str, space: str, settings: object) -> str:
@@ -58,12 +74,14 @@ class CodeCache:
 
     def get(self, key: str, device: torch.device | str = "cpu") -> codes.Code | None:
         """The code stored under ``key``, or ``None``: unknown, expired or damaged."""
+        from . import codes
+
         path = self._path(key)
         try:
-            created = path.stat().st_mtime
-            if time.time() - created > self.max_age:
+            if is_over(path, self.max_age):
                 path.unlink()
                 return None
+            created = path.stat().st_mtime
             code = codes.load(path, device)
             # The access time is the last use; the modification time stays the time of creation.
             os.utime(path, (time.time(), created))
@@ -90,14 +108,13 @@ class CodeCache:
                 Path(partial).unlink(missing_ok=True)
             return False
 
-    def sweep(self) -> None:
+    def sweep(self, now: float | None = None) -> None:
         """Remove expired entries, partial files of killed processes, and the least recently used excess."""
-        now, kept = time.time(), []
+        kept = []
         for path in self._files():
             try:
                 stat = path.stat()
-                limit = 3600.0 if path.suffix == _PARTIAL else self.max_age
-                if now - stat.st_mtime > limit:
+                if is_over(path, 3600.0 if path.suffix == _PARTIAL else self.max_age, now):
                     path.unlink(missing_ok=True)
                 elif path.suffix == _ENDING:
                     kept.append((stat.st_atime, stat.st_size, path))

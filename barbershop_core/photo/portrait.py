@@ -127,7 +127,7 @@ def read(
     if not 16 <= size <= 4096:
         raise BadRequest(f"A crop cannot have {size} pixels; use 16 to 4096.")
     pixels = source.source if isinstance(source, Portrait) else decode(source)
-    if int(pixels.max()) - int(pixels.min()) < 4:
+    if np.ptp(pixels, axis=(0, 1)).max() < 4:
         raise NoFaceFound("The picture is a single flat colour.")
     if landmarker is None:
         return _without_landmarks(pixels, size, "there is no face landmark file", face)

@@ -2,11 +2,7 @@
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,6 +10,8 @@ from visitor import WAIT
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
+from app_process import App  # noqa: E402
+
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage"
@@ -33,48 +31,6 @@ def chromium():
             pytest.skip("no Chromium here: install Debian's chromium or run 'playwright install chromium'")
         yield browser
         browser.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class App:
-    """``python app.py`` with a pack: its name or the path of its manifest.  environment: more variables."""
-
-    def __init__(self, folder: Path, pack: str | Path, **environment: str):
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
-        kept |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio"), "HF_HUB_OFFLINE": "1"}
-        kept |= {
-            "BARBERSHOP_PACK": str(pack),
-            "BARBERSHOP_CACHE": str(folder / "cache"),
-            "BARBERSHOP_MAPPERS": str(folder / "mappers"),
-            "OMP_NUM_THREADS": "1",
-        }
-        kept |= environment
-        self.environment = kept
-        self.log = folder / "log.txt"
-        started = time.monotonic()
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=kept, stdout=log, stderr=log)
-        while True:
-            try:
-                with urllib.request.urlopen(self.url, timeout=30) as answer:
-                    answer.read()
-                break
-            except OSError:
-                assert self.process.poll() is None, self.log.read_text()
-                assert time.monotonic() - started < 180, self.log.read_text()
-                time.sleep(0.05)
-        self.seconds = time.monotonic() - started
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
 
 
 @pytest.fixture(scope="session")

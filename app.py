@@ -124,4 +124,5 @@ if __name__ == "__main__":
         app_kwargs=refusals.APP,
         run_history=False,
         ssr_mode=False,
+        _frontend=False,  # or Gradio gives up where a busy machine takes 3 s to answer it
     )

@@ -213,7 +213,7 @@ def text(**changed) -> list:
 def pose(**changed) -> list:
     names = ("yaw", "pitch", "roll", "expression", "strength", "light", "like", "copy", "preset", "seed")
     values = dict(zip((*names, "face_index", "like_index"), (5, 0, 0, "", 1, None, None, "pose", *GOOD, -1)))
-    return [ME, *(values | changed).values()]
+    return [ME, *(values | changed).values(), None]  # the last is the gaze
 
 
 ARGUMENTS: dict[str, tuple[str, object]] = {

@@ -178,11 +178,13 @@ def finish(
     changed: np.ndarray | None = None,
     picture: np.ndarray | None = None,
     within: Collection[str] | None = None,
+    made: Tensor | None = None,
 ) -> Steps[Result]:
     """The result of an edit that changed the code: kept pixels, pasting, scores, recipe.
 
     scores: beside the ones every result has.  changed: see :func:`compose`.  picture: the edited crop if it is made
         already, float32 [S,S,3] in 0..1; ``changed`` says where.  within: see :func:`compose`.
+    made: the generator's own picture, [1,3,R,R], if it is drawn already.
     Yields the stage "paste back".
     """
     request, timer, generated = start.request, start.timer, None
@@ -193,13 +195,14 @@ def finish(
         if picture is not None:
             image = _tensor(picture).to(pack.device)
         else:
-            made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1)
+            made = code.synthesis(pack.generator, pack.working_size).clamp(-1, 1) if made is None else made
             image, changed = compose(pack, start, made, changed, within)
+        if made is not None:
             generated = Image.fromarray(to_uint8(made)[0].numpy())
     pixels = to_uint8(image)[0].numpy()
     pasted, changed = yield from paste_back(request, pixels, changed, timer)
     with timer.stage("scores"):
-        kind = "rendered" if start.photograph is None else "photograph"
+        kind = "photograph" if start.photograph is not None else "rendered" if not start.notices else ""
         found = {**likeness(pack, start.image, image, kind), **(scores or {})}
     return Result(
         Image.fromarray(pixels),
@@ -240,7 +243,7 @@ def _tensor(picture: np.ndarray) -> Tensor:
 def likeness(pack: PackLike, one: Tensor, two: Tensor, kind: str) -> dict[str, Any]:
     """The scores "identity", a cosine, and "likeness", a word where the pack's network can tell.
 
-    kind: of the pictures, see `likeness.KINDS`.
+    kind: of the pictures, see `likeness.KINDS`; "" for others, of which nothing can be told.
     """
     cosine = similarity(pack, one, two)
     word = level(pack, kind, cosine)

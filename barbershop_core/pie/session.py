@@ -19,6 +19,7 @@ from torch import Tensor
 from ..compositing import gaze
 from ..compositing.photograph import Photograph
 from ..editing import chain, photographs
+from ..editing.regions import parse
 from ..editing.request import Request
 from ..editing.result import Result
 from ..errors import BadRequest
@@ -37,11 +38,14 @@ from .options import ANGLES, FRAMES, REPOSE, SWEEP, YAW
 from .photo_rig import CONTROLS, PREVIEW, PhotoRig
 from .pie_presets import PiePreset
 from .rig_request import RigRequest
+from .tone import with_own_tone
 
 REACH = 2.6
 """Largest target of an edit, in standard deviations of theta^tau over generated portraits."""
 INPUT_REACH = 6.0
 """Largest input of RigNet, likewise: it is asked for more than the target where it moves too little."""
+TINTED = 0.3
+"""Warmth beyond the portrait's own from which a light is to colour the skin."""
 PHOTO_SWING = 15.0
 """Degrees to which a photograph's head turns to each side in an animation."""
 CORRECTIONS = 3
@@ -112,8 +116,22 @@ class RigSession:
         if self.photo is not None:
             return self._photographed(request)
         with torch.no_grad(), half_precision():
-            picture = to_uint8(self.synthesis(self.moved(request)))[0].numpy()
-        return quantized(self._looking(picture.astype(np.float32) / 255, request)[0])
+            made = self.synthesis(self.moved(request))
+        return quantized(self._looking(self._toned(made, request), request)[0])
+
+    @torch.no_grad()
+    def _toned(self, made: Tensor, request: RigRequest) -> np.ndarray:
+        """The generator's picture [1,3,R,R] with the portrait's own tone of skin, float32 [R,R,3] in 0..1."""
+        picture = to_uint8(made)[0].numpy().astype(np.float32) / 255
+        lit = "light" in request.taus
+        if not request.taus or (
+            lit and (request.light is None or abs(request.light.warmth - self.light.warmth) > TINTED)
+        ):
+            return picture
+        own = to_uint8(self.start.image)[0].numpy().astype(np.float32) / 255
+        labels = (parse(self.pack.parser, image)[0].cpu().numpy() for image in (made, self.start.image))
+        after, before = labels
+        return with_own_tone(picture, after, own, before, lit)
 
     def _looking(self, picture: np.ndarray, request: RigRequest) -> tuple[np.ndarray, np.ndarray]:
         """A drawn picture, float32 [S,S,3] in 0..1, with the eyes turned as asked, and where that changed it, [S,S].
@@ -270,22 +288,22 @@ class RigSession:
                 notices += ("The head could not be turned all the way: the pack was not trained on such poses.",)
         start = replace(self.start, request=request)
         code = Code("W+", w_plus)
-        picture = None
-        if any(asked.gaze):
-            picture, everywhere = self._gazed(start, asked, w_plus, everywhere)
-        return (yield from chain.finish(self.pack, start, code, scores, notices, everywhere, picture))
+        with torch.no_grad():
+            made = self.synthesis(w_plus)
+            picture, changed = self._finished(start, asked, made, everywhere)
+        return (yield from chain.finish(self.pack, start, code, scores, notices, changed, picture, made=made))
 
-    @torch.no_grad()
-    def _gazed(
-        self, start: chain.Start, asked: RigRequest, w_plus: Tensor, changed: np.ndarray | None
+    def _finished(
+        self, start: chain.Start, asked: RigRequest, made: Tensor, changed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The edited crop with the eyes turned, float32 [R,R,3] in 0..1, and where it differs from the portrait."""
+        """The edited crop with the portrait's tone of skin and the eyes turned, float32 [R,R,3] in 0..1, and where it
+        differs from the portrait."""
         image = start.image
         if asked.taus:
-            image, changed = chain.compose(self.pack, start, self.synthesis(w_plus), changed)
+            image, changed = chain.compose(self.pack, start, made, changed)
         else:
             changed = np.zeros(image.shape[-2:], np.float32)
-        picture, looked = self._looking(to_uint8(image)[0].numpy().astype(np.float32) / 255, asked)
+        picture, looked = self._looking(self._toned(image, asked), asked)
         return picture, np.maximum(changed, looked)
 
     def _no_rig(self) -> BadRequest:

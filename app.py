@@ -91,11 +91,11 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
                     words.build()
                 with gr.Tab(TABS["pose"], id="pose"):
                     rig.build()
+            gr.Markdown(TEXT["consent"], elem_id="consent", elem_classes="hint")
+            with gr.Accordion("What works, what does not, and where it comes from", open=False):
+                gr.Markdown(TEXT["limits"])
         with gr.Column(scale=5, min_width=320, elem_id="side"):
             result.build()
-    gr.Markdown(TEXT["consent"], elem_id="consent", elem_classes="hint")
-    with gr.Accordion("What works, what does not, and where it comes from", open=False):
-        gr.Markdown(TEXT["limits"])
     runs = [run for tab in (hair, words, rig) for run in tab.wire()]
     wire_person(runs)
     result.wire(runs)

@@ -15,8 +15,8 @@ WHAT_LIES_THERE = """e => {
   e.scrollIntoView({block: 'nearest'});
   const r = e.getBoundingClientRect();
   const there = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
-  const twin = there?.closest('button')?.innerText === e.innerText; // Gradio measures its tabs by a hidden copy
-  const free = there === e || e.contains(there) || !!there?.contains(e) || twin;
+  const copy = !!e.closest('[aria-hidden=true], .visually-hidden'); // Gradio measures its tabs by a hidden copy
+  const free = there === e || e.contains(there) || !!there?.contains(e) || copy;
   return free ? '' : `${e.id || e.innerText} lies under ${there?.tagName}.${there?.className}`;
 }"""
 IN_SIGHT = """s => {

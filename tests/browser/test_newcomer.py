@@ -47,3 +47,21 @@ def test_a_photo_of_two_people_offline(chromium, studio_app, tmp_path):
     moved = np.abs(new - old).max(2) > 24
     assert moved[100:500, 100:420].mean() > 0.02  # the astronaut's hair is another ...
     assert moved[:, 600:].mean() == 0  # ... and the Mona Lisa is left alone
+
+
+@pytest.mark.slow
+def test_the_first_picture_is_there_before_any_weights_are_opened(chromium, studio_app):
+    process = Path(f"/proc/{studio_app.process.pid}")
+    if not process.exists():
+        pytest.skip("no /proc here")
+    page = chromium.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(studio_app.url)
+    page.wait_for_function(
+        "[...document.querySelectorAll('#first .pair img')].filter(i => i.naturalWidth).length === 2"
+    )
+    opened = maps.read_text() + " ".join(
+        str(fd.resolve()) for fd in Path(f"/proc/{studio_app.process.pid}/fd").iterdir()
+    )
+    assert ".safetensors" not in opened
+    page.close()

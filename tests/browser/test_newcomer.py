@@ -57,11 +57,8 @@ def test_the_first_picture_is_there_before_any_weights_are_opened(chromium, stud
     page = chromium.new_page()
     page.set_default_timeout(WAIT)
     page.goto(studio_app.url)
-    page.wait_for_function(
-        "[...document.querySelectorAll('#first .pair img')].filter(i => i.naturalWidth).length === 2"
-    )
-    opened = maps.read_text() + " ".join(
-        str(fd.resolve()) for fd in Path(f"/proc/{studio_app.process.pid}/fd").iterdir()
-    )
-    assert ".safetensors" not in opened
+    loaded = "[...document.querySelectorAll('#first .pair img')].filter(i => i.naturalWidth).length === 2"
+    page.wait_for_function(loaded)
+    opened = [(process / "maps").read_text(), *(str(file.resolve()) for file in (process / "fd").iterdir())]
+    assert not any(".safetensors" in name for name in opened)
     page.close()

@@ -60,7 +60,7 @@ def show(number: int, session: gr.Request) -> Updates:
         ui.hair_color.image: row.get("hair_color"),
         ui.status: f"<p>Stored example: {title}.{again}</p>",
         ui.preview: gr.update(visible=False),
-        ui.slider: gr.update(value=(before, row["result"]), visible=True),
+        ui.slider: gr.update(value=(before, row["result"]), visible=True, elem_classes=[]),
         ui.pasted: gr.update(value=row.get("pasted"), visible="pasted" in row),
         ui.mask: gr.update(value=row.get("mask"), visible="mask" in row),
         ui.details: markup.details(row),

@@ -82,7 +82,7 @@ def run(
                 update: Updates = {ui.status: markup.bar(step, progress) + markup.notes(notices)}
                 if image is not None and not silent:
                     update[ui.preview] = gr.update(value=image, visible=True, label="Preview", elem_classes=[])
-                    update[ui.slider], replaced = gr.update(visible=False), True
+                    update[ui.slider], replaced = gr.update(visible=False, elem_classes=[]), True
                 yield update
     except Exception as error:
         if place is not None and visit.place() != place:
@@ -130,7 +130,7 @@ def mask_tools(result: dict) -> Updates:
 def live(image) -> Updates:
     """The picture while sliders are moved; on a phone it floats over the controls."""
     preview = gr.update(value=image, visible=True, label="Live", elem_classes="live")
-    return {ui.preview: preview, ui.slider: gr.update(visible=False)}
+    return {ui.preview: preview, ui.slider: gr.update(visible=False, elem_classes=[])}
 
 
 # --- the present portrait ---------------------------------------------------------------------
@@ -157,7 +157,7 @@ def _original(now: Shown) -> Updates:
     return {
         ui.status: '<p class="quiet">Every tab starts from this portrait.</p>',
         ui.preview: gr.update(value=picture, visible=True, label="Portrait", elem_classes=[]),
-        ui.slider: gr.update(value=None, visible=False),
+        ui.slider: gr.update(value=None, visible=False, elem_classes=[]),
         ui.pasted: gr.update(value=None, visible=False),
         ui.mask: gr.update(value=None, visible=False),
         ui.details: "",
@@ -175,7 +175,7 @@ def _edited(now: Shown) -> Updates:
     return {
         ui.status: f"<p>Step {now.at} of {len(now.titles) - 1}: {html.escape(now.titles[now.at])}.</p>",
         ui.preview: gr.update(visible=False, label="Preview", elem_classes=[]),
-        ui.slider: gr.update(value=(before, crop), visible=True),
+        ui.slider: gr.update(value=(before, crop), visible=True, elem_classes=[]),
         ui.pasted: gr.update(value=photo, visible=True),
         ui.mask: gr.update(value=mask, visible=mask is not None),
         ui.details: markup.details(now.step),
@@ -188,7 +188,7 @@ def nothing() -> Updates:
     return {
         ui.status: EMPTY,
         ui.preview: gr.update(value=None, visible=False, elem_classes=[]),
-        ui.slider: gr.update(value=None, visible=True),
+        ui.slider: gr.update(value=None, visible=True, elem_classes=[]),
         ui.history: gr.update(value=None, visible=False),
         ui.undo: gr.update(interactive=False),
         ui.redo: gr.update(interactive=False),

@@ -159,7 +159,10 @@ def _original(visit: Visit, like: np.ndarray) -> np.ndarray:
 
 def _compared(prepared: dict[str, Any], image: np.ndarray) -> Updates:
     """The original against the picture while sliders are moved."""
-    return {ui.slider: gr.update(value=(prepared["before"], image), visible=True), ui.preview: gr.update(visible=False)}
+    return {
+        ui.slider: gr.update(value=(prepared["before"], image), visible=True, elem_classes="live"),
+        ui.preview: gr.update(visible=False, elem_classes=[]),
+    }
 
 
 def relight(values: Values, session: gr.Request) -> Updates:

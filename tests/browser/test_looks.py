@@ -71,13 +71,13 @@ def test_the_picture_stays_while_sliders_are_moved(chromium, app, tmp_path):
         tab(page, "Pose & light")
         page.click("#rig_open")
         page.locator("#status", has_text="Ready in").wait_for()
-        page.locator("#preview.live img").first.wait_for()
+        page.locator("#preview.live img, #result.live img").first.wait_for()
         page.locator("#light_warmth").scroll_into_view_if_needed()
         slide(page, "#light_warmth", "0.5")
         page.locator("#rig_note", has_text="Repainted").wait_for()
         page.locator("#keep_rig").scroll_into_view_if_needed()
         assert page.evaluate("scrollY") > 200
-        assert page.evaluate(IN_SIGHT, "#preview img"), size
+        assert page.evaluate(IN_SIGHT, "#preview.live img, #result.live img"), size
         buttons = page.locator("button:visible, [role=tab]:visible")
         covered = [buttons.nth(k).evaluate(WHAT_LIES_THERE) for k in range(buttons.count())]
         assert not list(filter(None, covered)), (size, covered)

@@ -13,6 +13,7 @@ from barbershop_core.__main__ import main
 from barbershop_core.barbershop import transfer_presets
 from barbershop_core.inversion import embed
 from barbershop_core.networks.mapper import LEVELS
+from barbershop_core.pie import embedding
 from barbershop_core.rehearsal import edits
 from barbershop_core.rehearsal.budgets import few_steps
 from barbershop_core.rehearsal.meter import Meter, resident_bytes
@@ -91,8 +92,8 @@ def test_few_steps_caps_every_preset_and_gives_it_back():
         capped = transfer_presets.PRESETS["released"]
         numbers = [value for name, value in vars(capped).items() if name.endswith("_steps")]
         assert numbers and max(numbers) == 3 and capped.inversion.fs_steps == 3
-        assert embed.SAME_PICTURE.fs_steps == 3  # of chains
-    assert embed.SAME_PICTURE.fs_steps > 3
+        assert embed.SAME_PICTURE.fs_steps == 3 and embedding.SAMPLES == 12  # of chains, and of the rig
+    assert embed.SAME_PICTURE.fs_steps > 3 and embedding.SAMPLES > 12
     assert transfer_presets.PRESETS["released"] is before and before.inversion.fs_steps > 3
 
 

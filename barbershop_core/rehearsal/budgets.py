@@ -9,7 +9,7 @@ from typing import Any
 
 from ..barbershop import transfer_presets
 from ..inversion import embed, inversion_presets
-from ..pie import pie_presets
+from ..pie import embedding, pie_presets
 from ..styleclip import latent_optimization
 
 TABLES = (transfer_presets.PRESETS, inversion_presets.PRESETS, pie_presets.PRESETS, latent_optimization.PRESETS)
@@ -33,13 +33,14 @@ def few_steps(most: int | None) -> Iterator[None]:
     if most is None:
         yield
         return
-    before, same_picture = [dict(table) for table in TABLES], embed.SAME_PICTURE
+    before, same_picture, samples = [dict(table) for table in TABLES], embed.SAME_PICTURE, embedding.SAMPLES
     embed.SAME_PICTURE = capped(same_picture, most)  # of no table, as nobody chooses it
+    embedding.SAMPLES = min(samples, 4 * most)  # pictures, of which one is used in each iteration
     for table in TABLES:
         table.update({name: capped(preset, most) for name, preset in table.items()})
     try:
         yield
     finally:
-        embed.SAME_PICTURE = same_picture
+        embed.SAME_PICTURE, embedding.SAMPLES = same_picture, samples
         for table, presets in zip(TABLES, before):
             table.update(presets)

@@ -44,8 +44,9 @@ def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
 def show(number: int, session: gr.Request) -> Updates:
     """Put an example's photos into the form and its stored result beside it; runs nothing."""
     visit = Visit.of(session)
+    before = panel.runs(visit)
     visit.forget()
-    panel.let_runs_end(visit)
+    panel.let_end(before)
     row = examples()[number]
     size = Image.open(row["result"]).size
     before = np.asarray(Image.open(row.get("before", row["face"])).convert("RGB").resize(size, Image.LANCZOS))

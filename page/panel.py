@@ -41,7 +41,7 @@ def stops(alive: bool) -> Updates:
 
 # --- a run ------------------------------------------------------------------------------------
 
-_running: list[str] = []  # the visit of each run that has not ended yet, cancelled ones included
+_running: dict[object, str] = {}  # the visit of each run that has not ended yet, cancelled ones included
 
 
 def run(
@@ -61,7 +61,8 @@ def run(
     """
     notices, place = [], None
     replaced = False  # whether previews have taken the picture's place
-    _running.append(visit.folder.name)
+    mine = object()
+    _running[mine] = visit.folder.name
     try:
         with closing(begin()) as events:
             place = visit.place()
@@ -93,7 +94,7 @@ def run(
         yield {ui.status: markup.problem(sentence)} | before | again | stops(False)
         raise gr.Error(sentence, print_exception=False) from None
     finally:
-        _running.remove(visit.folder.name)
+        del _running[mine]
 
 
 def edit(session: gr.Request, task: Callable[[Visit], gpu.Task], title: str, timed: str = "") -> Iterator[Updates]:
@@ -241,9 +242,10 @@ def go_to(event: gr.SelectData, session: gr.Request) -> Updates:
 
 def _moved(session: gr.Request, by: int | None, to: int = 0) -> Updates:
     visit = Visit.of(session)
+    before = runs(visit)
     try:
         visit.move(to if by is None else visit.shown().at + by)
-        let_runs_end(visit)
+        let_end(before)
         return show(visit)
     except BarbershopError as error:
         return {ui.status: markup.problem(str(error))}
@@ -263,22 +265,22 @@ def stopped(session: gr.Request) -> Updates:
 
 def stopped_for_good(session: gr.Request) -> Updates:
     """As :func:`stopped`, once the visit's cancelled run has ended and cannot replace the first answer."""
-    let_runs_end(Visit.of(session))
+    let_end(runs(Visit.of(session)))
     return stopped(session)
 
 
-def runs(visit: Visit) -> bool:
-    """Whether something is computed for a visit, or waits to be."""
-    return visit.folder.name in _running
+def runs(visit: Visit) -> set[object]:
+    """What is computed for a visit, or waits to be."""
+    return {run for run, name in list(_running.items()) if name == visit.folder.name}
 
 
-def let_runs_end(visit: Visit, most: float = 5.0) -> None:
-    """Wait until the runs of a visit have ended that were cancelled, or have lost their place, at most some seconds.
+def let_end(ending: set[object], most: float = 5.0) -> None:
+    """Wait until runs have ended that were cancelled, or have lost their place, at most some seconds.
 
     A run's last answer may be on its way to the browser: what comes after this call is shown after it."""
     deadline = time.monotonic() + most
-    if not runs(visit):
+    if not ending & _running.keys():
         return
-    while runs(visit) and time.monotonic() < deadline:
+    while ending & _running.keys() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)

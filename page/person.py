@@ -49,15 +49,16 @@ def resume_notes(path: str | None, index: int | None) -> Updates:
 
 
 def _begin(path: str | None, index: int | None, session: gr.Request) -> Updates:
-    notes, portrait = ui.face.read(path, index)
     visit = Visit.of(session)
+    before = panel.runs(visit)  # on the last photo, cancelled by this one
+    notes, portrait = ui.face.read(path, index)
     if portrait is None:
         visit.forget()
-        panel.let_runs_end(visit)
+        panel.let_end(before)
         return cleared() | notes | panel.nothing()
     if not visit.begin(notes.get(ui.face.image, path), portrait.index, portrait):
         # It is the photo from before, or a run with this one was quicker.
-        panel.let_runs_end(visit, 2.0)
+        panel.let_end(before)
         return notes if panel.runs(visit) else notes | panel.show(visit)
-    panel.let_runs_end(visit)
+    panel.let_end(before)
     return cleared() | notes | panel.show(visit)

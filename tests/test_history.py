@@ -239,6 +239,6 @@ def test_run_may_be_pressed_before_the_photo_was_looked_at(page, session, photo,
     monkeypatch.setattr(page.visits, "read", meanwhile)
     updates = list(running_transfer(page, session, photo(25), photo(26)))
     assert visit.shown().titles == ["Original", "Hair shape"] and "Done in" in updates[-1][ui.status]
-    monkeypatch.setattr(page.panel, "_running", [visit.folder.name])
+    monkeypatch.setattr(page.panel, "_running", {object(): visit.folder.name})
     again = page.person.look(photo(25), session)
     assert set(again) == {ui.face.note, ui.face.faces, ui.face.index}  # the run's progress stays

@@ -54,11 +54,11 @@ def _begin(path: str | None, index: int | None, session: gr.Request) -> Updates:
     notes, portrait = ui.face.read(path, index)
     if portrait is None:
         visit.forget()
-        panel.let_end(before)
+        panel.let_end(before, 1.5)
         return cleared() | notes | panel.nothing()
     if not visit.begin(notes.get(ui.face.image, path), portrait.index, portrait):
         # It is the photo from before, or a run with this one was quicker.
-        panel.let_end(before)
+        panel.let_end(before, 1.5)
         return notes if panel.runs(visit) else notes | panel.show(visit)
-    panel.let_end(before)
+    panel.let_end(before, 1.5)
     return cleared() | notes | panel.show(visit)

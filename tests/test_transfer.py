@@ -214,6 +214,12 @@ def test_three_photos_in_one_edit_and_again_from_its_recipe(studio):
     assert again.recipe["photos"] == result.recipe["photos"]
 
 
+def test_a_published_target_mask_is_made_of_the_parses_alone(studio, monkeypatch):
+    monkeypatch.setattr(transfer, "codes_of", lambda *_: pytest.fail("a portrait was embedded"))
+    labels = run(studio.target_mask(face=portrait(1), hair_shape=portrait(2), preset=PUBLISHED_TINY))
+    assert labels.shape == (SIDE, SIDE) and labels.dtype == np.uint8
+
+
 # --- appearance -------------------------------------------------------------------------------
 
 

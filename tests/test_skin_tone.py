@@ -20,7 +20,7 @@ from barbershop_core.world.render import render
 MOST = 3.0
 PEOPLE = held_out(40, 1, POSES + 9000)[:, 0]
 BY_TONE = PEOPLE[np.argsort(PEOPLE[:, params.INDEX["skin_tone"]])]
-DARK, MIDDLE, LIGHT = BY_TONE[1], BY_TONE[20], BY_TONE[-2]
+LIGHT, MIDDLE, DARK = BY_TONE[1], BY_TONE[20], BY_TONE[-2]
 
 pytestmark = pytest.mark.slow
 

@@ -176,10 +176,10 @@ def test_hair_then_rig_then_words(page, tmp_path):
     page.click("#rig_open")
     page.locator("#rig_controls").wait_for()
     page.locator("#sphere img").wait_for()
-    page.locator("#preview img").wait_for()
-    before = picture(page, "#preview")
+    page.locator("#result img").first.wait_for()
+    before = picture(page, "#result")
     slide(page, "#yaw", "15")
-    until_changed(page, "#preview", before)
+    until_changed(page, "#result", before)
     page.locator("#rig_note", has_text="Repainted").wait_for()
     page.locator("#sphere img").scroll_into_view_if_needed()
     ball = page.locator("#sphere img").bounding_box()  # its radius is 1 of the picture's 2.3

@@ -31,8 +31,8 @@ def studio(tmp_path_factory):
 
 
 def other_light(session) -> dict[str, float]:
-    """From the side where the portrait's own does not come from."""
-    return {"azimuth": -50.0 if session.light.azimuth > 0 else 50.0}
+    """From the side where the portrait's own does not come from, as warm as that."""
+    return {"azimuth": -50.0 if session.light.azimuth > 0 else 50.0, "warmth": session.light.warmth}
 
 
 def shifts(studio, portrait, reference) -> dict[str, float]:

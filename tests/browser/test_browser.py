@@ -32,7 +32,8 @@ def test_from_upload_to_download(page, tmp_path):
     page.click("#run")
     page.locator("#status", has_text=re.compile("Done in")).wait_for()
     assert page.locator("#result img").count() == 2
-    assert "Agreement" in page.locator("#scores").inner_text()
+    page.locator("#details button.label-wrap").click()
+    assert "Reconstruction" in page.locator("#scores").inner_text()
     assert page.locator("#mask img").is_visible() and page.locator("#pasted img").is_visible()
     with page.expect_download() as coming:
         page.click("#download")

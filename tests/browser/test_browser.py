@@ -31,10 +31,11 @@ def test_from_upload_to_download(page, tmp_path):
     upload(page, "hair_shape", friend)
     page.click("#run")
     page.locator("#status", has_text=re.compile("Done in")).wait_for()
-    assert page.locator("#result img").count() == 2
+    page.locator("#result img").nth(1).wait_for()
     page.locator("#details button.label-wrap").click()
-    assert "Reconstruction" in page.locator("#scores").inner_text()
-    assert page.locator("#mask img").is_visible() and page.locator("#pasted img").is_visible()
+    page.locator("#scores", has_text="Reconstruction").wait_for()
+    for shown in ("#mask", "#pasted"):
+        page.locator(f"{shown} img").wait_for()
     with page.expect_download() as coming:
         page.click("#download")
     coming.value.save_as(tmp_path / "new.png")

@@ -184,12 +184,14 @@ def test_closing_ends_what_is_being_done(tmp_path, away):
 
 
 ENDLESS = """
+import signal
 import sys
 from pathlib import Path
 from barbershop_core.workers import pool
 from worker_tasks import Tasks
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with pool(Tasks(Path(sys.argv[1])), workers=2) as workers:
         for outcome in workers.run(("slow", k) for k in range(9)):
             pass

@@ -130,7 +130,7 @@ def test_no_recipe_is_a_sentence(tmp_path):
 def test_paste_is_optional_and_scores_are_complete(studio):
     result = run(studio.transfer(face=portrait(1), hair_color=portrait(2), preset=TINY, paste=False))
     assert result.pasted is None
-    assert set(result.scores) == {"identity", "iou", "reconstruction", "losses", "seconds"}
+    assert set(result.scores) == {"identity", "likeness", "iou", "reconstruction", "losses", "seconds"}
     assert -1 <= result.scores["identity"] <= 1.0001
     assert any("unlike what the pack" in notice for notice in result.notices)  # nothing here is a face
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from abc import ABCMeta
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +28,19 @@ SHOWN = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".avif"}
 """Suffixes of the files that browsers show."""
 
 
-def upload(**settings) -> gr.Image:
-    """An image component that hands the uploaded file to the core as it is.
+def _path(self, payload) -> str | None:
+    return payload.path if payload else None
 
-    The core reads more formats than Gradio does, and explains better what is wrong with a file.
-    """
-    image = gr.Image(type="filepath", image_mode=None, **settings)
-    image.preprocess = lambda payload: payload.path if payload else None
-    return image
+
+# An image component that hands the uploaded file to the core as it is, which reads more formats than Gradio does and
+# explains better what is wrong with a file.  A class, because Gradio makes new instances for each visitor; made by
+# ABCMeta, because Gradio's own metaclass writes a .pyi file beside this one.
+Upload = ABCMeta.__new__(type(gr.Image), "Upload", (gr.Image,), {"is_template": True, "preprocess": _path})
+
+
+def upload(**settings) -> gr.Image:
+    """A field for a photo, whose value is the path of the uploaded file."""
+    return Upload(type="filepath", image_mode=None, **settings)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import App, free_port
+from app_process import App, free_port
 from small_pack import write_small_pack
 from sticky_proxy import COOKIE, serve
 from visitor import WAIT, download, photo, upload

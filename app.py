@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-import endpoints
-from page import gpu, links, panel, person, photos, refusals, upkeep
+from page import gpu, links, panel, person, photos, upkeep
+from page.api import endpoints, refusals
 from page.files import ASSETS, TEXT
 from page.layout import first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes

@@ -6,8 +6,8 @@
 - ``line``: who waits for whom.  ``pace``: how far a run is, and how long it will take.
 - ``panel``: the result panel that all tabs share.  ``person``, ``photos``, ``hair``, ``words``, ``rig``,
   ``examples``: the handlers.  ``layout``: where things stand and what calls what.
-- ``api_controls``, ``readings``, ``mcp``: of the endpoints for programs.  ``refusals``: sentences for requests that
-  Gradio cannot read.  ``upkeep``: deletes what visitors leave when its time is over.
+- ``api``: the endpoints for programs.
+- ``upkeep``: deletes what visitors leave when its time is over.
 
 No tensors here: that is ``barbershop_core``, whose heavy modules are imported only when somebody presses a
 button, so that the first page appears at once.

@@ -8,8 +8,6 @@ moments of this run went, so that neighbours on the same machine are felt.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from barbershop_core import atomic
 from barbershop_core.progress import Step
 
 MEMORY = 15.0
@@ -184,10 +183,7 @@ class Paces:
     def _write(self, kept: dict) -> None:
         path = self._file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w") as file:
-            json.dump(kept, file)
-        os.replace(partial, path)
+        atomic.write(path, json.dumps(kept).encode())
 
 
 def _stages(known: dict | None) -> list[Stage]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from functools import cache
 from pathlib import Path
@@ -45,15 +44,15 @@ def choose_colour(event: gr.SelectData) -> Updates:
 
 def pick_colour(colour: str) -> Updates:
     """A colour of the visitor's own: a rendered person with such hair."""
+    from barbershop_core.editing.picture_file import encode
+
     wanted = rgb(colour)
     if wanted is None:
         return {}
     base = next(row["file"] for row in rows("colour") if row["name"] == BASE)
     with Image.open(base) as picture, Image.open(FOLDER / "hair.png") as mask:
         tinted = tint(np.asarray(picture.convert("RGB")), np.asarray(mask) > 127, wanted)
-    data = io.BytesIO()
-    Image.fromarray(tinted).save(data, "PNG")
-    return {ui.hair_color.image: files.keep(data.getvalue(), "colour.png")}
+    return {ui.hair_color.image: files.keep(encode(tinted, source_type=None), "colour.png")}
 
 
 def rgb(colour: str | None) -> tuple[int, ...] | None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from barbershop_core import atomic
 from barbershop_core.errors import BadRequest
 
 from .gpu import Task, read
@@ -222,10 +222,7 @@ class Visit:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, state: dict[str, Any]) -> None:
-        handle, partial = tempfile.mkstemp(dir=self.folder)
-        with os.fdopen(handle, "w") as file:
-            json.dump(state, file)
-        os.replace(partial, self.folder / "visit.json")
+        atomic.write(self.folder / "visit.json", json.dumps(state).encode(), private=True)
 
 
 def load_result(folder: str | Path) -> Result:

@@ -22,7 +22,6 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
     manifest: of the pack.  folder: for codes, visits and mappers.
     """
     import app
-    import endpoints
     from page import (
         edits,
         examples,
@@ -39,6 +38,7 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
         visits,
         words,
     )
+    from page.api import endpoints
     from page.ui import ui
 
     found = (app, endpoints, edits, examples, files, gpu, hair, markup, panel, person, photos, rig, sessions, times)

@@ -17,7 +17,7 @@ from small_page import filled, small_page
 from small_rigged import add_rig
 from small_words import add_words
 
-from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing.recipe import read as read_recipe
 from barbershop_core.errors import BadRequest, NoFaceFound
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -301,7 +301,7 @@ def test_api_round_trip(server, small, photo, tmp_path):
     )
     assert set(info["recipe"]["photos"]) == {"face", "hair_shape", "hair_structure", "extra_a"}
     assert Image.open(portrait).size == (64, 64) and Image.open(whole).size == (120, 160)
-    assert read_png(portrait) == info["recipe"] and info["recipe"]["options"]["seed"] == 5
+    assert read_recipe(portrait) == info["recipe"] and info["recipe"]["options"]["seed"] == 5
     assert info["recipe"]["options"]["regions"] == {"nose": "extra_a", "eyes": "extra_a"}
     assert -1 <= info["scores"]["identity"] <= 1
     assert info["notices"]
@@ -347,7 +347,7 @@ def test_words_and_rig_by_the_api(spoken, photo, tmp_path):
     portrait, whole, info = client.predict(
         face=me, prompt="blond hair", neutral="hair", alpha=6, beta=0.02, api_name="/edit_text"
     )
-    assert read_png(portrait) == info["recipe"] and Image.open(whole).size == (120, 160)
+    assert read_recipe(portrait) == info["recipe"] and Image.open(whole).size == (120, 160)
     assert info["scores"]["channels"]["blond hair"] > 0
     direct = run(studio.edit_text(studio.read(photo(0)), "blond hair", neutral="hair", alpha=6.0, beta=0.02))
     assert (np.asarray(Image.open(portrait)) == np.asarray(direct.image)).all()
@@ -397,9 +397,9 @@ def test_readme_says_how_to_start_and_test():
 
 
 def test_recipe_travels_in_the_bytes():
-    from barbershop_core.editing.recipe import png_bytes
+    from barbershop_core.editing.picture_file import encode
 
-    data = png_bytes(Image.new("RGB", (8, 8)), {"format": 2, "operation": "transfer", "options": {"seed": 1}})
+    data = encode(Image.new("RGB", (8, 8)), {"format": 2, "operation": "transfer", "options": {"seed": 1}})
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
         assert json.loads(picture.text["barbershop"])["options"]["seed"] == 1

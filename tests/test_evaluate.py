@@ -16,7 +16,7 @@ from scipy import linalg
 
 from barbershop_core import Studio, run
 from barbershop_core.barbershop import transfer_presets as presets
-from barbershop_core.editing.recipe import png_bytes
+from barbershop_core.editing.picture_file import encode
 from barbershop_core.editing.regions import REGIONS
 from barbershop_core.errors import BadRequest
 from barbershop_core.evaluation import frechet, hair, pose, words
@@ -163,7 +163,7 @@ def test_fid_says_what_is_missing(fidelity, tmp_path, monkeypatch):
 def test_reconstruction_table(small_pack, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))  # nothing lies there
     for number, triple in enumerate(triples(2, 4, 64)):
-        (tmp_path / f"{number}.png").write_bytes(png_bytes(triple.face.image))
+        (tmp_path / f"{number}.png").write_bytes(encode(triple.face.image))
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     steps = []

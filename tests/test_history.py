@@ -13,7 +13,8 @@ from PIL import Image
 from small_pack import write_small_pack
 from small_page import filled, last, refused, small_page
 
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 from barbershop_core.errors import BadRequest
 
 
@@ -34,9 +35,9 @@ def hair(page, session, face: str, **photos):
 def test_an_edit_goes_on_from_the_one_before_and_its_recipe_says_so(page, session, photo, tmp_path):
     me, ui = photo(0), page.ui
     first = hair(page, session, me, hair_shape=photo(1))
-    one = read_png(first[ui.crop_file]["value"])
+    one = read_recipe(first[ui.crop_file]["value"])
     second = hair(page, session, me, hair_color=photo(2))
-    recipe = read_png(second[ui.crop_file]["value"])
+    recipe = read_recipe(second[ui.crop_file]["value"])
     assert [step["operation"] for step in steps(recipe)] == ["transfer", "transfer"]
     assert all(steps(recipe)[0][name] == one[name] for name in ("options", "photos"))
     assert len(second[ui.history]["value"]) == 3 and second[ui.history]["selected_index"] == 2

@@ -109,7 +109,7 @@ ENDPOINTS = {
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_the_endpoints_have_these_defaults(endpoint):
-    endpoints = pytest.importorskip("endpoints")
+    endpoints = pytest.importorskip("page.api.endpoints")
     parameters = inspect.signature(getattr(endpoints, endpoint)).parameters
     for option in ENDPOINTS[endpoint]:
         default = parameters[option.name].default if option.name in parameters else inspect.Parameter.empty

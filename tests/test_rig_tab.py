@@ -13,7 +13,8 @@ from small_rigged import add_rig
 from small_words import add_words
 
 from barbershop_core import run
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_sliders_show_what_the_library_makes_and_keep_it(page, session, photo):
     assert before.shape == after.shape and (before == ready[ui.slider]["value"][0]).all()  # the original beside it
     assert "Repainted in" in moved[ui.rig_note]
     kept = last(page.rig.keep(values, session))
-    options = read_png(kept[ui.crop_file]["value"])["options"]
+    options = read_recipe(kept[ui.crop_file]["value"])["options"]
     assert (options["yaw"], options["expression"], options["light"]["azimuth"]) == (12.0, "smile", -40.0)
     assert ui.pose["yaw"] not in kept and ui.rig_ready not in kept  # the sliders stay as they are
     assert kept[ui.rig_note] == ""
@@ -81,7 +82,7 @@ def test_sliders_go_on_after_an_edit_was_kept(page, session, photo, monkeypatch)
     assert (page.rig.move(further, session)[ui.slider]["value"][1] != ready[ui.slider]["value"][1]).any()
     again = last(page.rig.keep(further, session))
     assert len(again[ui.history]["value"]) == 3
-    recipe = read_png(again[ui.crop_file]["value"])
+    recipe = read_recipe(again[ui.crop_file]["value"])
     assert recipe["options"]["yaw"] == 16.0 and len(steps(recipe)) == 1  # of the portrait that was opened
     page.panel.undo(session)
     assert "Repainted" in page.rig.move(where(page, again, yaw=4), session)[ui.rig_note]
@@ -116,7 +117,7 @@ def test_hair_then_rig_then_words(page, session, photo):
     asked = filled(ui.face.inputs, {ui.face.image: me, ui.prompt: "glasses", ui.neutral: ""})
     list(page.words.add(slots | asked, session))
     end = last(page.words.keep(slots | {ui.slots: [{"target": "glasses", "neutral": ""}]}, session))
-    recipe = read_png(end[ui.crop_file]["value"])
+    recipe = read_recipe(end[ui.crop_file]["value"])
     assert [step["operation"] for step in steps(recipe)] == ["transfer", "repose", "edit_text"]
 
 
@@ -126,11 +127,11 @@ def test_copying_and_optimizing(page, session, photo, monkeypatch):
     form = filled(page.rig.copy_form(), form)
     assert "shows no face" in refused(page.rig.copy(form, session))
     monkeypatch.setattr("barbershop_core.pie.repose.shows_a_face", lambda *about: True)
-    recipe = read_png(last(page.rig.copy(form, session))[ui.crop_file]["value"])
+    recipe = read_recipe(last(page.rig.copy(form, session))[ui.crop_file]["value"])
     assert recipe["options"]["copy"] == ["pose", "light"] and "like" in recipe["photos"]
     ready = opened(page, session, photo(5))
     searched = page.rig.keep(where(page, ready, {ui.rig_method: "optimize"}, yaw=8), session)
-    recipe = read_png(last(searched)[ui.crop_file]["value"])
+    recipe = read_recipe(last(searched)[ui.crop_file]["value"])
     assert recipe["options"]["method"] == "optimize" and recipe["options"]["yaw"] == 8.0
     assert "other photo is missing" in refused(page.rig.copy(form | {ui.like.image: None}, session))
     assert "Nothing was chosen" in refused(page.rig.copy(form | {ui.copied: []}, session))

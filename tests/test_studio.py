@@ -100,7 +100,7 @@ def test_result_saves_its_recipe(studio, tmp_path):
     path = result.save(tmp_path / "out.png")
     with Image.open(path) as saved:
         assert saved.size == (200, 200)
-    kept = recipe.read_png(path)
+    kept = recipe.read(path)
     assert kept == json.loads(json.dumps(result.recipe))
     assert kept["operation"] == "transfer" and kept["options"]["preset"] == "tiny" and kept["options"]["seed"] == 7
     assert kept["photos"] == {
@@ -124,7 +124,7 @@ def test_no_recipe_is_a_sentence(tmp_path):
     text.write_text("no picture")
     for path, words in ((plain, "no recipe"), (text, "cannot be read"), (tmp_path / "none.png", "cannot be read")):
         with pytest.raises(errors.BadRequest, match=words):
-            recipe.read_png(path)
+            recipe.read(path)
 
 
 def test_paste_is_optional_and_scores_are_complete(studio):

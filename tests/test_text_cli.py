@@ -9,7 +9,7 @@ import pytest
 from command_line import cli
 from PIL import Image
 
-from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing.recipe import read as read_recipe
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_words_on_a_transfer_and_the_whole_chain_again(desk):
     assert set(told["files"]) == {"image", "photo", "grid"}
     assert set(told["scores"]["channels"]) == {"curly hair", "glasses"}
     assert Image.open(desk / "words-grid.png").size == (5 * 64, 3 * 64)
-    assert read_png(desk / "words.png")["options"]["edits"][1] == {
+    assert read_recipe(desk / "words.png")["options"]["edits"][1] == {
         "target": "glasses",
         "neutral": "face",
         "alpha": -5.0,

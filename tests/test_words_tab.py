@@ -13,7 +13,8 @@ from small_page import filled, last, refused, small_page
 from small_words import add_words
 
 from barbershop_core import run
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_sliders_show_what_the_library_makes_and_keep_it(page, session, me):
     assert moved[ui.moved[0]] == page.words.moved_words(sliders.moved(0, 0.02))
 
     kept = last(page.words.keep(values, session))
-    recipe = read_png(kept[ui.crop_file]["value"])
+    recipe = read_recipe(kept[ui.crop_file]["value"])
     assert recipe["operation"] == "edit_text" and recipe["options"]["edits"][0]["alpha"] == 6.0
     crop = np.asarray(Image.open(kept[ui.crop_file]["value"])).astype(int)
     assert np.abs(crop - picture).max() <= 1
@@ -109,9 +110,9 @@ def test_words_go_on_from_hair_and_hair_from_words(page, session, me, tmp_path):
     list(add(page, session, me, "glasses"))
     list(page.words.keep(where(page, [("glasses", "")]), session))
     end = last(page.hair.run_transfer(form | {ui.hair_color.image: str(other)}, session))
-    recipe = read_png(end[ui.crop_file]["value"])
+    recipe = read_recipe(end[ui.crop_file]["value"])
     assert [step["operation"] for step in steps(recipe)] == ["transfer", "edit_text", "transfer"]
-    back = read_png(page.panel.undo(session)[ui.crop_file]["value"])
+    back = read_recipe(page.panel.undo(session)[ui.crop_file]["value"])
     assert [step["operation"] for step in steps(back)] == ["transfer", "edit_text"]
 
 
@@ -134,15 +135,15 @@ def run_form(page, me, method="optimize", mapper=None) -> dict:
 def test_optimization_and_mapper_add_to_the_chain(page, session, me):
     ui = page.ui
     one = last(page.words.run(run_form(page, me), session))
-    assert read_png(one[ui.crop_file]["value"])["options"]["method"] == "optimize"
+    assert read_recipe(one[ui.crop_file]["value"])["options"]["method"] == "optimize"
     assert "Match with the words" in one[ui.details]
     assert "curly hair" in page.words.mappers()
     two = last(page.words.run(run_form(page, me, "mapper", "curly hair"), session))
-    methods = [step["options"]["method"] for step in steps(read_png(two[ui.crop_file]["value"]))]
+    methods = [step["options"]["method"] for step in steps(read_recipe(two[ui.crop_file]["value"]))]
     assert methods == ["optimize", "mapper"]
     some = run_form(page, me, "mapper", "curly hair") | {ui.levels: ["fine"]}
     three = last(page.words.run(some, session))
-    assert steps(read_png(three[ui.crop_file]["value"]))[-1]["options"]["levels"] == ["fine"]
+    assert steps(read_recipe(three[ui.crop_file]["value"]))[-1]["options"]["levels"] == ["fine"]
     none = run_form(page, me, "mapper", "curly hair") | {ui.levels: []}
     assert "no levels" in refused(page.words.run(none, session))
 

@@ -19,7 +19,8 @@ from small_rigged import add_rig
 from small_words import add_words
 
 from barbershop_core import photo as portraits
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 from barbershop_core.errors import BadRequest, NoFaceFound
 from barbershop_core.photo import landmarker
 from barbershop_core.weights.manifest import PACKS
@@ -73,7 +74,7 @@ def test_hair_words_sliders_and_rig_share_one_child(page, session, photo):
     assert "Repainted" in moved[ui.rig_note]
     assert (moved[ui.slider]["value"][1] != ready[ui.slider]["value"][1]).any()
     kept = last(page.rig.keep(posed, session))
-    recipe = read_png(kept[ui.crop_file]["value"])
+    recipe = read_recipe(kept[ui.crop_file]["value"])
     assert [step["operation"] for step in steps(recipe)] == ["transfer", "edit_text", "edit_text", "repose"]
 
     there = page.gpu.at_once(opened, page.gpu.Task("rig", {}))

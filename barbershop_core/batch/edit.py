@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .. import atomic
 from ..editing.mask_file import read_mask
 from ..editing.picture_file import GENERATED, SUFFIXES, encode
 from ..editing.regions import COLOURS
@@ -25,7 +26,6 @@ from ..studio import Studio
 from . import files
 from .check import with_regions
 from .job import Job, Photo
-from .manifest import write_atomically
 from .portraits import Portraits
 
 
@@ -90,7 +90,7 @@ class Editor:
         data = self._files(value)
         names = {kind: f"{job.name}{ending}" for kind, (ending, _) in data.items()}
         for kind, (_, content) in data.items():
-            write_atomically(self.out / names[kind], content)
+            atomic.write(self.out / names[kind], content, durable=True)
         scores, recipe = (value.scores, value.recipe) if isinstance(value, Result) else ({}, None)
         return {"files": names, "scores": _plain(scores), "recipe": recipe, "notices": list(notices)}
 

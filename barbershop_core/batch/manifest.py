@@ -20,11 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .. import atomic
 from ..errors import BadRequest
 
 NAME = "manifest.jsonl"
-PARTIAL = ".partial"
-"""Ending of files that are being written."""
 
 
 def read_manifest(folder: str | Path) -> list[dict[str, Any]]:
@@ -57,7 +56,7 @@ class Manifest:
         self.entries = {entry["key"]: entry for entry in entries}
         whole = b"".join(map(_line, entries))
         if not self.path.exists() or self.path.read_bytes() != whole:
-            write_atomically(self.path, whole)
+            atomic.write(self.path, whole, durable=True)
         self._file = open(self.path, "ab", buffering=0)
 
     def append(self, entry: dict[str, Any]) -> None:
@@ -79,23 +78,13 @@ def opened(folder: Path, retry_failed: bool = False) -> Iterator[Manifest]:
     retry_failed: jobs that failed count as not begun.  Raises BadRequest where another batch writes there.
     """
     with _alone(folder):
-        for left in folder.glob(f".*{PARTIAL}"):
+        for left in folder.glob(f".*{atomic.PARTIAL}"):
             left.unlink(missing_ok=True)
         manifest = Manifest(folder, retry_failed)
         try:
             yield manifest
         finally:
             manifest.close()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}{PARTIAL}")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _counts(folder: Path, entry: dict[str, Any], retry_failed: bool) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from .. import atomic
 from ..errors import BadRequest
 
 KEY = "barbershop"
@@ -85,13 +85,7 @@ def write(
     """
     path = Path(path)
     data = encode(image, recipe, kind_of(path), source_type)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    atomic.write(path, data)
     return path
 
 

@@ -112,9 +112,6 @@ def read(path: str | Path) -> dict[str, Any]:
     return recipe if recipe["format"] == FORMAT else _upgraded(recipe)
 
 
-read_png, png_bytes = read, picture_file.encode  # former names
-
-
 # --- format 1 ---------------------------------------------------------------------------------
 
 _OPERATIONS = {"text": "edit_text", "pose": "repose"}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from .. import atomic
 from ..errors import BadRequest
 
 if TYPE_CHECKING:  # folders are swept without PyTorch
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # folders are swept without PyTorch
     from . import codes
 
 DAY = 24 * 3600.0
-_ENDING, _PARTIAL = ".safetensors", ".partial"
+_ENDING = ".safetensors"
 
 
 def default_folder() -> Path:
@@ -94,18 +94,12 @@ class CodeCache:
 
     def put(self, key: str, code: codes.Code) -> bool:
         """Store ``code``.  Returns False if the folder cannot be written; then nothing is cached."""
-        partial = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, partial = tempfile.mkstemp(suffix=_PARTIAL, dir=self.folder)  # mode 0600
-            with os.fdopen(handle, "wb") as file:
-                file.write(code.dumps())
-            os.replace(partial, self._path(key))
+            atomic.write(self._path(key), code.dumps(), private=True)
             self.sweep()
             return True
         except OSError:
-            if partial is not None:
-                Path(partial).unlink(missing_ok=True)
             return False
 
     def sweep(self, now: float | None = None) -> None:
@@ -114,7 +108,7 @@ class CodeCache:
         for path in self._files():
             try:
                 stat = path.stat()
-                if is_over(path, 3600.0 if path.suffix == _PARTIAL else self.max_age, now):
+                if is_over(path, 3600.0 if path.suffix == atomic.PARTIAL else self.max_age, now):
                     path.unlink(missing_ok=True)
                 elif path.suffix == _ENDING:
                     kept.append((stat.st_atime, stat.st_size, path))
@@ -137,7 +131,7 @@ class CodeCache:
 
     def _files(self) -> list[Path]:
         try:
-            return [path for path in self.folder.iterdir() if path.suffix in (_ENDING, _PARTIAL)]
+            return [path for path in self.folder.iterdir() if path.suffix in (_ENDING, atomic.PARTIAL)]
         except OSError:
             return []
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .. import atomic
 from ..errors import WeightCorrupt
 
 
@@ -20,9 +21,8 @@ def save(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> N
     identity: what the training depends on (options, `digest` of the networks it uses), of the same types
         but for tensors.
     """
-    unfinished = path.with_name(f"{path.name}.tmp")
-    torch.save({"identity": dict(identity), "state": dict(state)}, unfinished)
-    unfinished.replace(path)
+    with atomic.replacing(path) as partial:
+        torch.save({"identity": dict(identity), "state": dict(state)}, partial)
 
 
 def load(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .. import atomic
 from ..world import params, render
 
 CHUNK = 500
@@ -22,8 +22,7 @@ def _make(folder: str, seed: int, size: int) -> str:
     if not path.exists():
         p = params.sample(CHUNK, seed)
         drawn = [render.render(row, size) for row in p]
-        part = path.with_suffix(f".{os.getpid()}.part")
-        with open(part, "wb") as file:
+        with atomic.replacing(path) as partial, open(partial, "wb") as file:
             np.savez(
                 file,
                 p=p,
@@ -32,7 +31,6 @@ def _make(folder: str, seed: int, size: int) -> str:
                 landmarks=np.stack([r.landmarks for r in drawn]),
                 theta=np.stack([r.theta for r in drawn]),
             )
-        os.replace(part, path)
     return str(path)
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from .. import atomic
 from .unpickle import Record
 
 Json = Any
@@ -35,13 +34,8 @@ def save(value: Any, path: Path) -> bool:
     except _NotPlain:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(tensors, part, {"tree": tree})
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    with atomic.replacing(path) as partial:
+        save_file(tensors, partial, {"tree": tree})
     return True
 
 

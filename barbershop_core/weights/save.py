@@ -8,19 +8,18 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .. import atomic
+
 
 def save_half(state: dict[str, Tensor], path: Path) -> None:
     """Write a .safetensors file, atomically: floats in half precision, where they fit, other tensors as they are."""
-    part = path.with_suffix(".part")
-    save_file(
-        {
-            k: (v.half() if _fits(v) else v).contiguous().clone()
-            for k, v in state.items()
-            if not k.endswith("num_batches_tracked")
-        },
-        part,
-    )
-    part.replace(path)
+    halved = {
+        k: (v.half() if _fits(v) else v).contiguous().clone()
+        for k, v in state.items()
+        if not k.endswith("num_batches_tracked")
+    }
+    with atomic.replacing(path) as partial:
+        save_file(halved, partial)
 
 
 def _fits(value: Tensor) -> bool:

@@ -10,10 +10,10 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import atomic
 from .manifest import Source
 
 _CHUNK = 1 << 20
@@ -101,9 +101,6 @@ def _remember(remembered: Path | None, path: str, entry: dict) -> None:
     known[path] = entry
     try:
         remembered.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=remembered.parent, prefix=".verified-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(known, file, indent=1)
-        os.replace(temporary, remembered)
+        atomic.write(remembered, json.dumps(known, indent=1).encode())
     except OSError:
         pass

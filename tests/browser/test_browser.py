@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from visitor import download, photo, picture, slide, tab, until_changed, upload
 
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,7 @@ def test_from_upload_to_download(page, tmp_path):
     with page.expect_download() as coming:
         page.click("#download")
     coming.value.save_as(tmp_path / "new.png")
-    recipe = read_png(tmp_path / "new.png")
+    recipe = read_recipe(tmp_path / "new.png")
     assert recipe["operation"] == "transfer" and recipe["options"]["preset"] == "fast"
     assert set(recipe["photos"]) == {"face", "hair_shape"}
     assert Image.open(tmp_path / "new.png").size == (64, 64)
@@ -62,7 +63,7 @@ def test_shape_structure_and_colour_from_three_photos(page, tmp_path):
     with page.expect_download() as coming:
         page.click("#download")
     coming.value.save_as(tmp_path / "new.png")
-    recipe = read_png(tmp_path / "new.png")
+    recipe = read_recipe(tmp_path / "new.png")
     assert set(recipe["photos"]) == {"face", "hair_shape", "hair_structure", "hair_color"}
 
 
@@ -128,7 +129,7 @@ def test_hair_then_words_then_undo(page, tmp_path):
     page.locator("#history .thumbnail-item").nth(2).wait_for()
     assert page.locator("#history .thumbnail-item").count() == 3
     words = download(page, tmp_path / "words.png", "transfer", "edit_text")
-    assert steps(read_png(words))[1]["options"]["edits"][0]["alpha"] == 9
+    assert steps(read_recipe(words))[1]["options"]["edits"][0]["alpha"] == 9
 
     page.click("#undo")
     page.locator("#status", has_text="Step 1 of 2").wait_for()
@@ -200,7 +201,7 @@ def test_hair_then_rig_then_words(page, tmp_path):
     page.click("#keep_words")
     page.locator("#history .thumbnail-item").nth(3).wait_for()
     chained = download(page, tmp_path / "chain.png", "transfer", "repose", "edit_text")
-    assert steps(read_png(chained))[1]["options"]["light"]["azimuth"] == -50
+    assert steps(read_recipe(chained))[1]["options"]["light"]["azimuth"] == -50
 
 
 @pytest.mark.slow
@@ -223,7 +224,7 @@ def test_optimization_is_seen_and_stopped_and_a_mapper_runs(page, tmp_path):
     page.get_by_role("option", name="curly hair").click()
     page.click("#text_run")
     page.locator("#status", has_text="Done in").wait_for()
-    assert read_png(download(page, tmp_path / "mapped.png", "edit_text"))["options"]["method"] == "mapper"
+    assert read_recipe(download(page, tmp_path / "mapped.png", "edit_text"))["options"]["method"] == "mapper"
 
 
 def test_a_phone_needs_no_sideways_scrolling(chromium, app):

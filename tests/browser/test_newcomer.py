@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing.recipe import read as read_recipe
 
 PHOTOS = Path(__file__).resolve().parents[2] / "assets" / "examples" / "photos"
 WAIT = 240_000  # ms
@@ -41,7 +41,7 @@ def test_a_photo_of_two_people_offline(chromium, studio_app, tmp_path):
     with page.expect_download() as coming:
         page.click("#download_photo")
     coming.value.save_as(tmp_path / "new.png")
-    assert read_png(tmp_path / "new.png")["photos"]["face"]["face"] == 1
+    assert read_recipe(tmp_path / "new.png")["photos"]["face"]["face"] == 1
     new, old = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (tmp_path / "new.png", photo))
     assert new.shape == old.shape
     moved = np.abs(new - old).max(2) > 24

@@ -5,7 +5,7 @@ import pytest
 from visitor import photo, picture, upload
 
 from barbershop_core.editing.mask_file import palette
-from barbershop_core.editing.recipe import read_png
+from barbershop_core.editing.recipe import read as read_recipe
 
 
 def rgb(region: str) -> list[int]:
@@ -73,4 +73,4 @@ def test_a_painted_mask_is_used(page, tmp_path):
     with page.expect_download() as coming:
         page.click("#download")
     coming.value.save_as(tmp_path / "painted.png")
-    assert read_png(tmp_path / "painted.png")["options"]["mask"]
+    assert read_recipe(tmp_path / "painted.png")["options"]["mask"]

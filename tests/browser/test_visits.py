@@ -3,7 +3,8 @@
 import pytest
 from visitor import WAIT, download, photo, tab, upload
 
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 
 
 def begin_long_run(page) -> None:
@@ -58,7 +59,7 @@ def test_nothing_of_the_last_person_stays(page, tmp_path):
     page.locator("#slot_0").wait_for(state="hidden")
     assert page.locator("#live_note").inner_text().strip() == ""
     kept = download(page, tmp_path / "kept.png", "edit_text")
-    assert len(steps(read_png(kept))) == 1
+    assert len(steps(read_recipe(kept))) == 1
     page.locator("#examples .thumbnail-item").first.click()
     page.locator("#status", has_text="Stored example").wait_for()
     page.set_input_files("#face input[type=file]", photo(tmp_path / "three.png", 65))

@@ -25,11 +25,15 @@ def visitors(chromium, impatient_app, tmp_path):
         page.context.close()
 
 
+def fill_the_line(running, waiting) -> None:
+    begin_long_run(running)
+    waiting.click("#run")
+    waiting.locator("#status", has_text="Waiting: 1 ahead").wait_for()
+
+
 def test_waiting_is_seen_and_a_full_line_says_when_to_come_back(visitors):
     first, second, third = visitors
-    begin_long_run(first)
-    second.click("#run")
-    second.locator("#status", has_text="Waiting: 1 ahead").wait_for()
+    fill_the_line(first, second)
     third.click("#run")
     third.locator("#status .problem", has_text=re.compile(r"1 other is waiting .* in about \d+ minute")).wait_for()
     third.locator("#retry").wait_for()
@@ -45,9 +49,7 @@ def test_waiting_is_seen_and_a_full_line_says_when_to_come_back(visitors):
 
 def test_who_stops_while_waiting_leaves_the_line(visitors):
     first, second, third = visitors
-    begin_long_run(first)
-    second.click("#run")
-    second.locator("#status", has_text="Waiting: 1 ahead").wait_for()
+    fill_the_line(first, second)
     second.click("#stop")
     second.locator("#status", has_text="Stopped").wait_for()
     third.click("#run")

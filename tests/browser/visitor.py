@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from barbershop_core.editing.recipe import read_png, steps
+from barbershop_core.editing.recipe import read as read_recipe
+from barbershop_core.editing.recipe import steps
 
 WAIT = 240_000
 """Milliseconds that anything may take: the first run imports PyTorch."""
@@ -52,7 +53,7 @@ def download(page, path: Path, *operations: str) -> Path:
         with page.expect_download() as coming:
             page.click("#download")
         coming.value.save_as(path)
-        found = tuple(step["operation"] for step in steps(read_png(path)))
+        found = tuple(step["operation"] for step in steps(read_recipe(path)))
         if found == operations:
             return path
         page.wait_for_timeout(500)

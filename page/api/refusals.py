@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from gradio import queueing, utils
 from gradio.exceptions import InvalidPathError
 
-from .gpu import UNKNOWN
+from ..gpu import UNKNOWN
 
 FORM = "The request is not in the form that is expected. 'Use via API' at the foot of the page lists all parameters."
 FOREIGN = "The file was not uploaded to this page. Upload it first, then give its place on the server."
@@ -33,7 +33,7 @@ def sentence(error: BaseException | None) -> str:
     modules = _modules(error)
     if any(name.partition(".")[0] in _DOWNLOADS for name in modules):
         return ADDRESS
-    if any(name.partition(".")[0] in ("page", "endpoints", "barbershop_core") for name in modules):
+    if any(name.partition(".")[0] in ("page", "barbershop_core") for name in modules):
         log.error("unexpected error", exc_info=error)
         return UNKNOWN
     return FORM

@@ -1,74 +1,26 @@
-"""The named endpoints for programs, over HTTP and as MCP tools: hair, face swap, words, rig, and what a photo holds.
-
-Their names, parameters and order are a promise; the page's own events are private and may change.
-"""
+"""The endpoints that edit: hair, face swap, words, rig."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, Literal
 
-import gradio as gr
-
 from barbershop_core.barbershop.options import MODE, SMOOTH
-from barbershop_core.editing import likeness
 from barbershop_core.errors import BadRequest
-from barbershop_core.inversion.options import SPACE
-from barbershop_core.options import PRESET, SEED, Option
+from barbershop_core.options import PRESET, SEED
 from barbershop_core.pie import options as pose
 from barbershop_core.styleclip import options as words
 from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, METHOD, NEUTRAL, ROUTE
-from page import edits as work
-from page import files, gpu, mcp, readings, refusals, sessions
-from page.api_controls import Directions, Gaze, Levels, Light, Photo, controls
 
-Answer = tuple[str, str, dict]
-Preset = Literal["fast", "released", "paper"]
+from .. import edits as work
+from .. import gpu, sessions
+from .answers import Answer, Preset, answer, explained, names, photo
+from .controls import Directions, Gaze, Levels, Light, Photo
+
 PARTS = "pose, expression, light"
-INDEX = Option("face_index", -1, "which face, 0 for the largest", int, high=10_000)
 MOST_EDITS = 20
 
 
-def _explained(endpoint: Callable[..., tuple]) -> Callable[..., tuple]:
-    """The endpoint with errors as their sentences."""
-
-    @functools.wraps(endpoint)
-    def explained(*given, **named) -> tuple:
-        try:
-            return endpoint(*given, **named)
-        except Exception as error:
-            raise gr.Error(gpu.sentence(error), print_exception=False) from None
-
-    return explained
-
-
-def _answer(function: gpu.Work, task: gpu.Task, **arguments) -> tuple:
-    """Run a task: paths of the files that it made, then what is to know about them."""
-    notices = []
-    for what, event in gpu.run(function, task, **arguments):
-        if what == "step" and event[0].notice:
-            notices.append(event[0].notice)
-        elif what == "result":
-            made = event.get("files") or {"barbershop.png": event["png"], "barbershop-photo.png": event["pasted_png"]}
-            info = dict(event["info"] if "info" in event else {k: event[k] for k in ("scores", "recipe")})
-            if alike := likeness.words(event.get("scores") or {}, (event.get("recipe") or {}).get("operation", "")):
-                info["likeness"] = alike
-            info["notices"] = list(dict.fromkeys(notices + event["notices"]))
-    return *(files.keep(data, name) for name, data in made.items()), info
-
-
-def _photo(path: str | None, face: float | None = None) -> tuple[str | None, int | None]:
-    """A photo and which of its faces; a negative number means the largest."""
-    index = None if face is None else INDEX.check(face)
-    return path, None if index is None or index < 0 else index
-
-
-def _names(listed: str) -> list[str]:
-    return [name.strip() for name in (listed or "").split(",") if name.strip()]
-
-
-@_explained
+@explained
 def transfer_hair(
     face: Photo,
     hair_shape: Photo | None = None,
@@ -104,14 +56,14 @@ def transfer_hair(
         the whole photo with the portrait pasted back, likewise
         scores, recipe and notices as JSON
     """
-    given = {"face": _photo(face, face_index), "hair_shape": _photo(hair_shape), "hair_color": _photo(hair_color)}
-    given |= {"extra_a": _photo(features_from), "hair_structure": _photo(hair_structure)}
+    given = {"face": photo(face, face_index), "hair_shape": photo(hair_shape), "hair_color": photo(hair_color)}
+    given |= {"extra_a": photo(features_from), "hair_structure": photo(hair_structure)}
     options = {"mode": mode, "preset": preset, "smooth": smooth, "seed": seed, "mask": mask}
-    options["regions"] = dict.fromkeys(_names(features), "extra_a")
-    return _answer(work.edit, gpu.Task("transfer", given, options))
+    options["regions"] = dict.fromkeys(names(features), "extra_a")
+    return answer(work.edit, gpu.Task("transfer", given, options))
 
 
-@_explained
+@explained
 def swap_face(
     face: Photo,
     into: Photo,
@@ -135,11 +87,11 @@ def swap_face(
         the whole photo `into` with the portrait pasted back, likewise
         scores, recipe and notices as JSON
     """
-    given = {"face": _photo(face, face_index), "into": _photo(into, into_index)}
-    return _answer(work.edit, gpu.Task("swap_face", given, {"preset": preset, "seed": seed}))
+    given = {"face": photo(face, face_index), "into": photo(into, into_index)}
+    return answer(work.edit, gpu.Task("swap_face", given, {"preset": preset, "seed": seed}))
 
 
-@_explained
+@explained
 def edit_text(
     face: Photo,
     prompt: str,
@@ -184,10 +136,10 @@ def edit_text(
     options = {"prompt": prompt, "method": method, "neutral": neutral, "alpha": alpha, "beta": beta}
     options |= {"strength": strength, "levels": levels, "identity": identity, "route": route}
     options |= {"preset": preset, "seed": seed, "where": where}
-    return _answer(work.edit, gpu.Task("edit_text", {"face": _photo(face, face_index)}, options))
+    return answer(work.edit, gpu.Task("edit_text", {"face": photo(face, face_index)}, options))
 
 
-@_explained
+@explained
 def direction_sliders(
     face: Photo,
     edits: Directions,
@@ -212,9 +164,9 @@ def direction_sliders(
         scores (with the number of style channels moved), recipe and notices as JSON
     """
     wanted = [_direction(edit) for edit in _listed(edits)]
-    given, options = {"face": _photo(face, face_index)}, {"route": route, "preset": preset, "where": where}
+    given, options = {"face": photo(face, face_index)}, {"route": route, "preset": preset, "where": where}
     task = gpu.Task("direction_sliders", given, options, key=("api", *given["face"]))
-    return _answer(sessions.keep_sliders, task, edits=wanted)
+    return answer(sessions.keep_sliders, task, edits=wanted)
 
 
 def _listed(edits: Any) -> list:
@@ -236,7 +188,7 @@ def _direction(edit: Any) -> dict[str, Any]:
     return texts | numbers
 
 
-@_explained
+@explained
 def repose(
     face: Photo,
     yaw: float = pose.YAW.default,
@@ -276,90 +228,8 @@ def repose(
         the whole photo with the portrait pasted back, likewise
         scores, recipe and notices as JSON
     """
-    given = {"face": _photo(face, face_index), "like": _photo(like, like_index)}
+    given = {"face": photo(face, face_index), "like": photo(like, like_index)}
     options = {"yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "light": light or None}
-    options |= {"expression": (expression or "").strip() or None, "copy": _names(copy) or None}
+    options |= {"expression": (expression or "").strip() or None, "copy": names(copy) or None}
     options["gaze"] = gaze or None
-    return _answer(work.edit, gpu.Task("repose", given, options | {"preset": preset, "seed": seed}))
-
-
-@_explained
-def align(face: Photo, size: float | None = readings.SIZE.default, face_index: float = -1) -> tuple[str, dict]:
-    """Find the faces of a photo and cut one out as the networks see it, aligned by eyes and mouth.
-
-    Args:
-        face: photo of the person.
-        size: side of the aligned portrait in pixels, 64 to 1024; leave out for the pack's own.
-        face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
-
-    Returns:
-        the aligned portrait as PNG
-        JSON: size, corners in the photo (from the upper left, downwards first), boxes of all faces, index, notices
-    """
-    return _answer(readings.align, gpu.Task("read", {"face": _photo(face, face_index)}, {"size": size}))
-
-
-@_explained
-def parse(face: Photo, face_index: float = -1) -> Answer:
-    """Divide a portrait into regions: hair, skin, eyes, nose and the others.
-
-    Args:
-        face: photo of the person.
-        face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
-
-    Returns:
-        the regions' numbers as a grey PNG, which `transfer_hair` takes as `mask`
-        their colours as PNG, which it takes as well
-        JSON: the share of each region, the colours, notices
-    """
-    return _answer(readings.parse, gpu.Task("parse", {"face": _photo(face, face_index)}))
-
-
-@_explained
-def embed(
-    face: Photo,
-    space: Literal["W", "W+", "FS"] = SPACE.default,
-    preset: Preset = PRESET.default,
-    face_index: float = -1,
-) -> Answer:
-    """Find the latent code of a portrait, from which the generator draws it again.
-
-    Args:
-        face: photo of the person.
-        space: W, W+, or FS, which adds the feature map F of 32 x 32 and comes closest.
-        preset: fast, released or paper.
-        face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
-
-    Returns:
-        the code as safetensors
-        what the generator draws of it, as PNG
-        JSON: space, shapes, PSNR in dB beside the aligned photo, notices
-    """
-    task = gpu.Task("invert", {"face": _photo(face, face_index)}, {"space": space, "preset": preset})
-    return _answer(readings.embed, task)
-
-
-EDITED = ("portrait", "photo", "scores, recipe, notices")
-ENDPOINTS: dict[Callable[..., tuple], tuple[str, ...]] = {
-    transfer_hair: EDITED,
-    swap_face: EDITED,
-    edit_text: EDITED,
-    direction_sliders: EDITED,
-    repose: EDITED,
-    align: ("aligned portrait", "corners, faces, notices"),
-    parse: ("regions", "colours", "shares, colours, notices"),
-    embed: ("code", "reconstruction", "space, shapes, psnr, notices"),
-}
-"""What each returns: files, and JSON at last."""
-
-
-def wire() -> None:
-    """Every endpoint on hidden controls, and as a tool of MCP."""
-    mcp.show_every_output()
-    refusals.install()
-    button = gr.Button(visible=False)
-    for endpoint, returned in ENDPOINTS.items():
-        outputs = [gr.File(label=label, visible=False) for label in returned[:-1]]
-        outputs.append(gr.JSON(label=returned[-1], visible=False))
-        shared = {"concurrency_id": "gpu", "concurrency_limit": None}  # one at a time, see page.line
-        button.click(endpoint, controls(endpoint), outputs, api_name=endpoint.__name__, **shared)
+    return answer(work.edit, gpu.Task("repose", given, options | {"preset": preset, "seed": seed}))

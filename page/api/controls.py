@@ -17,7 +17,7 @@ from gradio.utils import get_function_description
 from barbershop_core.pie.options import GAZE_PARTS, LIGHT_PARTS
 from barbershop_core.styleclip.options import ALPHA, BETA, LEVEL_NAMES
 
-from . import photos
+from .. import photos
 
 Photo = NewType("Photo", str)
 """The path of an uploaded picture."""

@@ -1,4 +1,4 @@
-"""What a photo is to the networks: aligned, in regions, as a code.  For programs; the page has its own views.
+"""What `analysis` computes.
 
 Each function returns "files" (name -> bytes), "info" (figures as JSON) and "notices".
 """
@@ -15,8 +15,8 @@ from barbershop_core.errors import BadRequest
 from barbershop_core.options import Option
 from barbershop_core.progress import Steps
 
-from .edits import start
-from .gpu import Task
+from ..edits import start
+from ..gpu import Task
 
 if TYPE_CHECKING:
     from barbershop_core.studio import Studio

@@ -48,6 +48,7 @@ MANIFEST = "manifest.jsonl"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``barbershop batch`` and copy what is finished; returns its exit code."""
     parser = argparse.ArgumentParser(description="A batch whose results are copied to a mounted bucket.")
     parser.add_argument("jobs", help="CSV or JSONL, as of 'barbershop batch'; a path or an hf:// address")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results, such as a mounted bucket")

@@ -79,6 +79,20 @@ def small_pack(tmp_path_factory):
     return open_pack(write_small_pack(tmp_path_factory.mktemp("small-pack"), SIDE), device="cpu")
 
 
+@pytest.fixture(scope="module")
+def rigged_pack(tmp_path_factory):
+    """A small pack with a rig, in an environment that offers neither the Hub nor a landmarker."""
+    from small_pack import write_small_pack
+    from small_rigged import add_rig
+
+    from barbershop_core import open_pack
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HF_HUB_OFFLINE", "1")
+        environment.delenv("BARBERSHOP_LANDMARKER", raising=False)
+        yield open_pack(add_rig(write_small_pack(tmp_path_factory.mktemp("rigged"))), device="cpu")
+
+
 @pytest.fixture
 def offline(monkeypatch):
     """No connection, and no landmarker of the user's own."""

@@ -12,10 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from small_pack import write_small_pack
-from small_rigged import TINY_PIE, add_rig
+from small_rigged import TINY_PIE
 
-from barbershop_core import Studio, open_pack, run
+from barbershop_core import Studio, run
 from barbershop_core.editing.regions import region_index
 from barbershop_core.errors import BadRequest
 from barbershop_core.evaluation import looks, photo_rows, photos
@@ -26,14 +25,6 @@ from barbershop_core.evaluation.triples import triples
 from barbershop_core.photo import Portrait
 from barbershop_core.photo.crop import box_corners
 from barbershop_core.pie import pie_presets
-
-
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.delenv("BARBERSHOP_LANDMARKER", raising=False)
-        yield open_pack(add_rig(write_small_pack(tmp_path_factory.mktemp("small"))), device="cpu")
 
 
 @pytest.fixture
@@ -131,15 +122,17 @@ def test_points_and_angles_are_measured_between_eyes_and_in_degrees():
     assert looks.points_moved(before, seen(blank)) is None and looks.turned(seen(blank), after) is None
 
 
-def test_giving_back_the_photo_is_perfect(pack, folder, monkeypatch):
+def test_giving_back_the_photo_is_perfect(rigged_pack, folder, monkeypatch):
     def unchanged(self, face, **_):
         yield from ()
         return SimpleNamespace(image=Image.fromarray(photo_rows.full(self, face)))
 
     monkeypatch.setattr(Studio, "transfer", unchanged)
-    monkeypatch.setattr(photo_rows, "look", lambda pack, picture: _half_hair(looks.look(pack, picture)))
+    monkeypatch.setattr(photo_rows, "look", lambda *given: _half_hair(looks.look(*given)))
     steps = []
-    table = run(photos.photos(pack, folder, rows=("own hair", "other hair"), sheet=folder / "s.png"), steps.append)
+    table = run(
+        photos.photos(rigged_pack, folder, rows=("own hair", "other hair"), sheet=folder / "s.png"), steps.append
+    )
     json.dumps(table)
     assert (table["photos"], table["scored"]) == (3, 2)
     assert [f["photo"] for f in table["failures"]] == ["broken.jpg"]
@@ -159,11 +152,11 @@ def _half_hair(found: Look) -> Look:
     return Look(found.picture, regions, found.who)
 
 
-def test_rig_and_words_on_a_tiny_pack(pack, folder, monkeypatch):
+def test_rig_and_words_on_a_tiny_pack(rigged_pack, folder, monkeypatch):
     monkeypatch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
     (folder / "1.png").unlink()
     rows = ("other hair", "yaw 12", "light", "smiling")
-    table = run(photos.photos(pack, folder, limit=2, rows=rows))  # broken.jpg and one photo
+    table = run(photos.photos(rigged_pack, folder, limit=2, rows=rows))  # broken.jpg and one photo
     assert set(table["rows"]) == set(rows)
     why = {f.get("row"): f["why"] for f in table["failures"]}
     assert set(why) == {None, "other hair"} and "no other photo" in why["other hair"]
@@ -173,17 +166,17 @@ def test_rig_and_words_on_a_tiny_pack(pack, folder, monkeypatch):
     assert "opens" in table["rows"]["light"] and "degrees" not in table["rows"]["yaw 12"]  # no MediaPipe here
 
 
-def test_a_defect_of_one_edit_is_a_sentence(pack, folder, monkeypatch):
+def test_a_defect_of_one_edit_is_a_sentence(rigged_pack, folder, monkeypatch):
     monkeypatch.setattr(Studio, "transfer", lambda *_, **__: 1 / 0)
     steps = []
     with pytest.raises(NothingScored, match="None of the 2 photos"):
-        run(photos.photos(pack, folder, rows=("own hair",), limit=2), steps.append)
+        run(photos.photos(rigged_pack, folder, rows=("own hair",), limit=2), steps.append)
     assert any("0.png, own hair: ZeroDivisionError" in step.notice for step in steps)
 
 
 @pytest.mark.parametrize("wrong", [{"rows": ("nose",)}, {"rows": ()}, {"limit": 0}])
-def test_bad_arguments_are_refused_at_once(pack, folder, wrong):
+def test_bad_arguments_are_refused_at_once(rigged_pack, folder, wrong):
     with pytest.raises(BadRequest):
-        photos.photos(pack, folder, **wrong)
+        photos.photos(rigged_pack, folder, **wrong)
     with pytest.raises(BadRequest, match="no photos"):
-        photos.photos(pack, folder / "absent")
+        photos.photos(rigged_pack, folder / "absent")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
-
-import numpy as np
-import torch
+from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import PhotoError
+from ..memory import bytes_of
 from ..photo import Portrait
 from .job import Photo
 
@@ -46,7 +43,7 @@ class Portraits:
     def shrink(self) -> None:
         """Forget those that were not used for longest, until the others fit."""
         for key in self._kept.keys() - self._sizes.keys():
-            self._sizes[key] = size_of(self._kept[key])
+            self._sizes[key] = bytes_of(self._kept[key])
         total = sum(self._sizes.values())
         while total > self._most and len(self._kept) > 1:
             total -= self._sizes.pop(self._kept.popitem(last=False)[0])
@@ -55,19 +52,3 @@ class Portraits:
         """Forget all."""
         self._kept.clear()
         self._sizes.clear()
-
-
-def size_of(thing: Any) -> int:
-    """Bytes of the arrays and tensors in a portrait or in what was found out about it."""
-    if isinstance(thing, np.ndarray):
-        return thing.nbytes
-    if isinstance(thing, torch.Tensor):
-        return thing.numel() * thing.element_size()
-    if is_dataclass(thing):
-        return sum(size_of(getattr(thing, field.name)) for field in fields(thing))
-    if isinstance(thing, Mapping):
-        thing = thing.values()
-    elif not isinstance(thing, (tuple, list)):
-        return 0
-    parts: Iterable[Any] = thing
-    return sum(map(size_of, parts))

@@ -44,8 +44,8 @@ def add_edit(parser: argparse.ArgumentParser, run: Callable[..., Any], preset: b
     add_common(parser, run, PORTRAIT, preset)
 
 
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """``--workers``, ``--ray`` and ``--gpus-per-worker``; see `workers.pool`."""
+def add_workers(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """``--workers``, ``--ray`` and ``--gpus-per-worker``, in a group which is returned; see `workers.pool`."""
     group = parser.add_argument_group("workers")
     words = "processes that work at the same time, each with one thread (default 1); results do not depend on it"
     group.add_argument("--workers", type=int, default=1, metavar="N", help=words)
@@ -53,6 +53,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ray", metavar="ADDRESS", help=words)
     words = "what each of Ray's actors reserves, 0.5 for two on one GPU (default 0)"
     group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N", help=words)
+    return group
 
 
 def add_option(parser, option: Option, **more: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadRequest
 from ..options import PRESET, SEED
-from .arguments import add_common, given
+from .arguments import add_common, add_workers, given
 from .output import PICTURES, open_studio
 
 if TYPE_CHECKING:
@@ -29,14 +29,9 @@ def add(commands) -> None:
     batch.add_argument("--no-paste", action="store_true", help="do not write the whole photos")
     formats = [suffix.lstrip(".") for suffix in PICTURES]
     batch.add_argument("--format", choices=formats, default="png", help="of edited pictures (default png)")
-    many = "processes, or actors with --ray (default 1); the pictures do not depend on it"
-    batch.add_argument("--workers", type=int, default=1, metavar="N", help=many)
-    threads = "of PyTorch in each worker (default 1); others give pictures that may differ by a grey level"
-    batch.add_argument("--threads", type=int, default=1, metavar="N", help=threads)
-    batch.add_argument("--ray", metavar="ADDRESS", help="workers on a Ray cluster: auto, host:port, or local")
-    gpus = "that a worker on Ray reserves, such as 0.5 (default 0)"
-    batch.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N", help=gpus)
     batch.add_argument("--json", action="store_true", help="numbers and errors as JSON on stdout")
+    threads = "of PyTorch in each (default 1); others give pictures that may differ by a grey level"
+    add_workers(batch).add_argument("--threads", type=int, default=1, metavar="N", help=threads)
     add_common(batch, run, OUTPUT)
 
 

@@ -96,6 +96,7 @@ def photographed_pairs(listed: Path, folder: Path, people: int = PEOPLE) -> Iter
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Print the area under the curve and the thresholds.  arguments: a pack; then list and folder of photographs."""
     from .. import open_pack
 
     pack = open_pack(arguments[0], device="cpu")

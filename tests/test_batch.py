@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import ROOT, cli, environment, picture
-from patience import until
+from command_line import ROOT, picture
+from job_files import PEOPLE, contents, write
 from PIL import Image
 from small_studio import fast_is_tiny
 
@@ -31,7 +27,7 @@ from barbershop_core.workers.threads import limited
 @pytest.fixture
 def photos_of_people(tmp_path) -> Path:
     """A folder with six pictures."""
-    for seed, name in enumerate("anna bob cleo dan eve finn".split()):
+    for seed, name in enumerate(PEOPLE):
         picture(tmp_path / f"{name}.png", seed)
     return tmp_path
 
@@ -41,19 +37,8 @@ def tiny(monkeypatch):
     fast_is_tiny(monkeypatch)
 
 
-def write(folder: Path, text: str, name: str = "jobs.csv") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 def checked(path: Path, pack, **shared) -> list[batch.Job]:
     return batch.check(batch.read(path), pack, shared)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """The pictures of a folder."""
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
 
 
 # --- job files --------------------------------------------------------------------------------
@@ -113,46 +98,6 @@ def test_names_without_a_column_differ_and_do_not_depend_on_lines(photos_of_peop
         names.append({job.name for job in checked(path, small_pack)})
     assert names[0] == names[1] and len(names[0]) == 3
     assert all(name.startswith(("anna+bob-", "anna+cleo-")) for name in names[0])
-
-
-def test_ten_kinds_of_mistakes_are_ten_sentences(photos_of_people, small_pack):
-    mask = Image.new("RGB", (8, 8), (1, 250, 3))
-    mask.save(photos_of_people / "green.png")
-    lines = [
-        "name,operation,face,shape,like,face_index,smooth,mode,prompt,light,mask,haircut",
-        "a,,anna.png,bob.png,,,,,,,,",
-        "b,shave,anna.png,,,,,,,,,",  # 3 no such operation
-        "c,,anna.png,nobody.png,,,,,,,,",  # 4 no such photo
-        "d,,anna.png,bob.png,,,,,,,,short",  # 5 no such option
-        "e,edit_text,anna.png,,,,8,,blond hair,,,",  # 6 an option of another operation
-        "f,,anna.png,bob.png,,,41,,,,,",  # 7 out of range
-        "g,,anna.png,bob.png,,,soft,,,,,",  # 8 not a number
-        "h,,anna.png,bob.png,,,,dreamy,,,,",  # 9 not a choice
-        "i,,,bob.png,,,,,,,,",  # 10 a photo is missing
-        "j,,anna.png,,,,,,,,,",  # 11 nothing to do
-        "k,,anna.png,bob.png,,,5,,,,,",  # 12 the same as line 2
-        "A,,anna.png,cleo.png,,,,,,,,",  # 13 the name of line 2
-        "m,,anna.png,bob.png,cleo.png,,,,,,,",  # 14 a photo that the operation does not take
-        "n,,anna.png,bob.png,,second,,,,,,",  # 15 no number of a face
-        'o,repose,anna.png,,,,,,,"{azimuth}",,',  # 16 no JSON
-        "p,,anna.png,,,,,,,,green.png,",  # 17 no mask
-        "../q,,anna.png,dan.png,,,,,,,,",  # 18 no name
-        "r,rig,anna.png,,,,,,,,,",  # 19 makes no picture
-        "s,edit_text,anna.png,,,,,,,,,",  # 20 no words
-        "t,,anna.png,eve.png,,,,,,,,,,,,,x",  # 21 more cells than columns
-    ]
-    path = write(photos_of_people, "\n".join(lines))
-    with pytest.raises(batch.Mistakes) as error:
-        checked(path, small_pack)
-    found = error.value.mistakes
-    assert Counter(int(sentence.split(":")[1]) for sentence in found) == dict.fromkeys(range(3, 22), 1), found
-    said = dict(zip(range(3, 22), found))
-    assert all(said[line].startswith(f"jobs.csv:{line}: ") and said[line].endswith(".") for line in said)
-    expected = {3: "shave", 4: "nobody.png", 5: "haircut", 6: "smooth", 7: "41", 8: "soft", 9: "dreamy", 10: "face"}
-    expected |= {11: "nothing", 12: "line 2", 13: "Line 2", 14: "model", 15: "second", 16: "JSON", 17: "mask"}
-    expected |= {18: "../q", 19: "rig", 20: "prompt", 21: "17 cells"}
-    assert {line for line, word in expected.items() if word not in said[line]} == set(), found
-    assert "19 mistakes; nothing was started" in str(error.value)
 
 
 def test_mistakes_of_the_file_itself(photos_of_people, small_pack):
@@ -378,7 +323,7 @@ def test_portraits_are_kept_while_there_is_room():
         return Portrait(pixels, pixels, np.zeros((4, 2)))
 
     reads: list[str] = []
-    portraits = Portraits(read, most=2500)  # a portrait has 664 bytes
+    portraits = Portraits(read, most=2500)  # a portrait has 364 bytes
     a, b, bad = (batch.Photo(name, name) for name in ("a", "b", "bad"))
     for _ in range(2):
         assert portraits(a) is portraits(batch.Photo("copy of a", "a"))
@@ -402,66 +347,6 @@ def test_manifest_keeps_the_last_line_of_a_key(tmp_path):
     with manifest.opened(tmp_path) as book:
         book.append({"key": "d", "files": {}, "name": "é"})
     assert [json.loads(line)["key"] for line in (tmp_path / manifest.NAME).read_text().splitlines()] == ["b", "a", "d"]
-
-
-# --- the command ------------------------------------------------------------------------------
-
-
-def test_the_command_reports_mistakes_before_any_work(desk):
-    write(desk, "face,shape,smooth\nme.png,nobody.png,\nme.png,friend.png,99\n", "wrong.csv")
-    done = cli(desk, "batch", "wrong.csv", "-o", "never")
-    assert done.returncode == 2 and not (desk / "never").exists()
-    assert [line.partition(" ")[0] for line in done.stderr.splitlines()[:2]] == ["wrong.csv:2:", "wrong.csv:3:"]
-    assert "2 mistakes" in done.stderr
-    assert cli(desk, "batch").returncode == 2
-    write(desk, "face,shape\nme.png,friend.png\n", "right.csv")
-    done = cli(desk, "batch", "right.csv", "--check")
-    assert (done.returncode, done.stdout) == (0, "1 jobs, no mistakes\n")
-
-
-@pytest.mark.slow
-def test_the_command_makes_the_picture_of_the_single_command(desk):
-    write(desk, "name,face,shape,region nose,smooth\nnew,me.png,friend.png,other.png,3\nbad,me.png,cut.png,,\n")
-    (desk / "cut.png").write_bytes((desk / "friend.png").read_bytes()[:300])
-    done = cli(desk, "batch", "jobs.csv", "--json", "--seed", "7")
-    assert done.returncode == 1, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["done"], told["failed"], told["out"]) == (1, 1, "jobs-results")
-    assert "bad (line 3): cut.png: " in done.stderr
-    arguments = "hair me.png --shape friend.png --region nose=other.png --smooth 3 --seed 7 -o single.png".split()
-    assert cli(desk, *arguments).returncode == 0
-    for end in (".png", "-photo.png"):
-        assert (desk / f"jobs-results/new{end}").read_bytes() == (desk / f"single{end}").read_bytes()
-
-
-@pytest.mark.slow
-def test_killed_half_way_and_started_again(desk, tmp_path):
-    """As `kill -9` does it: four people, three styles, two processes the second time."""
-    rows = []
-    for k in range(7):
-        picture(desk / f"k{k}.png", 50 + k)
-    rows = [(f"{a}{b}", f"k{a}.png", f"k{b}.png") for a in range(4) for b in (4, 5, 6)]
-    with open(desk / "many.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("name", "face", "shape"), *rows])
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    command = [sys.executable, "-m", "barbershop_core", "batch", "many.csv", "--quiet", "-o", str(killed)]
-    process = subprocess.Popen(command, cwd=desk, env=environment(desk, BARBERSHOP_CACHE=str(tmp_path / "a")))
-    until(lambda: process.poll() is not None or len(batch.read_manifest(killed)) >= 5, 600)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    finished = batch.read_manifest(killed)
-    assert 5 <= len(finished) < len(rows)
-
-    more = {"BARBERSHOP_CACHE": str(tmp_path / "b")}
-    done = subprocess.run(
-        [*command, "--json", "--workers", "2"], cwd=desk, env=environment(desk, **more), capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["before"] == len(finished)
-    assert cli(desk, "batch", "many.csv", "-o", whole, BARBERSHOP_CACHE=str(tmp_path / "c")).returncode == 0
-    assert contents(killed) == contents(whole) and len(contents(whole)) == 2 * len(rows)
-    names = [json.loads(line)["name"] for line in (killed / "manifest.jsonl").read_text().splitlines()]
-    assert Counter(names) == Counter(name for name, _, _ in rows)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from patience import until
+from processes import gone
 from worker_tasks import Tasks
 
 from barbershop_core.errors import BadRequest, PackageMissing, WorkerDied
@@ -51,14 +52,6 @@ def away(request):
 def outcomes(make, items, **arguments):
     with pool(make, **arguments) as workers:
         return sorted(workers.run(items), key=lambda outcome: outcome.index)
-
-
-def gone(pid: int) -> bool:
-    """Whether a process ended (a zombie has)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def pids(folder: Path) -> list[int]:

@@ -20,7 +20,7 @@ from .errors import NoFaceFound
 from .inversion import options as inversion
 from .inversion.cache import CodeCache
 from .inversion.codes import Code
-from .jobs import operation_named
+from .operations import operation_named
 from .options import PRESET, SEED
 from .photo import Portrait
 from .photo.pixels import to_uint8
@@ -53,7 +53,7 @@ class Studio:
         previous: Result | None = None,
         paste: bool = True,
     ) -> Steps[Any]:
-        """Steps of an operation of :data:`.jobs.OPERATIONS`.  Raises BadRequest."""
+        """Steps of an operation of :data:`.operations.OPERATIONS`.  Raises BadRequest."""
         return operation_named(operation).start(self.pack, self.cache, photos, options, previous, paste)
 
     # ------------------------------------------------------------------------------ photos

@@ -109,7 +109,7 @@ def sentence(error: BaseException) -> str:
 class Task:
     """An operation on photos in plain values, which can be sent to another process.
 
-    operation: name in :data:`barbershop_core.jobs.OPERATIONS`.  photos: path and number of the face (None for
+    operation: name in :data:`barbershop_core.operations.OPERATIONS`.  photos: path and number of the face (None for
         the largest) by role.  options: of the operation, by name.
     previous: folder of the step to start from (see :mod:`.visits`); None for the photo.
     key: identifies the portrait whose sliders or rig are kept open (see :mod:`.sessions`).

@@ -19,7 +19,7 @@ SERVER = """
 import importlib, json, os, sys, traceback
 import barbershop_core.studio
 from barbershop_core.__main__ import main
-from barbershop_core.jobs import OPERATIONS
+from barbershop_core.operations import OPERATIONS
 
 for operation in OPERATIONS.values():
     importlib.import_module("barbershop_core." + operation.work.partition(":")[0])

@@ -14,7 +14,8 @@ import pytest
 
 from barbershop_core import Studio, open_pack
 from barbershop_core.barbershop.features import carry_features, remarks
-from barbershop_core.compositing.face_points import EYES, LIPS, NOSE, polygon
+from barbershop_core.compositing.face_points import EYES, LIPS, NOSE
+from barbershop_core.compositing.photograph import polygon
 from barbershop_core.editing.photographs import photograph
 from barbershop_core.editing.regions import FACE
 from barbershop_core.errors import BadRequest, NoFaceFound

@@ -17,7 +17,7 @@ from barbershop_core.__main__ import parser
 from barbershop_core.barbershop import options as hair
 from barbershop_core.barbershop import transfer_presets
 from barbershop_core.errors import BadRequest
-from barbershop_core.jobs import OPERATIONS
+from barbershop_core.operations import OPERATIONS
 from barbershop_core.pie import options as rig
 from barbershop_core.pie import pie_presets
 from barbershop_core.styleclip import latent_optimization

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from barbershop_core import Studio, open_pack, run
-from barbershop_core.compositing.face_points import EYES, LIPS, polygon
+from barbershop_core.compositing.face_points import EYES, LIPS
+from barbershop_core.compositing.photograph import polygon
 from barbershop_core.editing.photo_edit import HAIR_STAYS, PhotoEdit
 from barbershop_core.editing.photographs import find_face, photograph
 from barbershop_core.inversion.codes import Code

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..compositing.face_points import BROWS, EYES, INNER_LIPS, LIPS, OVAL, polygon
-from ..compositing.photograph import Photograph
+from ..compositing.face_points import BROWS, EYES, INNER_LIPS, LIPS, OVAL
+from ..compositing.photograph import Photograph, polygon
 from ..photo.ramp import smoothstep
 
 TONES = 0.22

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
-from ..compositing.face_points import BROWS, EYES, FEATURES, LIPS, NOSE, OVAL, polygon
+from ..compositing.face_points import BROWS, EYES, FEATURES, LIPS, NOSE, OVAL
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, face_field
-from ..compositing.photograph import Photograph
+from ..compositing.photograph import Photograph, polygon
 from ..compositing.planes import closed, widened
 from ..compositing.similarity import similarity
 from ..compositing.tones import match_grain

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..compositing.face_points import BROWS, EARS, EYES, MIDLINE, OVAL, polygon
+from ..compositing.face_points import BROWS, EARS, EYES, MIDLINE, OVAL
 from ..compositing.frame import around, beyond, cropped, drawn_in, reflected
 from ..compositing.matting import colours_under, foreground, hair_alpha, unlike
 from ..compositing.mirror import mirrored, yaw
 from ..compositing.motion import Field, head_field
-from ..compositing.photograph import Photograph
+from ..compositing.photograph import Photograph, polygon
 from ..compositing.planes import widened
 from ..compositing.same_head import SameHead, same_head
 from ..compositing.similarity import similarity

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..editing.mask_file import read_mask
 from ..errors import BadRequest, BarbershopError
-from ..jobs import HAIR, OPERATIONS, PHOTOS, Operation, operation_named, photo_name
+from ..operations import HAIR, OPERATIONS, PHOTOS, Operation, operation_named, photo_name
 from ..options import Option
 from ..photo import Portrait
 from ..protocols import PackLike

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..jobs import operation_named
+from ..operations import operation_named
 from ..options import checked
 
 
@@ -32,7 +32,7 @@ class Job:
     """One edit: what a line of a job file asks for.
 
     line: where it stands in its file.  name: of its pictures, without folder and ending.  operation: of
-    `jobs.OPERATIONS`.  photos: by role.  options: those that were given.  mask: a painted target mask.
+    `operations.OPERATIONS`.  photos: by role.  options: those that were given.  mask: a painted target mask.
     key: 32 hex digits of everything that the picture depends on; a batch that goes on knows its jobs by them.
     """
 

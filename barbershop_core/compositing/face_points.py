@@ -1,14 +1,4 @@
-"""Places and features of a face by MediaPipe's points, and the features' areas."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-import cv2
-import numpy as np
-
-if TYPE_CHECKING:
-    from .photograph import Photograph
+"""Places and features of a face by MediaPipe's points."""
 
 SURFACE = tuple(range(468))
 """The skin; the ten points after it are the irises."""
@@ -37,17 +27,3 @@ NOSE = (193, 122, 129, 102, 64, 48, 98, 97, 2, 326, 327, 278, 294, 331, 358, 351
 """Points of MediaPipe's mesh around each feature; eyes and brows: the picture's left, then its right."""
 
 FEATURES: dict[str, tuple[tuple[int, ...], ...]] = {"eyes": EYES, "brows": BROWS, "nose": (NOSE,), "mouth": (LIPS,)}
-
-
-def polygon(photo: Photograph, points: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
-    """float32 [S,S]: 1 inside the hull of points, grown (or shrunk) by a share of the eyes' distance."""
-    mask = np.zeros((photo.size, photo.size), np.uint8)
-    hull = cv2.convexHull(np.rint(photo.mesh[list(points), :2]).astype(np.int32))
-    cv2.fillConvexPoly(mask, hull, 1)
-    if radius := round(abs(grow) * photo.eye_distance):
-        ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        left, top, width, height = cv2.boundingRect(hull)
-        near = np.s_[max(0, top - radius) : top + height + radius, max(0, left - radius) : left + width + radius]
-        if mask[near].size:
-            mask[near] = cv2.dilate(mask[near], ball) if grow > 0 else cv2.erode(mask[near], ball)
-    return mask.astype(np.float32)

@@ -66,3 +66,17 @@ class Photograph:
     def eye_distance(self) -> float:
         """Between the outer corners of the eyes, pixels.  The mesh has to be there."""
         return float(np.linalg.norm(np.subtract(*self.mesh[EYE_CORNERS, :2])))
+
+
+def polygon(photo: Photograph, points: tuple[int, ...], grow: float = 0.0) -> np.ndarray:
+    """float32 [S,S]: 1 inside the hull of points, grown (or shrunk) by a share of the eyes' distance."""
+    mask = np.zeros((photo.size, photo.size), np.uint8)
+    hull = cv2.convexHull(np.rint(photo.mesh[list(points), :2]).astype(np.int32))
+    cv2.fillConvexPoly(mask, hull, 1)
+    if radius := round(abs(grow) * photo.eye_distance):
+        ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        left, top, width, height = cv2.boundingRect(hull)
+        near = np.s_[max(0, top - radius) : top + height + radius, max(0, left - radius) : left + width + radius]
+        if mask[near].size:
+            mask[near] = cv2.dilate(mask[near], ball) if grow > 0 else cv2.erode(mask[near], ball)
+    return mask.astype(np.float32)

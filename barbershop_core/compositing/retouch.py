@@ -16,10 +16,10 @@ import numpy as np
 
 from ..photo.ramp import smoothstep
 from .continuation import continue_colours
-from .face_points import FEATURES, INNER_LIPS, polygon
+from .face_points import FEATURES, INNER_LIPS
 from .matting import hair_alpha
 from .motion import Field, face_field
-from .photograph import FACE, Photograph
+from .photograph import FACE, Photograph, polygon
 from .planes import resized
 
 AREAS = {

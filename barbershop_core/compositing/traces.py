@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from .continuation import blurred
-from .face_points import EYES, LIPS, SURFACE, polygon
+from .face_points import EYES, LIPS, SURFACE
 from .matting import colours_under, unlike
-from .photograph import FACE, Photograph
+from .photograph import FACE, Photograph, polygon
 from .planes import resized, widened
 from .skull import Skull
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Request:
     """A checked request; it goes whole to the method that carries it out, and into the recipe.
 
-    operation: name in :data:`barbershop_core.jobs.OPERATIONS`.
+    operation: name in :data:`barbershop_core.operations.OPERATIONS`.
     photos: portraits by role ("face", "hair_shape", ...).  person: the role that is edited.
     options: a value for each of the operation's options.
     previous: the result to start from instead of the photo.  paste: whether the whole photo is wanted, too.

@@ -271,7 +271,10 @@ class RigSession:
                 w_plus = self.moved(asked)
             yield Step("rig", 1, 1)
         else:
-            w_plus = yield from timer(theta_optimization.edit(self, wanted, asked.taus))
+            pack, reader, embedded, own = self.pack, self.reader, self.embedded, self.theta
+            steps = self.preset.optimize_steps
+            optimize = theta_optimization.edit(pack, reader, embedded, own, wanted, asked.taus, steps)
+            w_plus = yield from timer(optimize)
         with torch.no_grad():
             found = self.reader(self.synthesis(w_plus)).theta
         turned = zip(ANGLES, (found.angles()[0] - before).tolist())

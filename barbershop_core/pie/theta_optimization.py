@@ -6,27 +6,35 @@ further terms keep the other parts of theta, the rest of the reading, and the co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from ..face3d.theta import TAU, Theta
 from ..inversion.minimise import minimise
 from ..progress import Steps
+from ..protocols import PackLike
 from . import energy
-
-if TYPE_CHECKING:
-    from .session import RigSession
+from .embedding import Embedded
+from .face_reader import FaceReader
 
 KEPT = ("identity", "texture", "expression", "light", "rotation")
 WEIGHTS = {"asked": 1.0, "kept": 0.15, "recognition": 0.5, "near": 0.15, "rest": 1.0}
 
 
-def edit(session: RigSession, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
-    """W+ [1,L,D] whose picture has the parts ``taus`` of ``wanted``.  Yields the stage "optimize pose"."""
-    pack, reader, embedded = session.pack, session.reader, session.embedded
-    start, own = embedded.w_plus, session.theta
+def edit(
+    pack: PackLike,
+    reader: FaceReader,
+    embedded: Embedded,
+    own: Theta,
+    wanted: Theta,
+    taus: tuple[str, ...],
+    iterations: int,
+) -> Steps[Tensor]:
+    """W+ [1,L,D] whose picture has the parts ``taus`` of ``wanted``.  Yields the stage "optimize pose".
+
+    own: theta of the embedded picture, of which the other parts are kept.
+    """
+    start = embedded.w_plus
     parts = [TAU[name] for name in taus]
     kept = [name for name in KEPT if name not in parts]
     spread = pack.pnorm.stdev.square().mean().sqrt().clamp_min(1e-4)
@@ -53,5 +61,5 @@ def edit(session: RigSession, wanted: Theta, taus: tuple[str, ...]) -> Steps[Ten
         return image, {name: WEIGHTS[name] * value for name, value in terms.items()}
 
     rate = 0.05 * float(start.std().clamp_min(1e-3))
-    yield from minimise("optimize pose", session.preset.optimize_steps, [(code, rate)], objective, ramp=0.4)
+    yield from minimise("optimize pose", iterations, [(code, rate)], objective, ramp=0.4)
     return code.detach()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from barbershop_core import jobs
 from barbershop_core.editing.picture_file import GENERATED, encode
 from barbershop_core.errors import BadRequest
+from barbershop_core.operations import photo_name
 from barbershop_core.options import Option
 from barbershop_core.progress import Steps
 
@@ -30,7 +30,7 @@ def align(studio: Studio, task: Task) -> Steps[dict[str, Any]]:
     size = SIZE.check(task.options.get("size"))
     path, face = task.photos["face"]
     if path is None:
-        raise BadRequest(f"The {jobs.photo_name('face')} is missing.", "Give one.")
+        raise BadRequest(f"The {photo_name('face')} is missing.", "Give one.")
     portrait = studio.read(path, face=face)
     picture = portrait.at(size or portrait.size)
     info = {"size": len(picture), "corners": np.round(portrait.quad, 2).tolist(), "index": portrait.index}

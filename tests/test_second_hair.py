@@ -82,15 +82,29 @@ def test_no_scalp_is_left_bare_at_the_side_of_a_turned_head():
     reference = replace(reference, parts={**reference.parts, "hair": short, "background": 1 - short})
     head, hair, none = skull(person), hair_onto(person, reference), np.zeros(person.image.shape[:2], bool)
     own = widened(head.outline(person.image.shape[:2]), 8)
-    covered = over_scalp(person, own, replace(hair, evidence=0.0), head, (none, none))
+    covered = over_scalp(person, own, replace(hair, evidence=0.0), head, (none, none), reference)
     up, ear = head.matrix[:2, 1], head.at((0, 2.0, 0))[0]
     y, x = np.mgrid[: person.size, : person.size]
     above = (x - ear[0]) * up[0] + (y - ear[1]) * up[1] > 0
     oval = np.zeros(above.shape, np.uint8)
     cv2.fillPoly(oval, [np.rint(head.oval).astype(np.int32)], 1)
     scalp = (head.outline(above.shape) > 0.9) & above & (widened(oval, 0.25 * person.eye_distance) < 0.5)
+    sideways = np.linalg.inv(head.matrix / head.centimetre)[0]  # what looks to the head's side, hidden from the front
+    scalp &= np.abs(head.surface(above.shape)[1] @ sideways) > 0.9
     assert scalp.sum() > 200 and hair.alpha[scalp].mean() < 0.5
     assert covered.alpha[scalp].mean() > 0.95
     assert np.abs(covered.colours[scalp].mean(0) - 0.25).max() < 0.12  # the hair's colour
     inside = cv2.erode(oval, np.ones((9, 9))) > 0
     np.testing.assert_array_equal(covered.alpha[inside], hair.alpha[inside])
+
+
+def test_a_high_forehead_stays_one():
+    """Skin that the reference shows where the person had hair is no gap in the hair."""
+    person, reference = painted(side=256), painted(side=256)
+    crown = widened(reference.part("skin"), 30) * (1 - widened(reference.part("skin"), 18))
+    crown[140:] = 0
+    reference = replace(reference, parts={**reference.parts, "hair": crown, "background": 1 - crown})
+    head, hair, none = skull(person), hair_onto(person, reference), np.zeros(person.image.shape[:2], bool)
+    own = widened(head.outline(person.image.shape[:2]), 8)
+    covered = over_scalp(person, own, replace(hair, evidence=0.0), head, (none, none), reference)
+    np.testing.assert_array_equal(covered.alpha, hair.alpha)

@@ -80,7 +80,7 @@ def carry_hair(
     head = skull(person)
     in_view = ears_in_view(person, head, hair.donor, alpha)
     if not hair.evidence and wanted is None:
-        hair = over_scalp(person, alpha, hair, head, in_view)
+        hair = over_scalp(person, alpha, hair, head, in_view, shape)
     ears = borrowed_ears(person, head, hair.donor, alpha, in_view)
     base = without_hair(person, alpha, ears=ears, head=head)
     base = with_gaps_filled(base, person, alpha, hair, head, in_view)

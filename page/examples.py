@@ -11,7 +11,7 @@ import numpy as np
 from gradio.blocks import Block
 from PIL import Image
 
-from . import downloads, files, markup, panel, person
+from . import downloads, files, markup, panel, person, turns
 from .ui import Updates, ui
 from .visits import Visit
 
@@ -44,9 +44,9 @@ def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
 def show(number: int, session: gr.Request) -> Updates:
     """Put an example's photos into the form and its stored result beside it; runs nothing."""
     visit = Visit.of(session)
-    before = panel.runs(visit)
+    before = turns.runs(visit)
     visit.forget()
-    panel.let_end(before)
+    turns.let_end(before)
     row = examples()[number]
     size = Image.open(row["result"]).size
     before = np.asarray(Image.open(row.get("before", row["face"])).convert("RGB").resize(size, Image.LANCZOS))

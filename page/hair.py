@@ -94,8 +94,8 @@ def run_transfer(values: Values, session: gr.Request) -> Iterator[Updates]:
     """The Run button of the hair form."""
 
     def task(visit: Visit) -> gpu.Task:
-        options, given = wanted(values)
         photos.begin(visit, values)
+        options, given = wanted(values)
         mask = painted_mask(values[ui.editor], values[ui.mask_state])
         return visit.task("transfer", options | {"mask": mask}, given)
 
@@ -107,8 +107,8 @@ def prepare_mask(values: Values, session: gr.Request) -> Iterator[Updates]:
     visit = Visit.of(session)
 
     def begin():
-        options, given = wanted(values)
         photos.begin(visit, values)
+        options, given = wanted(values)
         return gpu.run(edits.target_mask, visit.task("target_mask", options, given))
 
     def finish(result: dict) -> Updates:
@@ -129,9 +129,9 @@ def run_swap(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def task(visit: Visit) -> gpu.Task:
         face = ui.swap_face.chosen(values)
+        photos.begin(visit, values, needed=False)
         if not values[ui.face.image] or face[0] is None:
             raise BadRequest("A face swap needs two photos.", "Upload the person above and, here, the face to put in.")
-        photos.begin(visit, values)
         return visit.task("swap_face", {"preset": values[ui.swap_preset]}, {"face": face}, person="into")
 
     yield from panel.edit(session, task, "Face swap", f"swap {values[ui.swap_preset]}")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from barbershop_core.errors import BadRequest, BarbershopError
 
-from . import downloads, edits, gpu, markup
+from . import downloads, edits, gpu, markup, turns
 from .files import keep
 from .line import Busy
 from .times import times
@@ -41,9 +41,6 @@ def stops(alive: bool) -> Updates:
 
 # --- a run ------------------------------------------------------------------------------------
 
-_running: dict[object, str] = {}  # the visit of each run that has not ended yet, cancelled ones included
-
-
 def run(
     visit: Visit,
     begin: Callable[[], Iterator[tuple[str, Any]]],
@@ -59,14 +56,19 @@ def run(
     Ends without a word once the visit has another photo or stands at another step than where the run began.
     Raises gr.Error with the sentence of an error, after it was shown as status.
     """
+    turns.press(visit)
+    yield {ui.status: STARTING, ui.retry: gr.update(visible=False)} | stops(True)
+    turns.looked(visit)
+    with turns.running(visit):
+        yield from _run(visit, begin, finish, silent)
+
+
+def _run(visit: Visit, begin: Callable, finish: Callable, silent: bool) -> Iterator[Updates]:
     notices, place = [], None
     replaced = False  # whether previews have taken the picture's place
-    mine = object()
-    _running[mine] = visit.folder.name
     try:
         with closing(begin()) as events:
             place = visit.place()
-            yield {ui.status: STARTING, ui.retry: gr.update(visible=False)} | stops(True)
             for what, event in events:
                 if visit.place() != place:
                     return
@@ -93,8 +95,6 @@ def run(
         again = {ui.retry: gr.update(visible=isinstance(error, Busy))}
         yield {ui.status: markup.problem(sentence)} | before | again | stops(False)
         raise gr.Error(sentence, print_exception=False) from None
-    finally:
-        del _running[mine]
 
 
 def edit(session: gr.Request, task: Callable[[Visit], gpu.Task], title: str, timed: str = "") -> Iterator[Updates]:
@@ -242,10 +242,10 @@ def go_to(event: gr.SelectData, session: gr.Request) -> Updates:
 
 def _moved(session: gr.Request, by: int | None, to: int = 0) -> Updates:
     visit = Visit.of(session)
-    before = runs(visit)
+    before = turns.runs(visit)
     try:
         visit.move(to if by is None else visit.shown().at + by)
-        let_end(before)
+        turns.let_end(before)
         return show(visit)
     except BarbershopError as error:
         return {ui.status: markup.problem(str(error))}
@@ -265,22 +265,5 @@ def stopped(session: gr.Request) -> Updates:
 
 def stopped_for_good(session: gr.Request) -> Updates:
     """As :func:`stopped`, once the visit's cancelled run has ended and cannot replace the first answer."""
-    let_end(runs(Visit.of(session)))
+    turns.let_end(turns.runs(Visit.of(session)))
     return stopped(session)
-
-
-def runs(visit: Visit) -> set[object]:
-    """What is computed for a visit, or waits to be."""
-    return {run for run, name in list(_running.items()) if name == visit.folder.name}
-
-
-def let_end(ending: set[object], most: float = 5.0) -> None:
-    """Wait until runs have ended that were cancelled, or have lost their place, at most some seconds.
-
-    A run's last answer may be on its way to the browser: what comes after this call is shown after it."""
-    deadline = time.monotonic() + most
-    if not ending & _running.keys():
-        return
-    while ending & _running.keys() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)

@@ -7,7 +7,7 @@ from gradio.blocks import Block
 
 from barbershop_core.errors import BadRequest
 
-from . import files, hair, panel, rig, visits, words
+from . import files, hair, panel, rig, turns, visits, words
 from .ui import Updates, ui
 from .visits import Visit
 
@@ -50,15 +50,21 @@ def resume_notes(path: str | None, index: int | None) -> Updates:
 
 def _begin(path: str | None, index: int | None, session: gr.Request) -> Updates:
     visit = Visit.of(session)
-    before = panel.runs(visit)  # on the last photo, cancelled by this one
-    notes, portrait = ui.face.read(path, index)
-    if portrait is None:
-        visit.forget()
-        panel.let_end(before, 1.5)
-        return cleared() | notes | panel.nothing()
-    if not visit.begin(notes.get(ui.face.image, path), portrait.index, portrait):
-        # It is the photo from before, or a run with this one was quicker.
-        panel.let_end(before, 1.5)
-        return notes if panel.runs(visit) else notes | panel.show(visit)
-    panel.let_end(before, 1.5)
-    return cleared() | notes | panel.show(visit)
+    with turns.looking(visit):
+        before, pressed = turns.runs(visit), turns.pressed(visit)  # runs on the last photo are cancelled by this one
+        notes, portrait = ui.face.read(path, index)
+        if portrait is None:
+            visit.forget()
+            begun, shown = True, panel.nothing()
+        else:
+            # False: it is the photo from before, or a run with this one was quicker
+            begun = visit.begin(notes.get(ui.face.image, path), portrait.index, portrait)
+            shown = panel.show(visit)
+        found = (cleared() if begun else {}) | notes | shown
+        turns.let_end(before, 1.5)
+        if turns.runs(visit) - (before if begun else set()):  # it shows the rest
+            left = panel.outputs()
+        else:
+            spoken = turns.pressed(visit) != pressed or not begun
+            left = {ui.status, ui.retry, *ui.stops} if spoken else set()
+        return {component: update for component, update in found.items() if component not in left}

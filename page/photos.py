@@ -126,9 +126,14 @@ def face_crops(portrait: Portrait) -> list[tuple[np.ndarray, str]]:
     return crops
 
 
-def begin(visit: Visit, values: Values) -> None:
-    """Let the visit's chain be of the person's photo.  Raises BadRequest where there is none."""
+def begin(visit: Visit, values: Values, needed: bool = True) -> None:
+    """Let the visit's chain be of the person's photo; before anything is refused, as a look at the photo that comes
+    later says nothing of a chain that was begun already.
+
+    Raises BadRequest where a photo is needed and there is none.
+    """
     path, index = ui.face.chosen(values)
-    if path is None:
+    if path is not None:
+        visit.begin(path, index)
+    elif needed:
         raise BadRequest("The photo of the person is missing.", "Upload it in the first field.")
-    visit.begin(path, index)

@@ -253,6 +253,7 @@ def copy(values: Values, session: gr.Request) -> Iterator[Updates]:
     method = None if values[ui.rig_method] == "rig" else values[ui.rig_method]
 
     def task(visit: Visit) -> gpu.Task:
+        photos.begin(visit, values, needed=False)
         if not values[ui.like.image]:
             raise BadRequest("The other photo is missing.", "Upload the one to copy from.")
         if not copied:

@@ -103,6 +103,7 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
     stacked = [*edits, {**pair, "alpha": ALPHA.default, "beta": BETA.default}]
 
     def begin():
+        photos.begin(visit, values, needed=False)
         if not pair["target"]:
             raise BadRequest(*NO_PROMPT)
         if len(edits) == SLOTS:
@@ -246,6 +247,7 @@ def run(values: Values, session: gr.Request) -> Iterator[Updates]:
         options["neutral"] = (values[ui.neutral] or "").strip()
 
     def task(visit: Visit) -> gpu.Task:
+        photos.begin(visit, values, needed=False)
         if not prompt:
             raise BadRequest(*(NO_MAPPER if mapped else NO_PROMPT))
         photos.begin(visit, values)

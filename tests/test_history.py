@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from small_page import filled, last, refused, small_page
 from barbershop_core.editing.recipe import read as read_recipe
 from barbershop_core.editing.recipe import steps
 from barbershop_core.errors import BadRequest
+from page import turns
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +230,43 @@ def test_a_tab_keeps_its_visit_over_a_reload(page, photo):
     assert len(folders) == 3 and not any(number in name for name in folders)
 
 
+def test_what_a_run_says_stays_when_the_look_at_the_photo_ends_later(page, session, photo, monkeypatch):
+    """Run with nothing to change, pressed right after the upload."""
+    ui, read, late = page.ui, page.photos.gpu.read, []
+
+    def refuse():
+        running = page.hair.run_transfer(filled(page.hair.form(), {ui.face.image: photo(27)}), session)
+        late.append(next(running))
+        monkeypatch.setattr(turns, "looked", lambda visit: None)  # this thread is the one that looks
+        assert "nothing to change" in refused(running)
+
+    def meanwhile(path, index=None):
+        monkeypatch.setattr(page.photos.gpu, "read", read)
+        refuse()
+        return read(path, index)
+
+    monkeypatch.setattr(page.photos.gpu, "read", meanwhile)
+    seen = page.person.look(photo(27), session)
+    assert "Starting" in late[0][ui.status]
+    assert seen[ui.preview]["value"] and not {ui.status, *ui.stops} & seen.keys()
+    later = page.person.look(photo(27), session)  # the look itself comes after the run
+    assert later[ui.preview]["value"] and ui.status not in later
+    assert "Every tab" in page.person.look(photo(28), session)[ui.status]
+
+
+def test_a_run_waits_for_the_look_at_its_photo(page, session, photo):
+    visit, ui = page.visits.Visit.of(session), page.ui
+    with turns.looking(visit):
+        running = page.hair.run_transfer(filled(page.hair.form(), {ui.face.image: photo(29)}), session)
+        assert "Starting" in next(running)[ui.status]
+        waiting = threading.Thread(target=lambda: refused(running), daemon=True)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+    waiting.join(60)
+    assert not waiting.is_alive()
+
+
 def test_run_may_be_pressed_before_the_photo_was_looked_at(page, session, photo, monkeypatch):
     ui, visit, read = page.ui, page.visits.Visit.of(session), page.visits.read
     seen = []
@@ -240,6 +279,6 @@ def test_run_may_be_pressed_before_the_photo_was_looked_at(page, session, photo,
     monkeypatch.setattr(page.visits, "read", meanwhile)
     updates = list(running_transfer(page, session, photo(25), photo(26)))
     assert visit.shown().titles == ["Original", "Hair shape"] and "Done in" in updates[-1][ui.status]
-    monkeypatch.setattr(page.panel, "_running", {object(): visit.folder.name})
+    monkeypatch.setattr(turns, "_runs", {object(): visit.folder.name})
     again = page.person.look(photo(25), session)
     assert set(again) == {ui.face.note, ui.face.faces, ui.face.index}  # the run's progress stays

@@ -82,9 +82,12 @@ def test_a_bad_photo_shows_its_sentence_and_nothing_is_lost(page, tmp_path):
     assert page.locator("#face img").count() >= 1  # the good photo stays
 
 
-def test_a_missing_person_is_said(page):
+def test_nothing_to_do_is_said(page, tmp_path):
     page.click("#run")
     page.locator("#status .problem", has_text="person is missing").wait_for()
+    upload(page, "face", photo(tmp_path / "me.png", 3))
+    page.click("#run")
+    page.locator("#status .problem", has_text="nothing to change").wait_for()
 
 
 @pytest.mark.slow

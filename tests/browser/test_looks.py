@@ -1,5 +1,6 @@
 """What a visitor sees: the first page, the picture that stays in sight, contrast, the keyboard."""
 
+import io
 import json
 from pathlib import Path
 
@@ -139,3 +140,32 @@ def test_nothing_serious_for_axe(chromium, app, scheme):
         ]
     page.close()
     assert not found, "\n".join(map(str, found))
+
+
+def test_keyboard_alone_from_upload_to_download(page, tmp_path):
+    """Each step is reached by Tab and done by Enter or Space."""
+    reached = "(s) => { const e = document.activeElement; return !!e?.closest(s); }"
+
+    def go(selector: str, most: int = 120) -> None:
+        for _ in range(most):
+            if page.evaluate(reached, selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab never reaches {selector}")
+
+    go("#face button")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(photo(tmp_path / "me.png", 63))
+    page.locator("#status", has_text="every tab starts").wait_for()
+    go("#colours .thumbnail-item")
+    page.keyboard.press("Enter")
+    page.locator("#hair_color img").first.wait_for()
+    go("#run")
+    page.keyboard.press("Enter")
+    page.locator("#status", has_text="Done in").wait_for()
+    go("#download_photo")
+    with page.expect_download() as coming:
+        page.keyboard.press("Enter")
+    coming.value.save_as(tmp_path / "new.png")
+    assert Image.open(io.BytesIO((tmp_path / "new.png").read_bytes())).size == (120, 160)

@@ -47,7 +47,7 @@ def test_visitors_stay_with_a_replica_and_survive_it(chromium, replicas, tmp_pat
             upload(page, "hair_shape", photo(tmp_path / f"hair-{number}.png", 80 + number))
         for page in (first, second):
             page.locator("#preview img").wait_for()
-            page.wait_for_timeout(6000)  # until the uploads are told to the page, which shows no sign of it
+
         for page in (first, second):  # both at once: each replica has a queue of its own
             page.click("#run")
         for page in (first, second):

@@ -70,7 +70,7 @@ def wire_reload() -> None:
     number = gr.Textbox(visible=False)
     back = demo.load(person.resume, number, panel.outputs() | {ui.face.image, ui.face.index}, js=TAB, **QUICK)
     asked = back.then(links.follow, None, links.outputs(), **QUICK)
-    asked.then(person.resume_notes, [ui.face.image, ui.face.index], ui.face.notes, **PHOTO)
+    asked.then(person.resume_notes, ui.face.inputs, ui.face.notes, **PHOTO)
 
 
 gpu.prepare()

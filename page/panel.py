@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -40,6 +39,7 @@ def stops(alive: bool) -> Updates:
 
 
 # --- a run ------------------------------------------------------------------------------------
+
 
 def run(
     visit: Visit,

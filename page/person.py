@@ -8,7 +8,7 @@ from gradio.blocks import Block
 from barbershop_core.errors import BadRequest
 
 from . import files, hair, panel, rig, turns, visits, words
-from .ui import Updates, ui
+from .ui import Updates, Values, ui
 from .visits import Visit
 
 
@@ -38,13 +38,14 @@ def resume(number: str | None, session: gr.Request) -> Updates:
     try:
         path, index = visit.photo()
         kept = files.keep(path.read_bytes(), path.name)
-        return panel.show(visit) | {ui.face.image: kept, ui.face.index: index}
+        return panel.show(visit) | {ui.face.image: kept, ui.face.index: (files.digest(kept), index)}
     except (BadRequest, OSError):
         return {ui.status: gr.skip()}
 
 
-def resume_notes(path: str | None, index: int | None) -> Updates:
+def resume_notes(values: Values) -> Updates:
     """What was found in the photo that came back."""
+    path, index = ui.face.chosen(values)
     return ui.face.read(path, index)[0] if path else {ui.face.note: gr.skip()}
 
 

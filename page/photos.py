@@ -47,7 +47,7 @@ def upload(**settings) -> gr.Image:
 class PhotoSlot:
     """An upload with, beneath it, what was found in it and a choice among several faces.
 
-    index: State with the number of the chosen face; None for the largest.
+    index: State with the photo that was looked at, by its digest, and the number of the chosen face.
     """
 
     image: gr.Image
@@ -64,8 +64,10 @@ class PhotoSlot:
         return {self.image, self.note, self.faces, self.index}
 
     def chosen(self, values: Values) -> tuple[str | None, int | None]:
-        """Path of the photo, None where there is none, and number of the face."""
-        return values[self.image] or None, values[self.index]
+        """Path of the photo, None where there is none, and number of the face, None for the largest."""
+        path, (looked, face) = values[self.image] or None, values[self.index] or (None, None)
+        # a photo that was uploaded a moment ago has not been looked at yet
+        return path, face if path and looked and looked == files.digest(path) else None
 
     def look(self, path: str | None) -> Updates:
         """A photo was uploaded or removed.
@@ -92,8 +94,9 @@ class PhotoSlot:
         words = [*portrait.notices, *(["Click another to use it."] if many else [])]
         gallery = gr.update(value=faces if many else None, visible=many, selected_index=None)
         note = f"<p>{html.escape(' '.join(words) or 'Face found.')}</p>"
-        found = {self.note: note, self.faces: gallery, self.index: portrait.index}
-        return self.shown(path, portrait) | found, portrait
+        shown = self.shown(path, portrait)
+        chosen = files.digest(shown.get(self.image, path)), portrait.index
+        return shown | {self.note: note, self.faces: gallery, self.index: chosen}, portrait
 
     def shown(self, path: str, portrait: Portrait | None = None) -> Updates:
         """A photo that browsers cannot show, such as a TIFF or HEIC file, is replaced by a PNG file of its pixels."""

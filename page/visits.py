@@ -72,12 +72,18 @@ def claim(request: gr.Request, number: str | None) -> Visit:
     A page without a number, as in a browser that keeps nothing, has a visit that ends with it; so has one whose
     visitor was quicker than its number."""
     session = getattr(request, "session_hash", None)
-    if session and not Visit(session).begun and isinstance(number, str) and LEAST <= len(number) <= 2 * LEAST:
-        _tabs[session] = number
-        while len(_tabs) > 10_000:
-            _tabs.popitem(last=False)
+    if session and isinstance(number, str) and LEAST <= len(number) <= 2 * LEAST:
+        _number(session, number)
     sweep()
     return Visit.of(request)
+
+
+def _number(session: str, number: str) -> str:
+    """The number by which a session's visit is named: the first one that was given."""
+    found = _tabs.setdefault(session, number)
+    while len(_tabs) > 10_000:
+        _tabs.popitem(last=False)
+    return found
 
 
 class Visit:
@@ -91,13 +97,19 @@ class Visit:
     def of(cls, request: gr.Request | None) -> Visit:
         """The visit that a Gradio event belongs to."""
         session = getattr(request, "session_hash", None)
-        return cls(_tabs.get(session, session))
+        return cls(session and _number(session, session))
 
     # ------------------------------------------------------------------------------ reading
 
     @property
     def begun(self) -> bool:
         return (self.folder / "visit.json").is_file()
+
+    @property
+    def chain(self) -> str | None:
+        """Identifies the chain, another one for each beginning; None where there is no photo."""
+        place = self.place()
+        return None if place is None else place[0]
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -100,10 +100,12 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
     """Add a direction with sliders of its own; the first one opens the portrait."""
     visit, edits = Visit.of(session), _edits(values)
     pair = {"target": (values[ui.prompt] or "").strip(), "neutral": (values[ui.neutral] or "").strip()}
-    stacked = [*edits, {**pair, "alpha": ALPHA.default, "beta": BETA.default}]
+    chain, stacked = visit.chain, []
 
     def begin():
         photos.begin(visit, values, needed=False)
+        if visit.chain != chain:  # pressed before the new photo was looked at: the sliders are the last person's
+            edits.clear()
         if not pair["target"]:
             raise BadRequest(*NO_PROMPT)
         if len(edits) == SLOTS:
@@ -111,6 +113,7 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
         if any(pair.items() <= e.items() for e in edits):
             raise BadRequest("This direction has sliders already.", "Move them, or write something else.")
         photos.begin(visit, values)
+        stacked.extend([*edits, {**pair, "alpha": ALPHA.default, "beta": BETA.default}])
         return gpu.run(sessions.open_sliders, _task(visit, values), edits=stacked)
 
     def finish(result: dict) -> Updates:

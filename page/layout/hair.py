@@ -103,21 +103,22 @@ def build_swap() -> None:
 
 def wire() -> list:
     """Connect both forms; returns the runs, which Stop cancels."""
+    # What is wired first comes first, and the browser waits for its answer before it asks for the next.
     references = list(hair.references().values())
-    for slot in (*references, ui.swap_face):
-        wire_photo(slot)
     for slot in (ui.face, *references):
         slot.image.change(hair.clear_mask, None, {ui.editor, ui.mask_state, ui.legend}, **QUICK)
+    for slot in (*references, ui.swap_face):
+        wire_photo(slot)
     ui.styles.select(ready.choose_style, None, {ui.hair_shape.image}, **QUICK)
     ui.colours.select(ready.choose_colour, None, {ui.hair_color.image, ui.any_colour}, **QUICK)
     gr.on(
         [ui.any_colour.release, ui.any_colour.submit], ready.pick_colour, ui.any_colour, {ui.hair_color.image}, **QUICK
     )
+    for button in (ui.run, ui.swap_run):
+        button.click(None, js=SHOW_RESULT, **PRIVATE)
     run = ui.run.click(hair.run_transfer, hair.form(), outputs(), **GPU)
     swap = ui.swap_run.click(hair.run_swap, hair.swap_form(), outputs(), **GPU)
     prepared = ui.prepare.click(hair.prepare_mask, hair.form(), outputs(), **GPU)
-    for button in (ui.run, ui.swap_run):
-        button.click(None, js=SHOW_RESULT, **PRIVATE)
     run.then(times.words, ui.preset, ui.time, **QUICK)
     swap.then(lambda preset: times.words(f"swap {preset}"), ui.swap_preset, ui.swap_time, **QUICK)
     return [run, swap, prepared]

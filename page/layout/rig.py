@@ -168,6 +168,8 @@ def wire() -> list:
     wire_photo(ui.like)
     controls, outputs = rig.controls(), rig.outputs()
     animation = controls | {ui.sweep, ui.frames, ui.film}
+    for button in (ui.rig_open, ui.copy):
+        button.click(None, js=SHOW_RESULT, **PRIVATE)
     runs = [
         ui.rig_open.click(rig.open_rig, {*ui.face.inputs, ui.rig_preset}, outputs, **GPU),
         ui.keep_rig.click(rig.keep, {*controls, ui.rig_method}, outputs, **GPU),
@@ -176,8 +178,6 @@ def wire() -> list:
         ui.animation_run.click(rig.animate, animation, outputs, **GPU),
     ]
     runs[0].then(lambda preset: times.words(f"rig {preset}"), ui.rig_preset, ui.rig_time, **QUICK)
-    for button in (ui.rig_open, ui.copy):
-        button.click(None, js=SHOW_RESULT, **PRIVATE)
     repaint = {"inputs": controls, "outputs": rig.live_outputs(), **LIVE}
     light = set(ui.light.values())
     moved = [*ui.pose.values(), *ui.gaze.values(), ui.expression, ui.expression_strength, ui.light_on, *ui.controls]

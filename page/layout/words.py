@@ -151,6 +151,7 @@ def _slot(k: int) -> None:
 def wire() -> list:
     """Connect the tab; returns the runs, which Stop cancels."""
     sliders, outputs = words.sliders(), words.outputs()
+    ui.text_run.click(None, js=SHOW_RESULT, **PRIVATE)
     chosen = ui.suggestions.select(words.suggest, None, {ui.prompt, ui.neutral}, **QUICK)
     runs = [
         ui.add.click(words.add, {ui.prompt, ui.neutral, *ui.face.inputs, *sliders}, outputs, **GPU),
@@ -160,7 +161,6 @@ def wire() -> list:
         gr.on([ui.prompt.submit, ui.neutral.submit], words.go, words.form() | sliders, outputs, **GPU),
         chosen.then(words.add_suggested, {ui.prompt, ui.neutral, ui.method, *ui.face.inputs, *sliders}, outputs, **GPU),
     ]
-    ui.text_run.click(None, js=SHOW_RESULT, **PRIVATE)
     moves = [slider.input for slider in (*ui.alpha, *ui.beta, ui.route, ui.where)]
     gr.on(moves, words.move, sliders, {ui.preview, ui.slider, ui.live_note, *ui.moved}, **LIVE)
     for k, button in enumerate(ui.remove):

@@ -83,11 +83,15 @@ def test_a_bad_photo_shows_its_sentence_and_nothing_is_lost(page, tmp_path):
 
 
 def test_nothing_to_do_is_said(page, tmp_path):
+    """Also where Run is pressed before the photo was looked at."""
     page.click("#run")
     page.locator("#status .problem", has_text="person is missing").wait_for()
+    page.get_by_test_id("toast-body").first.wait_for()  # the run has ended: its button may be pressed again
     upload(page, "face", photo(tmp_path / "me.png", 3))
     page.click("#run")
     page.locator("#status .problem", has_text="nothing to change").wait_for()
+    page.locator("#preview img").wait_for()  # the look has ended, too
+    assert "nothing to change" in page.locator("#status").inner_text()
 
 
 @pytest.mark.slow

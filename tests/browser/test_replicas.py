@@ -47,7 +47,6 @@ def test_visitors_stay_with_a_replica_and_survive_it(chromium, replicas, tmp_pat
             upload(page, "hair_shape", photo(tmp_path / f"hair-{number}.png", 80 + number))
         for page in (first, second):
             page.locator("#preview img").wait_for()
-
         for page in (first, second):  # both at once: each replica has a queue of its own
             page.click("#run")
         for page in (first, second):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from drawn_head import moved_portrait, portrait
 
+from barbershop_core.compositing import retouch
 from barbershop_core.compositing.face_points import CHIN, INNER_LIPS
 from barbershop_core.compositing.retouch import Retouch
 
@@ -109,3 +110,14 @@ def test_strength_is_monotone(photo, drawn):
     hair = photo.part("hair") > 0.98
     light = [lab(ready(drawn.image + s * (blond - drawn.image))[0], hair)[0] for s in (0, 0.25, 0.5, 0.75, 1)]
     assert (np.diff(light) > 0).all()
+
+
+def test_dark_hair_made_fair_has_no_black_patches():
+    """Hair of half the light stays of half the light: L + 16 is proportional to the cube root of Y (CIE 1976)."""
+    low, fine = np.zeros((2, 2, 3), np.float32), np.zeros((2, 2, 3), np.float32)
+    dark = 116 * (0.5 * (26 / 116) ** 3) ** (1 / 3) - 16  # half the light of L = 10
+    low[0, :, 0], low[1, :, 0] = 10, dark
+    made = retouch._recoloured(low, fine, np.float32([10, 0, 0]), np.float32([60, 4, 28]))
+    light = ((made[..., 0] + 16) / 116) ** 3
+    np.testing.assert_allclose(made[0, :, 0], 60, atol=1e-3)
+    np.testing.assert_allclose(light[1], light[0] / 2, rtol=1e-3)

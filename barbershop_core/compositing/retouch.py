@@ -46,6 +46,8 @@ FURTHER = 1.7
 """How much more than the generator's hair the photograph's changes, where it is further from the goal."""
 REDDER = 0.15
 """How much redder and less yellow fair hair is by each L that it stays darker."""
+GREYISH = 10.0
+"""Chroma below which the generator's hair, whose grey is a little green, is grey hair on a photograph."""
 NOISE = 2.0
 """Least common change in Lab that counts."""
 ADDED = 10.0
@@ -135,6 +137,8 @@ class Retouch:
         """The photograph's part of a change: each channel goes towards the generator's face after the edit, no further
         than there; hair that has further to go goes further, and large changes are gentler."""
         own, goal = self._own[name], np.median(self.before[self.areas[name] > 0.5], 0) + shift
+        if name == "hair":
+            goal[1:] *= smoothstep(np.hypot(*goal[1:]) / GREYISH)
         left = np.clip((goal - own) * np.sign(shift), 0, np.abs(shift) * (FURTHER if name == "hair" else 1))
         step = np.sign(shift) * MOST * np.tanh(left / MOST)
         darker = max(float(goal[0] - own[0] - step[0]), 0)
@@ -254,12 +258,14 @@ class Retouch:
 def _recoloured(low: np.ndarray, fine: np.ndarray, own: np.ndarray, goal: np.ndarray) -> np.ndarray:
     """Tones of the colour ``own`` become ``goal``, Lab; black and white stay, and what was lighter stays lighter.
 
-    Shadows keep their depth below ``own`` in proportion; colour fades towards black and white, so that neither shadows
+    What is darker than ``own`` keeps its share of the light, L + 16 being about its cube root, and turns no darker than
+    in proportion to L; colour fades towards black and white, so that neither shadows
     nor what shines are tinted.  Texture's contrast follows lightness as it does in light.
     """
     own_light, light = np.clip([own[0], goal[0]], 4, 96)
     above = light + (low[..., 0] - own_light) * (100 - light) / (100 - own_light)
-    tone = np.where(low[..., 0] < own_light, low[..., 0] * light / own_light, above)
+    below = np.maximum((low[..., 0] + 16) * (light + 16) / (own_light + 16) - 16, low[..., 0] * light / own_light)
+    tone = np.where(low[..., 0] < own_light, below, above)
     contrast = np.clip((tone + 16) / (low[..., 0] + 16), *CONTRAST)
     made = np.empty_like(low)
     made[..., 0] = np.clip(tone + contrast * fine[..., 0], 0, 100)

@@ -29,9 +29,12 @@ from ..inversion.explained import explains
 from ..inversion.invert import codes_of
 from ..photo import Portrait
 from ..photo.pixels import from_uint8, quantized
+from ..precision import LEAST_SIZE
 from ..progress import Step, Steps
 from ..protocols import PackLike
 from ..stages import StageTimer
+from ..workers.background import in_background
+from ..workers.threads import a_core_left
 from .carry import Carried, carry_feature, carry_hair
 from .features import carry_features, remarks
 from .structure import Assignment
@@ -87,28 +90,35 @@ def transfer_photographs(
     notices: list[str],
     timer: StageTimer,
 ) -> Steps[Result]:
-    """Carry features, then hair.
+    """Carry features, then hair; the codes are found meanwhile, which no picture here is made of.
 
     Yields the embedding's stages, "blend structure", "blend appearance" and "paste back".
     """
-    person, notices = opened.photographs[0], [*opened.notices, *notices]
-    codes = yield from timer(_codes(pack, cache, request, opened, preset))
-    now, changed, hair = person, np.zeros(person.image.shape[:2], np.float32), None
-    with timer.stage("blend structure"):
-        for k, regions in _features(opened.assignment.structure).items():
-            image, where = carry_features(now, opened.photographs[k], regions)
-            notices += remarks(now, opened.photographs[k])
-            now, changed = replace(now, image=image), np.maximum(changed, where)
-    yield Step("blend structure", 1, 1, preview=lambda: quantized(now.image))
-    mask, assignment = request.options.get("mask"), opened.assignment
-    if assignment.gives("hair") or mask is not None:
+    with in_background(_carried, opened, request.options.get("mask")) as work:
+        steps = _codes(pack, cache, request, opened, preset)
+        # Of a large generator the codes take minutes, for which a core is worth more than these few seconds.
+        codes = yield from timer(steps if pack.generator.size >= LEAST_SIZE else a_core_left(steps))
+        yield Step("blend structure", 1, 1)
         with timer.stage("blend appearance"):
-            hair = _hair(now, opened, mask)
-            now = replace(now, image=hair.image, parts=hair.parts)
-            changed = np.maximum(changed, hair.changed)
-    yield Step("blend appearance", 1, 1, preview=lambda: quantized(now.image))
-    code = _code(codes, hair, opened)
-    return (yield from _finish(pack, request, person, now, changed, code, notices, timer))
+            made, changed, hair, remarked = work.result()
+    yield Step("blend appearance", 1, 1, preview=lambda: quantized(made.image))
+    code, notices = _code(codes, hair, opened), [*opened.notices, *notices, *remarked]
+    return (yield from _finish(pack, request, opened.photographs[0], made, changed, code, notices, timer))
+
+
+def _carried(opened: Opened, mask: np.ndarray | None) -> tuple[Photograph, np.ndarray, Carried | None, list[str]]:
+    """The person with the features, then the hair of the others; where it differs, float32 [S,S] in 0..1; the hair as
+    it was carried, None where it stays; and sentences about the features."""
+    now, notices, hair = opened.photographs[0], [], None
+    changed = np.zeros(now.image.shape[:2], np.float32)
+    for k, regions in _features(opened.assignment.structure).items():
+        image, where = carry_features(now, opened.photographs[k], regions)
+        notices += remarks(now, opened.photographs[k])
+        now, changed = replace(now, image=image), np.maximum(changed, where)
+    if opened.assignment.gives("hair") or mask is not None:
+        hair = _hair(now, opened, mask)
+        now, changed = replace(now, image=hair.image, parts=hair.parts), np.maximum(changed, hair.changed)
+    return now, changed, hair, notices
 
 
 def target_labels(opened: Opened) -> np.ndarray:

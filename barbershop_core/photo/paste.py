@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from ..errors import BadRequest
 from .ramp import smoothstep
@@ -86,7 +86,7 @@ def _mask_at(mask: np.ndarray, size: int) -> np.ndarray:
 def change_mask(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
     """Where two crops uint8 [r,r,3] differ visibly: float [r,r], from 0 (unchanged) to 1 (changed)."""
     difference = np.abs(edited.astype(np.float32) - before).max(2)
-    difference = ndimage.gaussian_filter(difference, max(len(difference) / 200, 0.6), truncate=3)
+    difference = _blurred(difference, max(len(difference) / 200, 0.6))
     return smoothstep((difference - NOISE) / (CHANGE - NOISE))
 
 
@@ -96,7 +96,7 @@ def feathered(mask: np.ndarray) -> np.ndarray:
     if not core.any():
         return mask
     reach = max(FEATHER * len(mask), 1.5)
-    return np.maximum(mask, smoothstep(1 - ndimage.distance_transform_edt(~core) / reach))
+    return np.maximum(mask, smoothstep(1 - _away(core) / reach))
 
 
 def edge_window(corners: np.ndarray, photo: tuple[int, int], size: int) -> np.ndarray:
@@ -118,7 +118,7 @@ def edge_window(corners: np.ndarray, photo: tuple[int, int], size: int) -> np.nd
     window = np.ones((size, size))
     for part, share in ((beyond & ~below, EDGE), (below, EDGE_BELOW)):
         if part.any():
-            distance = ndimage.distance_transform_edt(~part)[ring:-ring, ring:-ring]
+            distance = _away(part)[ring:-ring, ring:-ring]
             window *= smoothstep((distance - 1) / max(share * size, 2))
     return window
 
@@ -132,10 +132,10 @@ def kept_structure(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
 
     def fine(image):
         luma = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        return luma - ndimage.gaussian_filter(luma, 2.0)
+        return luma - local(luma)
 
     def local(values):
-        return ndimage.gaussian_filter(values, 2.0)
+        return _blurred(values, 2.0, 4)
 
     a, b = fine(before), fine(edited)
     noise = 2.0  # levels squared: flat places count as unchanged
@@ -143,6 +143,17 @@ def kept_structure(before: np.ndarray, edited: np.ndarray) -> np.ndarray:
     structure = (together + noise) / (np.sqrt(var_a * var_b) + noise)
     contrast = np.sqrt((var_b + noise) / (var_a + noise))
     return smoothstep((structure - 0.2) / 0.6) * np.clip(1.25 * contrast, 0, 1)
+
+
+def _blurred(plane: np.ndarray, sigma: float, deviations: int = 3) -> np.ndarray:
+    """Gaussian blur of float32 [r,r] with a kernel of so many deviations on each side."""
+    side = 2 * int(deviations * sigma + 0.5) + 1
+    return cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
+
+
+def _away(mask: np.ndarray) -> np.ndarray:
+    """Distance of each pixel from the nearest one where ``mask``, bool [r,r], is True: float32, pixels."""
+    return cv2.distanceTransform(np.uint8(~mask), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 # ------------------------------------------------------------------------------ the photo

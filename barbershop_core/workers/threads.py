@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from ..progress import Steps
+
+T = TypeVar("T")
 
 LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Read by the libraries when they are loaded."""
@@ -28,6 +33,26 @@ def limited(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def a_core_left(steps: Steps[T]) -> Steps[T]:
+    """The same steps and value, made with one thread of PyTorch's fewer than before, for work beside them.
+
+    Its threads meet after every operation: with one thread for each core, all would wait for the one whose core is
+    shared.  Held for the time of each step, as the next one may be asked for in another thread.
+    """
+    import torch
+
+    try:
+        while True:
+            with limited(max(1, torch.get_num_threads() - 1)):
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    return stop.value
+            yield step
+    finally:
+        steps.close()
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from processes import gone
 from worker_tasks import Tasks
 
 from barbershop_core.errors import BadRequest, PackageMissing, WorkerDied
-from barbershop_core.workers import cores, pool
+from barbershop_core.workers import actors, cores, pool
 
 TESTS = Path(__file__).parent
 
@@ -245,6 +247,33 @@ def test_no_cluster_answers(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
     found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, env=environment)
     assert "errors.BadRequest: No Ray cluster answers at '127.0.0.1:1'. Start one" in found.stderr
+
+
+def test_a_cluster_that_lets_nobody_in():
+    """Something answers there, but Ray cannot join it: usually a token is missing."""
+
+    def init(**_):
+        raise ConnectionError("Failed to connect to Ray cluster")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(BadRequest, match=f"'{address}' cannot be joined.*RAY_AUTH_MODE=token"):
+            actors._join(SimpleNamespace(init=init), address)
+
+
+def test_machines_without_the_package():
+    """As Ray tells of an actor whose class cannot be imported."""
+
+    class RayError(Exception):
+        pass
+
+    def get(_):
+        raise RayError("The actor died ... \nModuleNotFoundError: No module named 'barbershop_core'")
+
+    ray = SimpleNamespace(get=get, exceptions=SimpleNamespace(RayError=RayError), remote=lambda **_: lambda kind: kind)
+    member = actors._Member(None, None)
+    with pytest.raises(PackageMissing, match="lack the Python package 'barbershop_core'"):
+        actors.Actors(ray, b"", 1, 0.0)._report(member)
 
 
 def test_errors_survive_pickling():

@@ -47,7 +47,10 @@ def pool(
     a worker is free for them, at most ``workers`` ahead, and raises what ``make`` raises.  Closing ``run`` ends
     what is being worked on; leaving the block ends the workers.
 
-    Raises BadRequest for a bad number of workers or a cluster that does not answer, PackageMissing without Ray.
+    A script that starts processes has to do so below ``if __name__ == "__main__":``, as each imports it again.
+
+    Raises BadRequest for a bad number of workers or a cluster that cannot be joined, PackageMissing without Ray or
+    where the cluster's machines lack this package.
     """
     if workers < 1:
         raise BadRequest(f"{workers} workers cannot do anything.", "Give a number from 1 on.")

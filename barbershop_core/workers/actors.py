@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import socket
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from ..errors import BadRequest, PackageMissing
 from .worker import Worker
 
 PATIENCE = 5.0  # seconds until a cluster's address counts as unreachable
+JOINING = "Use its version of Ray, and its token where it has one: ~/.ray/auth_token, with RAY_AUTH_MODE=token."
 
 
 @contextmanager
@@ -53,16 +55,19 @@ def _ray() -> Any:
 
 
 def _join(ray: Any, address: str) -> None:
-    nobody = BadRequest(f"No Ray cluster answers at '{address}'.", "Start one with 'ray start --head', or use 'local'.")
+    refused = BadRequest(
+        f"No Ray cluster answers at '{address}'.", "Start one with 'ray start --head', or use 'local'."
+    )
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         if host and port.isdigit():
             socket.create_connection((host, int(port)), PATIENCE).close()  # Ray itself tries for minutes
+            refused = BadRequest(f"The Ray cluster at '{address}' cannot be joined.", JOINING)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own reports nothing to anybody
         own = {"include_dashboard": False} if address == "local" else {}
         ray.init(address=address, log_to_driver=False, logging_level="error", **own)
     except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
-        raise nobody from error
+        raise refused from error
 
 
 @dataclass(eq=False)
@@ -102,5 +107,10 @@ class Actors:
         try:
             return self._ray.get(member.report)
         except self._ray.exceptions.RayError as error:
+            if missing := re.search(r"No module named '([^']+)'", str(error)):
+                raise PackageMissing(
+                    f"The machines of the Ray cluster lack the Python package '{missing[1]}'.",
+                    "Install it on each of them, or name its folder in PYTHONPATH before 'ray start'.",
+                ) from error
             member.cause = type(error).__name__
             return None

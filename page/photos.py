@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
-import numpy as np
 from gradio.blocks import Block
-from PIL import Image, ImageDraw
 
 from barbershop_core.errors import BadRequest, BarbershopError
 
-from . import files, gpu, markup
+from . import files, frames, gpu, markup
 from .ui import Updates, Values, ui
 from .visits import Visit
 
@@ -45,14 +43,14 @@ def upload(**settings) -> gr.Image:
 
 @dataclass(frozen=True)
 class PhotoSlot:
-    """An upload with, beneath it, what was found in it and a choice among several faces.
+    """An upload with, beneath it, what was found in it and, where there are several faces, a choice among them.
 
     index: State with the photo that was looked at, by its digest, and the number of the chosen face.
     """
 
     image: gr.Image
     note: gr.HTML
-    faces: gr.Gallery
+    faces: gr.HTML
     index: gr.State
 
     @property
@@ -89,14 +87,13 @@ class PhotoSlot:
             portrait = gpu.read(path, index)
         except Exception as error:
             return self.shown(path) | empty | {self.note: markup.problem(gpu.sentence(error))}, None
-        faces = face_crops(portrait)
-        many = len(faces) > 1
-        words = [*portrait.notices, *(["Click another to use it."] if many else [])]
-        gallery = gr.update(value=faces if many else None, visible=many, selected_index=None)
+        many = len(portrait.faces) > 1
+        words = [*portrait.notices, *(["Click another one to use it."] if many else [])]
+        framed = gr.update(value=frames.picture(portrait) if many else None, visible=many)
         note = f"<p>{html.escape(' '.join(words) or 'Face found.')}</p>"
         shown = self.shown(path, portrait)
         chosen = files.digest(shown.get(self.image, path)), portrait.index
-        return shown | {self.note: note, self.faces: gallery, self.index: chosen}, portrait
+        return shown | {self.note: note, self.faces: framed, self.index: chosen}, portrait
 
     def shown(self, path: str, portrait: Portrait | None = None) -> Updates:
         """A photo that browsers cannot show, such as a TIFF or HEIC file, is replaced by a PNG file of its pixels."""
@@ -111,22 +108,6 @@ class PhotoSlot:
             return {}
         name = re.sub(r"[^\w-]", "", Path(path).stem)[:40] or "photo"
         return {self.image: files.keep(encode(pixels, source_type=None), f"{name}.png")}
-
-
-def face_crops(portrait: Portrait) -> list[tuple[np.ndarray, str]]:
-    """A small square picture and a caption for each face of a photo, the chosen one framed."""
-    crops = []
-    photo = Image.fromarray(portrait.source)
-    for number, box in enumerate(portrait.faces):
-        left, top, right, bottom = (float(v) for v in box)
-        half, x, y = 0.75 * max(right - left, bottom - top), (left + right) / 2, (top + bottom) / 2
-        square = tuple(round(v) for v in (x - half, y - half, x + half, y + half))
-        crop = photo.crop(square).resize((160, 160))
-        chosen = number == portrait.index
-        if chosen:
-            ImageDraw.Draw(crop).rectangle((0, 0, 159, 159), outline="#be5a38", width=8)
-        crops.append((np.asarray(crop), f"{number + 1} (used)" if chosen else f"{number + 1}"))
-    return crops
 
 
 def begin(visit: Visit, values: Values, needed: bool = True) -> None:

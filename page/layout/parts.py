@@ -6,7 +6,7 @@ import gradio as gr
 
 from barbershop_core.options import PRESET
 
-from .. import panel, zero_gpu
+from .. import frames, panel, zero_gpu
 from ..photos import PhotoSlot, upload
 from ..times import times
 from ..ui import ui
@@ -43,20 +43,7 @@ def photo_slot(name: str, label: str, height: int = 200) -> PhotoSlot:
 def photo_notes(image: gr.Image, name: str) -> PhotoSlot:
     """What was found in a photo, and a choice among several faces."""
     note = gr.HTML(elem_classes="note", padding=False)
-    faces = gr.Gallery(
-        visible=False,
-        columns=4,
-        height=110,
-        allow_preview=False,
-        show_label=False,
-        interactive=False,
-        object_fit="cover",
-        buttons=[],
-        elem_classes="faces",
-        elem_id=f"{name}_faces",
-        format="jpeg",
-    )
-    return PhotoSlot(image, note, faces, gr.State(None))
+    return PhotoSlot(image, note, frames.build(f"{name}_faces"), gr.State(None))
 
 
 def wire_photo(slot: PhotoSlot) -> None:

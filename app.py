@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-from page import gpu, links, panel, person, photos, upkeep
+from page import gpu, language, links, panel, person, photos, upkeep
 from page.api import endpoints, refusals
 from page.files import ASSETS, TEXT
-from page.layout import first, hair, result, rig, words
+from page.layout import captions, first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes
 from page.links import TABS
 from page.ui import ui
@@ -76,7 +76,7 @@ def wire_reload() -> None:
 gpu.prepare()
 upkeep.own_folder()
 
-with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
+with language.Page(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
     gr.Markdown(TEXT["intro"], elem_id="intro")
     examples = first.build()
     with gr.Row(elem_id="bench"):
@@ -103,9 +103,10 @@ with gr.Blocks(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 
     for tab in (hair, words, rig):
         tab.wire_stops(runs)
     wire_reload()
+    captions.wire(demo, examples)
     endpoints.wire()
     demo.load(gpu.warm_up, queue=False, show_progress="hidden", **PRIVATE)
-    for script in SCRIPTS:
+    for script in (*SCRIPTS, language.script()):
         demo.load(None, js=script, **PRIVATE)
 
 demo.queue(max_size=500)  # who may wait for a turn, and for how long, is decided in page.line
@@ -118,6 +119,7 @@ if __name__ == "__main__":
         head=HEAD,
         footer_links=["api", "gradio"],
         **SERVER,
+        i18n=demo.words,
         max_file_size="64mb",
         show_error=True,
         mcp_server=True,

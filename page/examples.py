@@ -36,6 +36,11 @@ def examples() -> list[dict]:
     return rows
 
 
+def cards() -> list[tuple[str, str]]:
+    """Pictures and titles, for a gallery."""
+    return [(row.get("card", row["result"]), row.get("title", "")) for row in examples()]
+
+
 def show_example(event: gr.SelectData, session: gr.Request) -> Updates:
     """An example was clicked."""
     return show(event.index, session)

@@ -24,6 +24,7 @@ SOURCES = {
     "photo A": "extra_a",
     "photo B": "extra_b",
 }
+CHOICES = [(choice.capitalize().replace(" a", " A").replace(" b", " B"), choice) for choice in (KEEP, *SOURCES)]
 
 HAIR = {"hair_shape": "shape", "hair_structure": "structure", "hair_color": "colour"}
 """The photos that give something of their hair, and what."""

@@ -32,9 +32,10 @@ def bar(step: Step, progress: Progress) -> str:
 
 def waiting(standing: Standing) -> str:
     """Where a visitor stands in the line, HTML."""
-    words = f"Waiting: {standing.ahead} ahead"
-    if standing.seconds is not None:
-        words += f", {duration(standing.seconds)}"
+    if standing.seconds is None:
+        words = f"Waiting: {standing.ahead} ahead"
+    else:
+        words = f"Waiting: {standing.ahead} ahead, {duration(standing.seconds)}"
     return f'<div class="run"><b>{words}</b><div class="bar"><i class="idle"></i></div></div>'
 
 
@@ -80,8 +81,8 @@ def details(result: dict) -> str:
     if alike := likeness.words(scores, (result.get("recipe") or {}).get("operation", "")):
         lines.append(f"**{alike}**")
     if scores.get("iou"):
-        best = {k: v for k, v in scores["iou"].items() if v is not None and k in SCORED}
-        lines.append("Agreement with the target mask: " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))
+        best = ", ".join(f"{k} {v:.2f}" for k, v in scores["iou"].items() if v is not None and k in SCORED)
+        lines.append(f"Agreement with the target mask: {best}")
     if scores.get("channels"):
         counts = ", ".join(f"{words} {count}" for words, count in scores["channels"].items())
         lines.append(f"Style channels moved: {counts}")
@@ -92,7 +93,8 @@ def details(result: dict) -> str:
         lines.append(f"Reconstruction of your portrait: {scores['reconstruction']:.1f} dB")
     if scores.get("seconds"):
         slow = sorted(((v, k) for k, v in scores["seconds"].items() if k != "total"), reverse=True)[:4]
-        lines.append("Time: " + ", ".join(f"{k} {v:.1f} s" for v, k in slow))
+        times = ", ".join(f"{k} {v:.1f} s" for v, k in slow)
+        lines.append(f"Time: {times}")
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -217,7 +217,7 @@ def chain_note(now: Shown) -> str:
         return EMPTY_CHAIN
     start = "the original" if now.at == 0 else f"step {now.at}, {now.titles[now.at]}"
     lost = " It deletes the steps that were undone." if now.at < len(now.titles) - 1 else ""
-    return f"<p>The next edit starts from <b>{html.escape(start)}</b>.{lost} Click a picture to go there.</p>"
+    return f"<p>The next edit starts from {html.escape(start)}.{lost} Click a picture to go there.</p>"
 
 
 def undo(session: gr.Request) -> Updates:

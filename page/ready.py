@@ -31,6 +31,11 @@ def rows(kind: str) -> list[dict]:
     return [row for row in found if Path(row["file"]).is_file()]
 
 
+def cards(kind: str) -> list[tuple[str, str]]:
+    """Pictures and names, for a gallery."""
+    return [(row["picture"], row["name"]) for row in rows(kind)]
+
+
 def choose_style(event: gr.SelectData) -> Updates:
     """A style was clicked: its picture gives the hair's shape."""
     return {ui.hair_shape.image: rows("style")[event.index]["file"]}

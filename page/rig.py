@@ -14,6 +14,7 @@ from gradio.blocks import Block
 from PIL import Image
 
 from barbershop_core.errors import BadRequest
+from barbershop_core.pie.options import EXPRESSIONS
 
 from . import edits, files, gpu, markup, panel, photos, sessions
 from .times import times
@@ -21,6 +22,7 @@ from .ui import Updates, Values, ui
 from .visits import Visit
 
 NEUTRAL = "as it is"
+CHOICES = [(name.capitalize(), name) for name in (NEUTRAL, *EXPRESSIONS)]
 CONTROLS = 12
 """Most sliders of single movements; a pack's face model names the movements."""
 COPIED = (("Pose", "pose"), ("Expression", "expression"), ("Light", "light"))
@@ -201,7 +203,7 @@ def title_of(pose: dict) -> str:
         words.append("light")
     if pose["gaze"]:
         words.append("gaze")
-    return ", ".join(words[:2]).capitalize() + ("…" if len(words) > 2 else "")
+    return ", ".join(words[:2] + ["…"] * (len(words) > 2)).capitalize()
 
 
 def overlay(values: Values, session: gr.Request) -> Iterator[Updates]:
@@ -262,7 +264,7 @@ def copy(values: Values, session: gr.Request) -> Iterator[Updates]:
         options = {"preset": values[ui.rig_preset], "method": method, "copy": copied}
         return visit.task("repose", options, {"like": ui.like.chosen(values)})
 
-    title = " and ".join(copied).capitalize() + " of another"
+    title = f"{' and '.join(copied).capitalize()} of another"
     yield from panel.edit(session, task, title, f"pose {values[ui.rig_preset]}")
 
 

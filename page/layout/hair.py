@@ -34,9 +34,7 @@ def build() -> None:
             ui.extra_b = photo_slot("extra_b", "Photo B", 160)
         with gr.Row(elem_classes="choices"):
             ui.sources = {
-                feature: gr.Dropdown(
-                    [hair.KEEP, *hair.SOURCES], value=hair.KEEP, label=feature.capitalize(), min_width=130
-                )
+                feature: gr.Dropdown(hair.CHOICES, value=hair.KEEP, label=feature.capitalize(), min_width=130)
                 for feature in hair.FEATURES
             }
         ui.mode = gr.Radio(
@@ -75,7 +73,7 @@ def _ready_made() -> None:
     with gr.Accordion("Ready-made styles and colours", open=True, elem_id="ready"):
         ui.styles, ui.colours = (
             gr.Gallery(
-                [(row["picture"], row["name"]) for row in ready.rows(kind)],
+                ready.cards(kind),
                 label=label,
                 columns=6,
                 height="auto",
@@ -132,11 +130,11 @@ def wire_stops(runs: list) -> None:
 
 def stored_examples() -> gr.Gallery | None:
     """The gallery of stored examples."""
-    rows = examples.examples()
-    if not rows:
+    cards = examples.cards()
+    if not cards:
         return None
     return gr.Gallery(
-        [(row.get("card", row["result"]), row.get("title", "")) for row in rows],
+        cards,
         columns=3,
         height="auto",
         allow_preview=False,

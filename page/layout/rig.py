@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from barbershop_core.pie.options import ANGLES, EXPRESSIONS, GAZE_PARTS, LIGHT_PARTS, STRENGTH
+from barbershop_core.pie.options import ANGLES, GAZE_PARTS, LIGHT_PARTS, STRENGTH
 
 from .. import panel, rig
 from ..files import TEXT
@@ -38,7 +38,7 @@ def build() -> None:
                 ui.copy = gr.Button("Copy", variant="primary", elem_id="copy")
     with gr.Accordion("Advanced", open=False):
         ui.rig_method = gr.Radio(
-            [("The live sliders", "rig"), ("A search", "optimize")], value="rig", label="Kept edits are made by"
+            [("The live sliders", "rig"), ("A search", "optimize")], value="rig", label="How kept edits are made"
         )
         gr.Markdown(TEXT["rig_method"], elem_classes="hint")
 
@@ -85,7 +85,7 @@ def _expression() -> None:
         gr.HTML("<b>Expression</b>", padding=False, elem_classes="group-title")
         with gr.Row(elem_classes="slot-sliders"):
             ui.expression = gr.Dropdown(
-                [rig.NEUTRAL, *EXPRESSIONS], value=rig.NEUTRAL, label="Name", min_width=150, elem_id="expression"
+                rig.CHOICES, value=rig.NEUTRAL, label="Name", min_width=150, elem_id="expression"
             )
             ui.expression_strength = gr.Slider(
                 STRENGTH.low,
@@ -97,7 +97,7 @@ def _expression() -> None:
                 elem_id="expression_strength",
             )
         with gr.Accordion("Advanced: single movements", open=False, elem_id="single"):
-            ui.no_controls = gr.Markdown("This face model names no single movements.", elem_classes="hint")
+            ui.no_controls = gr.Markdown("The face model of this pack has no single movements.", elem_classes="hint")
             with gr.Row(elem_classes="slot-sliders"):
                 ui.controls = [
                     gr.Slider(-2, 2, value=0, step=0.05, label="", visible=False, min_width=210, elem_id=f"control_{k}")
@@ -145,7 +145,7 @@ def _actions() -> None:
     with gr.Accordion("Animation", open=False, elem_id="animate"):
         with gr.Row():
             ui.sweep = gr.Radio(
-                [("Turn the head", "yaw"), ("Move the light", "light")], value="yaw", label="Sweep", min_width=170
+                [("Turn the head", "yaw"), ("Move the light", "light")], value="yaw", label="What moves", min_width=170
             )
             ui.film = gr.Radio([("GIF", "gif"), ("MP4", "mp4")], value="gif", label="File", min_width=120)
             ui.frames = gr.Slider(8, 60, value=24, step=1, label="Frames", min_width=120)

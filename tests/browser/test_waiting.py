@@ -25,10 +25,10 @@ def visitors(chromium, impatient_app, tmp_path):
         page.context.close()
 
 
-def fill_the_line(running, waiting) -> None:
+def fill_the_line(running, waiting, told: str = "Waiting: 1 ahead") -> None:
     begin_long_run(running)
     waiting.click("#run")
-    waiting.locator("#status", has_text="Waiting: 1 ahead").wait_for()
+    waiting.locator("#status", has_text=told).wait_for()
 
 
 def test_waiting_is_seen_and_a_full_line_says_when_to_come_back(visitors):

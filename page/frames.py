@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,7 @@ def _around(box: tuple[int, int, int, int], width: int, height: int) -> tuple[fl
 
 
 def _frame(number: int, count: int, place: tuple[float, float, float, float], chosen: bool) -> str:
-    label = html.escape(f"Face {number + 1} of {count}" + (", the one that is used" if chosen else ""))
+    label = f"Face {number + 1} of {count}, the one that is used" if chosen else f"Face {number + 1} of {count}"
     where = ";".join(f"{side}:{value:.2f}%" for side, value in zip(("left", "top", "width", "height"), place))
     return (
         f'<button type="button" class="frame" data-face="{number}" aria-pressed="{str(chosen).lower()}" '

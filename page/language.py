@@ -33,10 +33,10 @@ WORDED = ("label", "info", "placeholder", "description", "title")
 """Properties of components that are words.  So is the value of those that visitors cannot change."""
 SHOWN = (gr.HTML, gr.Markdown, gr.Button)
 LONGEST = 2000
-"""Most characters of a text that is looked up."""
+"""Most characters of a sentence that is looked up."""
 _PLACE = re.compile(r"\{(\w+)\}")
 _MARKS = re.compile(r"(<[^>]*>|\n(?:- )?|^- |\*\*)")
-_ALT = re.compile(r'(?<=alt=")[^"]+')
+_SPOKEN = re.compile(r'((?:alt|title|aria-label)=")([^"]+)')
 _QUOTES = ("'", '"', "“", "‘")
 
 
@@ -61,14 +61,12 @@ class Language:
         return "\n".join(self._paragraph(paragraph) for paragraph in text.split("\n"))
 
     def _paragraph(self, text: str) -> str:
-        if len(text) > 10 * LONGEST or not text.strip():
-            return text
         if text in self.texts:
             return self.texts[text]
         pieces = _MARKS.split(text)
         for place, piece in enumerate(pieces):
             if _MARKS.fullmatch(piece):
-                pieces[place] = _ALT.sub(lambda found: self._escaped(found[0]), piece)
+                pieces[place] = _SPOKEN.sub(lambda found: found[1] + self._escaped(found[2]), piece)
             else:
                 pieces[place] = self._escaped(piece)
         return "".join(pieces)

@@ -28,7 +28,7 @@ ELSEWHERE = (
 MARKS = re.compile(r"(<[^>]*>|\n(?:- )?|^- |\*\*)")
 PLACE = re.compile(r"\{\w+\}")
 SENTENCE = re.compile(r"[A-Z{“].* .*[.!?]", re.S)
-ALT = re.compile(r'alt="([^"{]+)"')
+SPOKEN = re.compile(r'(?:alt|title|aria-label)="([^"]+)"')
 UNSAID = ("Option", "set_defaults")
 """Calls whose texts are for the command line."""
 
@@ -83,7 +83,7 @@ def _is_grammar(node: ast.expr) -> bool:
 
 def pieces(text: str) -> list[str]:
     """The texts between the tags of a piece of HTML; a text without tags is one piece."""
-    found = [piece.strip() for piece in MARKS.split(text) if not MARKS.fullmatch(piece)] + ALT.findall(text)
+    found = [piece.strip() for piece in MARKS.split(text) if not MARKS.fullmatch(piece)] + SPOKEN.findall(text)
     if "<" not in text and SENTENCE.fullmatch(text.strip()):
         return [text.strip()]
     return [_renumbered(piece) for piece in found if piece]

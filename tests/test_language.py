@@ -122,6 +122,8 @@ def test_html_keeps_its_tags_and_escapes():
     assert KOREAN.page("<p>Done in 3.2 s.</p>") == "<p>3.2초 만에 끝났어요.</p>"
     shown = KOREAN.page("<p>There is no region &#x27;&lt;b&gt;&#x27;.</p>")
     assert shown == "<p>&#x27;&lt;b&gt;&#x27; 부위는 없어요.</p>"
+    picture = f'<img src="data:,{"A" * 100_000}" alt="a ball under this light">'
+    assert KOREAN.page(picture) == picture.replace("a ball under this light", "이 조명을 받은 공")
     assert KOREAN.page("<p>my &lt;own&gt; words</p>") == "<p>my &lt;own&gt; words</p>"
 
 

@@ -256,3 +256,21 @@ def test_the_outline_of_one_photo_with_the_strands_of_another(person):
     mine = person.part("hair") > 0.5
     assert ((kept.parts["hair"] > 0.5) & mine).sum() / ((kept.parts["hair"] > 0.5) | mine).sum() > 0.9
     assert np.abs(kept.image - person.image)[mine].mean() > 0.02
+
+
+def test_only_rendered_hair_on_a_photograph_gets_strands(person, other):
+    """Photos by number, as the pack's code explains them or does not."""
+    side = other.size
+    plain = np.where(other.part("hair")[..., None] > 0.5, np.float32(BLOND), other.image)
+    smooth = replace(other, image=cv2.GaussianBlur(plain, (0, 0), side / 100))
+    hair = Assignment({"hair": 1}, {"hair": 1})
+
+    def made(rendered):
+        opened = photo_transfer.Opened({}, {0: person, 1: smooth}, hair, rendered=frozenset(rendered))
+        return photo_transfer._hair(person, opened)
+
+    photo, drawn = made([]), made([1])
+    inside = cv2.erode(np.uint8(photo.parts["hair"] > 0.9), np.ones((9, 9))) > 0
+    assert fine(drawn.image)[inside].std() > 2 * fine(photo.image)[inside].std()
+    assert np.abs(lab(drawn.image, inside) - lab(photo.image, inside)).max() < 3
+    assert np.array_equal(made([0, 1]).image, photo.image)

@@ -21,7 +21,7 @@ from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
 from ..compositing.planes import resized, widened
 from ..compositing.skull import skull
-from ..compositing.strands import with_finer_strands
+from ..compositing.strands import with_finer_strands, with_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from .gaps import with_gaps_filled
 from .hair_layer import HairLayer, hair_onto
@@ -53,12 +53,17 @@ class Carried:
 
 
 def carry_hair(
-    person: Photograph, shape: Photograph | None, colour: Photograph | None, wanted: np.ndarray | None = None
+    person: Photograph,
+    shape: Photograph | None,
+    colour: Photograph | None,
+    wanted: np.ndarray | None = None,
+    rendered: bool = False,
 ) -> Carried:
     """The person with the hair of ``shape`` in the hair colour of ``colour``; None keeps the person's own.
 
     References may have any size and show more than the crop, which helps where hair leaves it.  All need a mesh.
-    wanted: bool [h,w], a painted mask of where the hair is to be.
+    wanted: bool [h,w], a painted mask of where the hair is to be.  rendered: ``shape`` is no photo, but was rendered;
+    its hair, which is smooth, is given strands.
     """
     alpha = hair_alpha(person)
     if shape is None and wanted is not None:
@@ -67,6 +72,9 @@ def carry_hair(
         image = person.image if colour is None else _recoloured(person.image, alpha, colour)
         return Carried(image, _changed(image, person), dict(person.parts))
     hair, repainted = hair_onto(person, shape), None
+    if rendered:
+        colours, ends = with_strands(hair.colours, hair.alpha)
+        hair = replace(hair, colours=colours, alpha=ends)
     if wanted is not None:
         colours, within_mask, repainted = within(hair.colours, hair.alpha, wanted)
         hair = replace(hair, colours=colours, alpha=within_mask)
@@ -74,7 +82,7 @@ def carry_hair(
     if other is not None and not hair.evidence:  # before it is mixed with what lies behind
         hair = replace(hair, colours=_recoloured(hair.colours, _around(hair.alpha), other))
     if not hair.evidence:
-        sharp = with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
+        sharp = hair.colours if rendered else with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
         sharp = match_grain(sharp, hair.alpha, person.image, alpha)
         hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
     head = skull(person)

@@ -48,12 +48,17 @@ MARGIN = 0.35
 
 @dataclass(frozen=True)
 class Opened:
-    """The photos of a transfer, by number; the person is number 0.  notices: what is known of the edit beforehand."""
+    """The photos of a transfer, by number; the person is number 0.
+
+    notices: what is known of the edit beforehand.  rendered: numbers of the portraits that the pack's code explains,
+    which are pictures of its generator's world.
+    """
 
     portraits: Mapping[int, Portrait]
     photographs: Mapping[int, Photograph]
     assignment: Assignment
     notices: tuple[str, ...] = ()
+    rendered: frozenset[int] = frozenset()
 
 
 def open_photographs(
@@ -65,7 +70,10 @@ def open_photographs(
     Yields the stage "parse".
     """
     own = {**portraits, 0: None} if request.previous is not None else portraits
-    if pack.landmarker is None or all(explains(pack, image, own[k]) for k, image in enumerate(images)):
+    if pack.landmarker is None:
+        return None
+    rendered = frozenset(k for k, image in enumerate(images) if explains(pack, image, own[k]))
+    if len(rendered) == len(images):
         return None
     kind = HAIR if assignment.gives("hair") or request.options.get("mask") is not None else FACE
     found, notices = {}, []
@@ -78,7 +86,7 @@ def open_photographs(
         for notice in told or [""]:
             yield Step("parse", k + 1, len(portraits), notice=notice)
         notices += told
-    return Opened(portraits, found, assignment, tuple(notices))
+    return Opened(portraits, found, assignment, tuple(notices), rendered)
 
 
 def transfer_photographs(
@@ -136,7 +144,8 @@ def _hair(person: Photograph, opened: Opened, mask: np.ndarray | None = None) ->
     if wanted is None and shape != strands:  # the outline of one photo's hair, filled with another's strands
         outline = carry_hair(person, photographs[shape], None).parts if shape else person.parts
         wanted = outline["hair"] > 0.5 if "hair" in outline else np.zeros((MASKED, MASKED), bool)
-    return carry_hair(person, photographs[strands] if strands else None, own, wanted)
+    rendered = strands in opened.rendered and 0 not in opened.rendered
+    return carry_hair(person, photographs[strands] if strands else None, own, wanted, rendered)
 
 
 def _features(structure: Mapping[str, int]) -> dict[int, list[str]]:

@@ -9,7 +9,7 @@ Importing this module loads neither PyTorch nor a method.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadRequest, FaceIndexError
@@ -49,19 +49,22 @@ def start(
 
     photos: role -> path, bytes or PIL image; or (that, number of the face), where None takes the largest; or
         a Portrait.  None counts as not given.  options: see the operation's.  previous: the result to start
-        from.  Raises BadRequest; PhotoError with the photo's name in its notices.
+        from.  What is to know about a photo comes with the step in which it is read, under the photo's name.
+        Raises BadRequest; PhotoError with the photo's name in its notices.
     """
-    portraits = yield from _read(studio, photos)
-    return (yield from _carry_out(studio, operation, portraits, options or {}, previous))
+    portraits, told = yield from _read(studio, photos)
+    done = yield from _carry_out(studio, operation, portraits, options or {}, previous)
+    return replace(done, notices=tuple(notice for notice in done.notices if notice not in told))
 
 
-def _read(studio: Studio, photos: Mapping[str, Any]) -> Steps[dict[str, Portrait]]:
-    """Read each photo once."""
+def _read(studio: Studio, photos: Mapping[str, Any]) -> Steps[tuple[dict[str, Portrait], set[str]]]:
+    """Read each photo once; the notices of those that were read."""
     from .photo import Portrait
     from .progress import Step
 
     given = {role: photo for role, photo in photos.items() if photo is not None}
     portraits: dict[str, Portrait] = {}
+    told: set[str] = set()
     seen: dict[tuple[Any, int | None], Portrait] = {}
     for number, (role, photo) in enumerate(given.items(), 1):
         source, face = photo if isinstance(photo, tuple) else (photo, None)
@@ -76,8 +79,9 @@ def _read(studio: Studio, photos: Mapping[str, Any]) -> Steps[dict[str, Portrait
         portraits[role] = seen[key]
         title = _capital(photo_name(role))
         for notice in portraits[role].notices or ("",):
+            told.add(notice)
             yield Step("read photos", number, len(given), notice=notice and f"{title}: {notice}")
-    return portraits
+    return portraits, told
 
 
 def _carry_out(

@@ -107,3 +107,17 @@ def test_shifted_codes_are_stored_and_rendered(studio, tmp_path):
     parts = list(styles.split([s.shape[1] for s in g.styles(plain.w_plus)], 1))
     torch.testing.assert_close(image, g.synthesis_from_styles(parts))
     assert SIDE == image.shape[-1]
+
+
+def test_what_is_to_know_about_a_photo_is_said_once(studio, photos, monkeypatch):
+    read = type(studio).read
+
+    def noticed(self, source, face=None):
+        return replace(read(self, source, face), notices=("It is dark.",))
+
+    monkeypatch.setattr(type(studio), "read", noticed)
+    told = []
+    given = {"face": photos["me"], "hair_color": photos["friend"]}
+    done = run(jobs.start(studio, "transfer", given), lambda step: told.append(step.notice))
+    said = [notice for notice in (*told, *done.notices) if "dark" in notice]
+    assert said == ["Person photo: It is dark.", "Hair colour photo: It is dark."]

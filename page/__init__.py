@@ -7,6 +7,7 @@
 - ``panel``: the result panel that all tabs share.  ``person``, ``photos``, ``hair``, ``words``, ``rig``,
   ``examples``: the handlers.  ``layout``: where things stand and what calls what.
 - ``api``: the endpoints for programs.
+- ``language``: what all of them say, in the visitor's language.
 - ``upkeep``: deletes what visitors leave when its time is over.
 
 No tensors here: that is ``barbershop_core``, whose heavy modules are imported only when somebody presses a

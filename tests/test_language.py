@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 import sentences
 
+from barbershop_core.compositing.expression import CONTROLS
+from barbershop_core.editing.regions import REGIONS
 from page import examples, language, ready, words
 from page.language import LANGUAGES
 
@@ -27,6 +29,7 @@ def standing():
                 found |= set(sentences.pieces(paragraph)) if "<" in paragraph else {paragraph.strip()}
     found |= {row["title"] for row in examples.examples()} | {row["prompt"] for row in words.SUGGESTIONS}
     found |= {row["name"] for kind in ("style", "colour") for row in ready.rows(kind)}
+    found |= {*REGIONS, *(name.replace("_", " ").capitalize() for name in CONTROLS)}
     return {text for text in found if sentences.says_something(text)} - SAME
 
 

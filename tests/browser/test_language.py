@@ -65,6 +65,12 @@ def test_korean_from_upload_to_download(chromium, app, tmp_path):
     page.locator("#scores", has_text="얼굴 사진 복원").wait_for()
     download(page, tmp_path / "new.png", "transfer")
 
+    # programs are answered in English
+    asked = {"accept-language": "ko-KR", "content-type": "application/json"}
+    call = page.request.post(f"{app.url}/gradio_api/call/embed", data='{"data": [null]}', headers=asked).json()
+    answer = page.request.get(f"{app.url}/gradio_api/call/embed/{call['event_id']}", headers=asked).text()
+    assert "is missing" in answer and not HANGUL.search(answer)
+
     # the regions' names choose the brush's colour, and choices keep their values
     page.locator("#paint button.label-wrap").first.click()
     page.locator("#legend button", has_text="머리카락").click()

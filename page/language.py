@@ -36,6 +36,7 @@ LONGEST = 2000
 """Most characters of a sentence that is looked up."""
 _PLACE = re.compile(r"\{(\w+)\}")
 _MARKS = re.compile(r"(<[^>]*>|\n(?:- )?|^- |\*\*)")
+_SENTENCES = re.compile(r"(?<=[.!?”)]) (?=\S)")
 _SPOKEN = re.compile(r'((?:alt|title|aria-label)=")([^"]+)')
 _QUOTES = ("'", '"', "“", "‘")
 
@@ -81,7 +82,7 @@ class Language:
         stripped = text.strip()
         if not stripped or len(text) > LONGEST:
             return text
-        pieces, said, at = re.split(r"(?<=[.!?”)]) (?=\S)", stripped), [], 0
+        pieces, said, at = _SENTENCES.split(stripped), [], 0
         while at < len(pieces):
             for end in range(at + 1, min(len(pieces), at + 6) + 1):
                 if (found := self._sentence(" ".join(pieces[at:end]))) is not None:
@@ -95,6 +96,10 @@ class Language:
 
     def _sentence(self, text: str) -> str | None:
         """The translation of a text, whichever case it begins with; None where there is none."""
+        found = self._found(text)
+        return found[:1].upper() + found[1:] if found and text[:1].isupper() else found
+
+    def _found(self, text: str) -> str | None:
         for form in (text, text[:1].lower() + text[1:], text[:1].upper() + text[1:]):
             if form in self.texts:
                 return self.texts[form]

@@ -29,6 +29,7 @@ MARKS = re.compile(r"(<[^>]*>|\n(?:- )?|^- |\*\*)")
 PLACE = re.compile(r"\{\w+\}")
 SENTENCE = re.compile(r"[A-Z{“].* .*[.!?]", re.S)
 SPOKEN = re.compile(r'(?:alt|title|aria-label)="([^"]+)"')
+BETWEEN = re.compile(r"(?<=[.!?]) (?=\S)")
 UNSAID = ("Option", "set_defaults")
 """Calls whose texts are for the command line."""
 
@@ -90,8 +91,8 @@ def pieces(text: str) -> list[str]:
 
 
 def _renumbered(text: str) -> str:
-    order = {place: k for k, place in enumerate(dict.fromkeys(PLACE.findall(text)))}
-    return PLACE.sub(lambda found: f"{{{order[found[0]]}}}", text)
+    order = {place: k for k, place in enumerate(dict.fromkeys(re.findall(r"\{\d\}", text)))}
+    return re.sub(r"\{\d\}", lambda found: f"{{{order[found[0]]}}}", text)
 
 
 def says_something(text: str) -> bool:
@@ -107,7 +108,8 @@ def sentences() -> dict[str, set[int]]:
             tagged = "<" in text and "page" in path.relative_to(ROOT).parts
             for piece in pieces(text) if tagged else [text.strip()]:
                 if says_something(piece) and (tagged or SENTENCE.fullmatch(piece)):
-                    found.setdefault(piece, grammar)
+                    for sentence in BETWEEN.split(piece):
+                        found.setdefault(_renumbered(sentence), grammar)
     for path in (ROOT / "assets" / "text" / "times.json", ROOT / "assets" / "examples" / "times.json"):
         found |= {text: set() for text in json.loads(path.read_text(encoding="utf-8")).values()}
     return found
@@ -116,6 +118,6 @@ def sentences() -> dict[str, set[int]]:
 def known() -> set[str]:
     """Every text of the sources that an entry may be about, words and fragments included."""
     found = {text.strip() for path in sources() for text, _ in strings(path)}
-    for path in list(found):
-        found |= set(pieces(path))
+    for text in list(found):
+        found |= {sentence for piece in pieces(text) for sentence in BETWEEN.split(piece)}
     return found | {_renumbered(text) for text in found}

@@ -9,6 +9,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,6 +101,7 @@ def says_something(text: str) -> bool:
     return bool(re.search(r"[A-Za-z]{2}", PLACE.sub("", text)))
 
 
+@cache
 def sentences() -> dict[str, set[int]]:
     """What has to be translated: every sentence, and every text between tags."""
     found: dict[str, set[int]] = {}
@@ -115,6 +117,7 @@ def sentences() -> dict[str, set[int]]:
     return found
 
 
+@cache
 def known() -> set[str]:
     """Every text of the sources that an entry may be about, words and fragments included."""
     found = {text.strip() for path in sources() for text, _ in strings(path)}

@@ -118,8 +118,8 @@ def test_values_of_controls_are_no_words_of_the_page(code):
         (
             "Person photo: Faces were not detected (there is no face landmark file); the middle of the photo was cut "
             "out. For a better result crop the photo to a square around the head.",
-            "인물 사진: 얼굴을 찾지 않고(얼굴 기준점 파일이 없음) 사진의 가운데를 잘라 썼어요. 머리 둘레를 정사각형으로 "
-            "잘라서 올리면 결과가 더 좋아요.",
+            "인물 사진: 얼굴을 찾지 않고(얼굴 기준점 파일이 없음) 사진의 가운데를 잘라 썼어요. "
+            "머리 둘레를 정사각형으로 잘라서 올리면 결과가 더 좋아요.",
         ),
         ("What nobody has ever said. The file is empty.", "What nobody has ever said. 파일이 비어 있어요."),
     ],

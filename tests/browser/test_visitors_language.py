@@ -83,6 +83,15 @@ def test_korean_from_upload_to_download(chromium, app, tmp_path):
     page.context.close()
 
 
+def test_french(chromium, app):
+    page = opened(chromium, app, "fr-CA")
+    page.locator("#styles").get_by_text("Ondulés courts").wait_for()
+    assert page.get_by_role("tab").all_inner_texts() == ["Cheveux", "Échange de visage", "Mots", "Pose et lumière"]
+    page.click("#run")
+    page.locator("#status .problem", has_text="La photo de la personne manque.").wait_for()
+    page.context.close()
+
+
 @pytest.mark.parametrize("locale", ["en-US", "sw-KE"])
 def test_english_for_everybody_else(chromium, app, tmp_path, locale):
     page = opened(chromium, app, locale)

@@ -13,6 +13,7 @@ from barbershop_core.compositing.face_points import BROWS, EYES, LIPS, OVAL
 from barbershop_core.compositing.fill import continue_into, without_hair
 from barbershop_core.compositing.photograph import Photograph
 from barbershop_core.compositing.skull import skull
+from barbershop_core.compositing.traces import hair_and_traces
 
 HAIR, WALL = (0.2, 0.12, 0.08), np.array([0.75, 0.78, 0.8], np.float32)
 
@@ -221,3 +222,19 @@ def test_the_profile_of_a_turned_face_stays(person):
     tip = cv2.erode(nose, np.ones((7, 7))) * ~outline > 0
     result = without_hair(turned, np.clip(hair, 0, 1))
     assert np.abs(result - image)[tip].mean() < 0.03
+
+
+def test_loose_strands_are_found_before_a_calm_background_only():
+    """A busy background, as of lights out of focus, is not torn by what would look like strands."""
+    person = portrait(HAIR)
+    alpha, wall = person.part("hair"), person.part("background") > 0.99
+    beside = wall & (cv2.dilate(alpha, np.ones((31, 31))) > 0.5) & (cv2.dilate(alpha, np.ones((13, 13))) < 0.1)
+    lights = cv2.GaussianBlur(np.random.default_rng(3).normal(size=(SIZE, SIZE)), (0, 0), 2)
+    lights = (lights / lights.std() * np.where(cv2.dilate(alpha, np.ones((41, 41))) > 0.5, 0.2, 0.08))[..., None]
+    busy = replace(person, image=np.float32(np.clip(person.image + wall[..., None] * lights, 0, 1)))
+    strand = np.zeros((SIZE, SIZE), bool)
+    strand[:, ::40] = True
+    loose = replace(person, image=np.where((strand & beside)[..., None], np.float32(HAIR), person.image))
+    holes = [hair_and_traces(photo, alpha, skull(photo)) for photo in (busy, loose)]
+    assert holes[0][beside].mean() < 0.1
+    assert holes[1][strand & beside].mean() > 0.8

@@ -26,6 +26,8 @@ SURROUNDED = 0.3
 """Share of its border that hair is from which on an island of skin is taken for hair."""
 LOOSE = 0.08
 """How far from the hair loose strands are looked for, in the same unit."""
+BUSY = 0.06
+"""Detail far from the hair, in 0..1, from which a background hides strands, and its own could be taken for them."""
 
 
 def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> np.ndarray:
@@ -39,7 +41,7 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
     covered = _touched(alpha)
     face = photograph.part("skin", "nose", "neck", size=size) > 0.5
     hole = np.maximum(widened(covered, max(FRINGE * size, 1.5)), widened(covered, ROOTS * size) * face)
-    hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97))
+    hole = np.maximum(hole, _loose_strands(image, hole, (person < 0.3) & (photograph.known > 0.5), 0.97, BUSY))
     hole = np.maximum(hole, _mistaken(photograph, alpha, head))
     behind = (1 - hole) * (photograph.part("background", "hair", "ears", "earrings", size=size) > 0.5)
     beside = widened(covered, LOOSE * size)  # elsewhere they are clothes that the parser mistakes
@@ -121,10 +123,13 @@ def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> 
     return resized(widened(mistaken, 2), size)
 
 
-def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float) -> np.ndarray:
+def _loose_strands(
+    image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float, busy: float = np.inf
+) -> np.ndarray:
     """Fine marks of a region near the hair that stand out from its grain and texture: float32 [S,S].
 
-    unusual: quantile of the region's marks far from the hair from which on one is taken for a strand.
+    unusual: quantile of the region's marks far from the hair from which on one is taken for a strand.  busy: strength
+    of such marks from which on there are none to be told from them.
     """
     size, work = len(image), min(len(image), STRANDS)
     hole = resized(hole, work)
@@ -136,5 +141,7 @@ def _loose_strands(image: np.ndarray, hole: np.ndarray, region: np.ndarray, unus
     if far.sum() < 100 or not near.any():
         return np.zeros(image.shape[:2], np.float32)
     usual = max(5 * float(np.median(fine[far])), float(np.quantile(fine[far], unusual)))
+    if usual > busy:
+        return np.zeros(image.shape[:2], np.float32)
     marked = (fine > max(0.015, usual)) & near
     return resized(widened(marked, 2), size)

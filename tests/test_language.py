@@ -1,5 +1,6 @@
 """The page's translations: complete, with the same places, and by the visitor's language."""
 
+import asyncio
 import json
 import re
 from types import SimpleNamespace
@@ -163,6 +164,16 @@ def test_the_first_language_that_is_asked_for(asked, code):
     headers = {} if asked is None else {"accept-language": asked}
     assert language.of(SimpleNamespace(headers=headers)) == code
     assert language.of(None) == "en"
+
+
+def test_a_malformed_request_is_still_told_from_a_fault_of_the_page():
+    import app
+    from page.api import refusals
+
+    endpoint = next(fn for fn in app.demo.fns.values() if fn.api_name == "embed")
+    with pytest.raises(Exception) as caught:
+        asyncio.run(app.demo.process_api(block_fn=endpoint, inputs=[None]))
+    assert refusals.sentence(caught.value) == refusals.FORM
 
 
 def test_the_files_are_plain_text():

@@ -16,6 +16,7 @@ from gradio import queueing, utils
 from gradio.exceptions import InvalidPathError
 
 from ..gpu import UNKNOWN
+from ..language import Page
 
 FORM = "The request is not in the form that is expected. 'Use via API' at the foot of the page lists all parameters."
 FOREIGN = "The file was not uploaded to this page. Upload it first, then give its place on the server."
@@ -40,12 +41,12 @@ def sentence(error: BaseException | None) -> str:
 
 
 def _modules(error: BaseException | None) -> list[str]:
-    """Names of the modules that an error came through."""
+    """Names of the modules that an error came through; all come through the page's Blocks, which says nothing."""
     trace, found = getattr(error, "__traceback__", None), []
     while trace is not None:
         found.append(trace.tb_frame.f_globals.get("__name__", ""))
         trace = trace.tb_next
-    return found
+    return [name for name in found if name != Page.__module__]
 
 
 def _payload(error: BaseException | None, show_error: bool) -> dict[str, Any]:

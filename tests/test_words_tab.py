@@ -160,9 +160,9 @@ def test_a_mapper_of_ones_own_appears(page, tmp_path, monkeypatch):
 
 
 def test_bad_input_gets_its_sentence(page, session, me):
-    assert "description is empty" in refused(add(page, session, me, "  "))
-    assert "person is missing" in refused(add(page, session, None, "glasses"))
     assert "no portrait" in refused(page.words.keep(where(page, [("glasses", "")]), session))
+    assert "person is missing" in refused(add(page, session, None, "glasses"))
+    assert "description is empty" in refused(add(page, session, me, "  "))
     full = where(page, [(f"thing {k}", "") for k in range(page.words.SLOTS)])
     assert "stacked already" in refused(add(page, session, me, "one more", values=full))
     taken = where(page, [("glasses", "")])

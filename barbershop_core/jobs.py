@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .editing.result import Result
-    from .photo import Portrait
+    from .photo import Nudge, Portrait
     from .progress import Steps
     from .studio import Studio
 
@@ -48,9 +48,10 @@ def start(
     """Read the photos and carry out an operation.
 
     photos: role -> path, bytes or PIL image; or (that, number of the face), where None takes the largest; or
-        a Portrait.  None counts as not given.  options: see the operation's.  previous: the result to start
-        from.  What is to know about a photo comes with the step in which it is read, under the photo's name.
-        Raises BadRequest; PhotoError with the photo's name in its notices.
+        (that, number, `photo.Nudge` of the crop); or a Portrait.  None counts as not given.
+    options: see the operation's.  previous: the result to start from.
+    What is to know about a photo comes with the step in which it is read, under the photo's name.
+    Raises BadRequest; PhotoError with the photo's name in its notices.
     """
     portraits, told = yield from _read(studio, photos)
     done = yield from _carry_out(studio, operation, portraits, options or {}, previous)
@@ -59,23 +60,24 @@ def start(
 
 def _read(studio: Studio, photos: Mapping[str, Any]) -> Steps[tuple[dict[str, Portrait], set[str]]]:
     """Read each photo once; the notices of those that were read."""
-    from .photo import Portrait
+    from .photo import Nudge, Portrait
     from .progress import Step
 
     given = {role: photo for role, photo in photos.items() if photo is not None}
     portraits: dict[str, Portrait] = {}
     told: set[str] = set()
-    seen: dict[tuple[Any, int | None], Portrait] = {}
+    seen: dict[tuple[Any, int | None, Nudge | None], Portrait] = {}
     for number, (role, photo) in enumerate(given.items(), 1):
-        source, face = photo if isinstance(photo, tuple) else (photo, None)
+        source, face, nudge, *_ = (*(photo if isinstance(photo, tuple) else (photo,)), None, None)
         if source is None:
             continue
         if isinstance(source, Portrait):
             portraits[role] = source
             continue
-        key = (source if isinstance(source, (str, bytes)) else id(source), face)
+        nudge = Nudge.of(nudge)
+        key = (source if isinstance(source, (str, bytes)) else id(source), face, nudge)
         if key not in seen:
-            seen[key] = studio.read(source, face=None if face is None else int(face))
+            seen[key] = studio.read(source, face=None if face is None else int(face), nudge=nudge)
         portraits[role] = seen[key]
         title = _capital(photo_name(role))
         for notice in portraits[role].notices or ("",):
@@ -115,11 +117,13 @@ def replay(studio: Studio, recipe: Mapping[str, Any], photos: Sequence[str | Pat
 
     wanted = steps(recipe)
     known: dict[str, Portrait] = {}
-    faces = {None} | {photo["face"] for step in wanted for photo in step["photos"].values()}
+    made_of = [photo for step in wanted for photo in step["photos"].values()]
+    crops = [(None, None), *((photo["face"], photo.get("nudge")) for photo in made_of)]
+    crops = [crop for place, crop in enumerate(crops) if crop not in crops[:place]]
     for number, photo in enumerate(photos, 1):
-        for face in sorted(faces, key=lambda face: -1 if face is None else face):
+        for face, nudge in sorted(crops, key=lambda crop: -1 if crop[0] is None else crop[0]):
             try:
-                portrait = studio.read(photo, face=face)
+                portrait = studio.read(photo, face=face, nudge=nudge)
             except FaceIndexError:
                 continue
             known.setdefault(portrait.digest, portrait)

@@ -68,6 +68,14 @@ PRESET = Option("preset", "fast", "fast, or the numbers of the released code or 
 """Checked by the method, which also takes a preset's dataclass."""
 SEED = Option("seed", 0, "random seed", int, low=0)
 
+NUDGE = (
+    Option("x", 0.0, "to the right, in sides of the crop", float, low=-0.5, high=0.5),
+    Option("y", 0.0, "down, in sides of the crop", float, low=-0.5, high=0.5),
+    Option("turn", 0.0, "degrees to turn by, clockwise", float, low=-45, high=45, unit="degrees"),
+    Option("zoom", 1.0, "how much larger the face is shown", float, low=0.5, high=2),
+)
+"""How a photo's crop may be moved by hand, see :mod:`.photo.nudge`."""
+
 
 def preset_named(presets: Mapping[str, T], preset: str | T) -> T:
     """A preset by name, or itself.  Raises BadRequest for unknown names."""

@@ -22,7 +22,7 @@ from .inversion.cache import CodeCache
 from .inversion.codes import Code
 from .operations import operation_named
 from .options import PRESET, SEED
-from .photo import Portrait
+from .photo import Nudge, Portrait
 from .photo.pixels import to_uint8
 from .pie import options as rig
 from .progress import Steps
@@ -58,20 +58,21 @@ class Studio:
 
     # ------------------------------------------------------------------------------ photos
 
-    def read(self, source, face: int | None = None) -> Portrait:
+    def read(self, source, face: int | None = None, nudge: Nudge | Mapping[str, float] | None = None) -> Portrait:
         """A portrait from a path, bytes, a PIL image or uint8 array, aligned to the pack's size.
 
         face: which of several, from the largest (0); by default the largest that can be used.
-        Raises errors.PhotoError and its kinds, each with a remedy.
+        nudge: moves, turns and zooms the crop: a `photo.Nudge`, or its numbers by name, such as {"zoom": 1.1}.
+        Raises errors.PhotoError and its kinds, each with a remedy; BadRequest for a nudge out of range.
         """
-        size, landmarker = self.pack.working_size, self.pack.landmarker
+        size, landmarker, nudge = self.pack.working_size, self.pack.landmarker, Nudge.of(nudge)
         try:
-            return photo.read(source, size, landmarker, face)
+            return photo.read(source, size, landmarker, face, nudge=nudge)
         except NoFaceFound as error:
             # The landmarker was trained on photographs.  A square in which the pack's own parser finds a face
             # is a rendered portrait.
             try:
-                portrait = photo.read(source, size, landmarker, face, trust_square=True)
+                portrait = photo.read(source, size, landmarker, face, trust_square=True, nudge=nudge)
             except NoFaceFound:
                 raise error from None
             if not shows_a_face(self.pack, portrait):

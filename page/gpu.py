@@ -37,7 +37,7 @@ from .line import line
 from .pace import paces
 
 if TYPE_CHECKING:
-    from barbershop_core.photo import Portrait
+    from barbershop_core.photo import Nudge, Portrait
     from barbershop_core.studio import Studio
 
 UNKNOWN = "Something went wrong inside the program. Your photos and settings are kept: please try again."
@@ -109,14 +109,14 @@ def sentence(error: BaseException) -> str:
 class Task:
     """An operation on photos in plain values, which can be sent to another process.
 
-    operation: name in :data:`barbershop_core.operations.OPERATIONS`.  photos: path and number of the face (None for
-        the largest) by role.  options: of the operation, by name.
+    operation: name in :data:`barbershop_core.operations.OPERATIONS`.  photos: path, number of the face (None for
+        the largest) and perhaps the nudge of the crop, by role.  options: of the operation, by name.
     previous: folder of the step to start from (see :mod:`.visits`); None for the photo.
     key: identifies the portrait whose sliders or rig are kept open (see :mod:`.sessions`).
     """
 
     operation: str
-    photos: Mapping[str, tuple[str | None, int | None]]
+    photos: Mapping[str, tuple]
     options: Mapping[str, Any] = field(default_factory=dict)
     previous: str | None = None
     key: tuple = ()
@@ -157,14 +157,14 @@ def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
 def _timed_as(work: Work, task: Task) -> str:
     """The kind of a run, for its expected time: runs of a kind go through the same stages."""
     named = (task.options.get(name) for name in ("method", "preset"))
-    photos = sum(path is not None for path, _ in task.photos.values())
+    photos = sum(path is not None for path, *_ in task.photos.values())
     kind = [os.environ.get("BARBERSHOP_PACK") or "auto", work.__name__, task.operation, *named, photos]
     return " ".join(str(word) for word in [*kind, "chained" * bool(task.previous)] if word)
 
 
 def _events(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
     """:func:`run` at once: ("step", (Step without preview, image or None)) and ("result", dict)."""
-    kind = (work.__name__, task.operation, sum(path is not None for path, _ in task.photos.values()))
+    kind = (work.__name__, task.operation, sum(path is not None for path, *_ in task.photos.values()))
     with closing(_compute(work, task, kind, arguments)) as events, zero_gpu.aborted(kind):
         for what, event in events:
             if what == "seconds":
@@ -212,24 +212,24 @@ def _compute(work: Work, task: Task, kind: tuple, arguments: Mapping[str, Any]) 
         raise gr.Error(sentence(error), print_exception=False) from error
 
 
-def read(path: str, face: int | None = None) -> Portrait:
+def read(path: str, face: int | None = None, nudge: Nudge | None = None) -> Portrait:
     """The portrait in a photo, see :meth:`barbershop_core.studio.Studio.read`.  Raises PhotoError.
 
     On ZeroGPU this process reads it without the pack's parser, which is asked where MediaPipe finds no face: that
     takes a moment of GPU time.
     """
     if not zero_gpu.here():
-        return studio().read(path, face=face)
+        return studio().read(path, face=face, nudge=nudge)
     from barbershop_core import photo
 
     pack = studio().pack
     try:
-        return photo.read(path, pack.working_size, pack.landmarker, face)
+        return photo.read(path, pack.working_size, pack.landmarker, face, nudge=nudge)
     except NoFaceFound:
-        return at_once(_read, Task("read", {"face": (path, face)}))["portrait"]
+        return at_once(_read, Task("read", {"face": (path, face, nudge)}))["portrait"]
 
 
 def _read(studio: Studio, task: Task) -> Steps[dict[str, Portrait]]:
     yield from ()
-    path, face = task.photos["face"]
-    return {"portrait": studio.read(path, face=face)}
+    path, face, nudge = task.photos["face"]
+    return {"portrait": studio.read(path, face=face, nudge=nudge)}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..options import PRESET, PRESET_NAMES, SEED, Option
+from ..options import NUDGE, PRESET, PRESET_NAMES, SEED, Option
 
 PORTRAIT = "portrait to write (.png, .jpg or .webp); the whole photo goes beside it as NAME-photo"
 
@@ -78,6 +78,18 @@ def add_face_index(parser: argparse.ArgumentParser, *photos: str) -> None:
     for photo in photos:
         words = f"which face of the {photo} photo, 0 is the largest"
         parser.add_argument(f"--{photo}-index", type=int, metavar="N", help=words)
+
+
+def add_nudge(parser: argparse.ArgumentParser) -> None:
+    """``--nudge``, of the person's photo."""
+    parts = ", ".join(f"{part.name} ({part.low:g} to {part.high:g})" for part in NUDGE)
+    words = f"move, turn and zoom the crop of the person, e.g. x=0.05 turn=-3 zoom=1.1: {parts}"
+    parser.add_argument("--nudge", type=number, nargs="+", metavar="NAME=NUMBER", help=words)
+
+
+def person(options: argparse.Namespace) -> tuple[str, int | None, dict[str, float] | None]:
+    """The person's photo as `jobs.start` takes it."""
+    return options.face, options.face_index, dict(options.nudge) if options.nudge else None
 
 
 def given(options: argparse.Namespace, listed: Iterable[Option]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..barbershop.options import MODE, SMOOTH, SWAP_FACE, TRANSFER
 from ..errors import BadRequest
-from .arguments import add_edit, add_face_index, add_option, given
+from .arguments import add_edit, add_face_index, add_nudge, add_option, given, person
 from .output import PICTURES, open_studio, output_path, tell_edit, write_edit
 
 RECIPE = "repeat the settings stored in this result; options given here win"
@@ -37,6 +37,7 @@ def add(commands) -> None:
     add_option(hair, MODE)
     add_option(hair, SMOOTH)
     add_face_index(hair, "face", "shape", "structure", "color")
+    add_nudge(hair)
     hair.add_argument("--recipe", metavar="PICTURE", help=RECIPE)
     add_edit(hair, transfer)
 
@@ -66,7 +67,7 @@ def transfer(options, console) -> None:
         remedy = "Give one of --shape, --structure, --color, --region and --mask."
         raise BadRequest("There is nothing to change.", remedy)
     photos: dict[str, Any] = {
-        "face": (options.face, options.face_index),
+        "face": person(options),
         "hair_shape": (options.shape, options.shape_index),
         "hair_structure": (options.structure, options.structure_index),
         "hair_color": (options.color, options.color_index),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..inversion.options import INVERT, SPACE
-from .arguments import add_common, add_face_index, add_option, given
+from .arguments import add_common, add_face_index, add_nudge, add_option, given, person
 from .output import open_studio, output_path, sentence, tell
 
 
@@ -15,12 +15,14 @@ def add(commands) -> None:
     code.add_argument("face", metavar="photo")
     add_option(code, SPACE)
     add_face_index(code, "face")
+    add_nudge(code)
     code.add_argument("--json", action="store_true", help="files and losses as JSON on stdout")
     add_common(code, invert, "code to write (.safetensors); the reconstruction goes beside it as .png")
 
     regions = commands.add_parser("parse", help="the regions of a face, as colours and as numbers")
     regions.add_argument("face", metavar="photo")
     add_face_index(regions, "face")
+    add_nudge(regions)
     regions.add_argument("--json", action="store_true", help="files and region shares as JSON on stdout")
     output = "region numbers to write (PNG); colours go beside it as NAME-colours.png"
     add_common(regions, parse, output, preset=False)
@@ -63,4 +65,4 @@ def parse(options, console) -> None:
 
 
 def _photo(options) -> dict:
-    return {"face": (options.face, options.face_index)}
+    return {"face": person(options)}

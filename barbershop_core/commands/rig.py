@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import BadRequest
 from ..options import checked
 from ..pie import options as pie
-from .arguments import add_common, add_edit, add_face_index, add_option, given, number
+from .arguments import add_common, add_edit, add_face_index, add_nudge, add_option, given, number, person
 from .console import Progress
 from .output import PICTURES, in_a_folder, open_studio, output_path, tell, tell_edit, write_edit
 
@@ -44,6 +44,7 @@ def add(commands) -> None:
     turn.add_argument("--sweep", choices=pie.SWEEP.choices, help=sweep)
     add_option(turn, pie.FRAMES)
     add_face_index(turn, "face", "like")
+    add_nudge(turn)
     add_edit(turn, pose)
 
     rig = commands.add_parser("rig", help="train the rig of a pack's generator")
@@ -81,7 +82,7 @@ def pose(options, console) -> None:
     from .. import jobs
 
     studio, progress = open_studio(options, console)
-    photos = {"face": (options.face, options.face_index), "like": (options.like, options.like_index)}
+    photos = {"face": person(options), "like": (options.like, options.like_index)}
     done = progress.run(jobs.start(studio, "repose", photos, settings))
     tell_edit(options, progress, done, write_edit(options, path, done))
 
@@ -97,7 +98,7 @@ def _sweep(options, console, path: Path, settings: dict) -> None:
     held = {option.name: settings.get(option.name) for option in pie.POSE}
     asked = checked((*pie.POSE, pie.FRAMES), {**held, "frames": options.frames})
     studio, progress = open_studio(options, console)
-    photos = {"face": (options.face, options.face_index)}
+    photos = {"face": person(options)}
     done = progress.run(jobs.start(studio, "rig", photos, given(options, pie.RIG)))
     frames = progress.run(done.value.sweep(options.sweep, **asked))
     made = progress.run(animation.encode(frames, "mp4" if path.suffix.lower() == ".mp4" else "gif"))

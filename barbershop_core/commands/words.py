@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import BadRequest
 from ..options import PRESET, SEED
 from ..styleclip import options as styleclip
-from .arguments import add_common, add_edit, add_face_index, add_option, given
+from .arguments import add_common, add_edit, add_face_index, add_nudge, add_option, given, person
 from .output import PICTURES, in_a_folder, open_studio, output_path, sentence, tell, tell_edit, write_edit
 
 GRID_ALPHAS, GRID_BETAS = (-8.0, -4.0, 0.0, 4.0, 8.0), (0.08, 0.15, 0.25)
@@ -34,6 +34,7 @@ def add(commands) -> None:
     words.add_argument("--levels", nargs="+", choices=styleclip.LEVEL_NAMES, help=styleclip.LEVELS.help)
     words.add_argument("--grid", action="store_true", help="directions: also a picture of alphas by betas")
     add_face_index(words, "face")
+    add_nudge(words)
     add_edit(words, text)
 
     tables = commands.add_parser("directions", help="tables of global text directions")
@@ -84,7 +85,7 @@ def text(options, console) -> None:
     from ..editing import picture_file
 
     studio, progress = open_studio(options, console)
-    photos = {"face": (options.face, options.face_index)}
+    photos = {"face": person(options)}
     done = progress.run(jobs.start(studio, "edit_text", photos, settings))
     files = write_edit(options, path, done)
     if options.grid and settings.get("method", styleclip.METHOD.default) == styleclip.METHOD.default:

@@ -24,6 +24,7 @@ from ..errors import BadRequest
 from . import picture_file
 
 if TYPE_CHECKING:
+    from ..photo import Portrait
     from ..protocols import PackLike
     from .request import Request
 
@@ -33,8 +34,9 @@ FORMAT = 2
 def make(request: Request, pack: PackLike) -> dict[str, Any]:
     """The recipe of a request.
 
-    Keys: "format", "operation", "options", "photos" (role -> "digest" and "face", its number), "pack",
-    "versions"; and "chain", the recipes of earlier edits, oldest first, where there are any.
+    Keys: "format", "operation", "options", "photos" (role -> "digest", "face", its number, and "nudge", how the crop
+    was moved, if it was), "pack", "versions"; and "chain", the recipes of earlier edits, oldest first, where there
+    are any.
     """
     from .. import __version__
 
@@ -45,7 +47,7 @@ def make(request: Request, pack: PackLike) -> dict[str, Any]:
         **({"chain": chain} if chain else {}),
         "operation": request.operation,
         "options": {name: _plain(name, value) for name, value in request.options.items()},
-        "photos": {role: {"digest": p.digest, "face": p.index} for role, p in request.photos.items()},
+        "photos": {role: _photo(portrait) for role, portrait in request.photos.items()},
         "pack": {"name": pack.name, "fingerprint": pack.fingerprint, "size": pack.working_size},
         "versions": {
             "barbershop": __version__,
@@ -54,6 +56,11 @@ def make(request: Request, pack: PackLike) -> dict[str, Any]:
             "device": device,
         },
     }
+
+
+def _photo(portrait: Portrait) -> dict[str, Any]:
+    found = {"digest": portrait.digest, "face": portrait.index}
+    return found if portrait.nudge is None else found | {"nudge": portrait.nudge.numbers}
 
 
 def steps(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:

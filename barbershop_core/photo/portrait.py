@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from .crop import align, box_corners, crop_grid, cut, ffhq_quad, inside
 from .decode import Source, decode
 from .faces import Face
 from .landmarker import LandmarkerUnavailable
+from .nudge import Nudge
 from .paste import paste
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ MIN_FACE = 48  # px: smaller faces cannot be aligned reliably and are refused
 SOFT_FACE = 96  # px: smaller faces give a soft result, and a notice says so
 MAX_YAW, MAX_PITCH = 45.0, 45.0  # degrees: beyond them the landmarks are unreliable
 MIN_INSIDE = 0.98  # share of brows, eyes, nose and mouth that must lie in the photo
+FILLED = "of the portrait lies outside of the photo and was filled in."
 ALIGNED = 0.08  # of the side: a square photo whose face is this close to FFHQ's alignment is not cropped
 
 
@@ -49,6 +51,7 @@ class Portrait:
     index: the index of this face in ``found`` (0 without a landmarker).
     notices: sentences for the user.
     findings: what was found out about it, kept for further edits of the same photo; None keeps nothing.
+    nudge: how the crop was moved from where the alignment put it; None for not at all.
     """
 
     image: np.ndarray
@@ -58,6 +61,7 @@ class Portrait:
     index: int = 0
     notices: tuple[str, ...] = ()
     findings: dict[Hashable, Any] | None = field(default=None, repr=False)
+    nudge: Nudge | None = None
     _crops: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
@@ -114,6 +118,7 @@ def read(
     landmarker: str | Path | None = None,
     face: int | None = None,
     trust_square: bool = False,
+    nudge: Nudge | None = None,
 ) -> Portrait:
     """Decode a photo and align one of its faces.
 
@@ -122,10 +127,18 @@ def read(
         usable, a square photo is taken as it is, and any other is cropped to a square in the middle.
     face: index of the face, the largest is 0; None for the largest that can be used.
     trust_square: take a square photo in which no face is found as it is (drawn or rendered portraits).
+    nudge: moves the crop from where the alignment puts it.
     Raises a PhotoError, or BadRequest for a ``size`` out of range.
     """
     if not 16 <= size <= 4096:
         raise BadRequest(f"A crop cannot have {size} pixels; use 16 to 4096.")
+    portrait = _aligned(source, size, landmarker, face, trust_square)
+    return nudged(portrait, nudge) if nudge else portrait
+
+
+def _aligned(
+    source: Source | Portrait, size: int, landmarker: str | Path | None, face: int | None, trust_square: bool
+) -> Portrait:
     pixels = source.source if isinstance(source, Portrait) else decode(source)
     if np.ptp(pixels, axis=(0, 1)).max() < 4:
         raise NoFaceFound("The picture is a single flat colour.")
@@ -140,6 +153,21 @@ def read(
             return _whole(pixels, size, ("No face was found; the square picture was taken as it is.",))
         raise NoFaceFound("No face was found in the photo.")
     return _of_face(pixels, found, size, face)
+
+
+def nudged(portrait: Portrait, nudge: Nudge) -> Portrait:
+    """The portrait with its crop moved, cut from the photo again."""
+    corners = nudge.corners(portrait.quad)
+    notices = tuple(notice for notice in portrait.notices if not notice.endswith(FILLED))
+    missing = 1 - float(inside(crop_grid(corners, 64), portrait.source.shape).mean())
+    image = _cut(portrait.source, corners, portrait.size)
+    notices += _filled(missing)
+    return replace(portrait, image=image, quad=corners, notices=notices, nudge=nudge, _crops={}, findings=None)
+
+
+def _filled(missing: float) -> tuple[str, ...]:
+    """A sentence where much of the portrait is missing in the photo; missing: share of its area."""
+    return (f"{100 * missing:.0f} % {FILLED}",) if missing > 0.15 else ()
 
 
 def paste_back(portrait: Portrait, edited: np.ndarray, changed: np.ndarray | None = None) -> np.ndarray:
@@ -184,8 +212,7 @@ def _of_face(pixels: np.ndarray, found: list[Face], size: int, index: int | None
         return _whole(pixels, size, tuple(notices), tuple(found), index)
     crop = align(pixels, quad, size, transform_size=min(4096, 4 * size))
     missing = 1 - float(inside(crop_grid(crop.corners, 64), pixels.shape).mean())
-    if missing > 0.15:
-        notices.append(f"{100 * missing:.0f} % of the portrait lies outside of the photo and was filled in.")
+    notices.extend(_filled(missing))
     return Portrait(crop.image, pixels, crop.corners, tuple(found), index, tuple(notices))
 
 

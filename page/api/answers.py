@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import gradio as gr
 
@@ -12,6 +12,9 @@ from barbershop_core.editing import likeness
 from barbershop_core.options import Option
 
 from .. import files, gpu
+
+if TYPE_CHECKING:
+    from barbershop_core.photo import Nudge
 
 Answer = tuple[str, str, dict]
 Preset = Literal["fast", "released", "paper"]
@@ -46,10 +49,14 @@ def answer(function: gpu.Work, task: gpu.Task, **arguments) -> tuple:
     return *(files.keep(data, name) for name, data in made.items()), info
 
 
-def photo(path: str | None, face: float | None = None) -> tuple[str | None, int | None]:
-    """A photo and which of its faces; a negative number means the largest."""
+def photo(
+    path: str | None, face: float | None = None, nudge: dict | None = None
+) -> tuple[str | None, int | None, Nudge | None]:
+    """A photo, which of its faces, where a negative number means the largest, and how its crop is moved."""
+    from barbershop_core.photo import Nudge
+
     index = None if face is None else INDEX.check(face)
-    return path, None if index is None or index < 0 else index
+    return path, None if index is None or index < 0 else index, Nudge.of(nudge)
 
 
 def names(listed: str) -> list[str]:

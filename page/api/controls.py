@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.utils import get_function_description
 
+from barbershop_core.options import NUDGE
 from barbershop_core.pie.options import GAZE_PARTS, LIGHT_PARTS
 from barbershop_core.styleclip.options import ALPHA, BETA, LEVEL_NAMES
 
@@ -23,6 +24,7 @@ Photo = NewType("Photo", str)
 """The path of an uploaded picture."""
 Light = NewType("Light", dict)
 Gaze = NewType("Gaze", dict)
+Nudge = NewType("Nudge", dict)
 Directions = NewType("Directions", list)
 Levels = NewType("Levels", list)
 
@@ -36,6 +38,10 @@ _DATA: dict[Any, tuple[dict[str, Any], Any]] = {
     Gaze: (
         {"type": "object", "properties": {option.name: {"type": "number"} for option in GAZE_PARTS}},
         {"sideways": 15, "up": 0},
+    ),
+    Nudge: (
+        {"type": "object", "properties": {option.name: {"type": "number"} for option in NUDGE}},
+        {"x": 0.05, "turn": -3, "zoom": 1.1},
     ),
     Directions: (
         {"type": "array", "items": {"type": "object", "properties": _TEXTS | _NUMBERS, "required": ["target"]}},

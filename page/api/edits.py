@@ -14,7 +14,7 @@ from barbershop_core.styleclip.options import ALPHA, BETA, IDENTITY, METHOD, NEU
 from .. import edits as work
 from .. import gpu, sessions
 from .answers import Answer, Preset, answer, explained, names, photo
-from .controls import Directions, Gaze, Levels, Light, Photo
+from .controls import Directions, Gaze, Levels, Light, Nudge, Photo
 
 PARTS = "pose, expression, light"
 MOST_EDITS = 20
@@ -34,6 +34,7 @@ def transfer_hair(
     seed: float = SEED.default,
     face_index: float = -1,
     hair_structure: Photo | None = None,
+    nudge: Nudge | None = None,
 ) -> Answer:
     """Give the person in a photo the hair shape, the hair colour or single features of other photos.
 
@@ -50,13 +51,14 @@ def transfer_hair(
         seed: random seed.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         hair_structure: photo whose strands and curl to take; leave out to take those of `hair_shape`.
+        nudge: moves the crop of `face`: x and y in sides of the crop, turn in degrees, zoom; leave out to keep it.
 
     Returns:
         the edited portrait as PNG with its recipe inside
         the whole photo with the portrait pasted back, likewise
         scores, recipe and notices as JSON
     """
-    given = {"face": photo(face, face_index), "hair_shape": photo(hair_shape), "hair_color": photo(hair_color)}
+    given = {"face": photo(face, face_index, nudge), "hair_shape": photo(hair_shape), "hair_color": photo(hair_color)}
     given |= {"extra_a": photo(features_from), "hair_structure": photo(hair_structure)}
     options = {"mode": mode, "preset": preset, "smooth": smooth, "seed": seed, "mask": mask}
     options["regions"] = dict.fromkeys(names(features), "extra_a")
@@ -71,6 +73,7 @@ def swap_face(
     seed: float = SEED.default,
     face_index: float = -1,
     into_index: float = -1,
+    nudge: Nudge | None = None,
 ) -> Answer:
     """Put the face of one photo into another photo, keeping that photo's hair, light and background.
 
@@ -81,13 +84,14 @@ def swap_face(
         seed: random seed.
         face_index: which face of `face`, 0 for the largest; -1 takes the largest that can be used.
         into_index: which face of `into` is replaced, in the same way.
+        nudge: moves the crop of `into`: x and y in sides of the crop, turn in degrees, zoom; leave out to keep it.
 
     Returns:
         the edited portrait as PNG with its recipe inside
         the whole photo `into` with the portrait pasted back, likewise
         scores, recipe and notices as JSON
     """
-    given = {"face": photo(face, face_index), "into": photo(into, into_index)}
+    given = {"face": photo(face, face_index), "into": photo(into, into_index, nudge)}
     return answer(work.edit, gpu.Task("swap_face", given, {"preset": preset, "seed": seed}))
 
 
@@ -107,6 +111,7 @@ def edit_text(
     face_index: float = -1,
     levels: Levels | None = None,
     where: Literal["named", "everywhere"] = words.WHERE.default,
+    nudge: Nudge | None = None,
 ) -> Answer:
     """Change a portrait by a text (StyleCLIP).
 
@@ -125,6 +130,7 @@ def edit_text(
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         levels: mapper only: what it may change: coarse (pose, shapes), medium (features), fine (colours).
         where: named lets only what the words name change, such as hair; everywhere lets the rest change with it.
+        nudge: moves the crop of `face`: x and y in sides of the crop, turn in degrees, zoom; leave out to keep it.
 
     Returns:
         the edited portrait as PNG with its recipe inside
@@ -136,7 +142,7 @@ def edit_text(
     options = {"prompt": prompt, "method": method, "neutral": neutral, "alpha": alpha, "beta": beta}
     options |= {"strength": strength, "levels": levels, "identity": identity, "route": route}
     options |= {"preset": preset, "seed": seed, "where": where}
-    return answer(work.edit, gpu.Task("edit_text", {"face": photo(face, face_index)}, options))
+    return answer(work.edit, gpu.Task("edit_text", {"face": photo(face, face_index, nudge)}, options))
 
 
 @explained
@@ -147,6 +153,7 @@ def direction_sliders(
     preset: Preset = PRESET.default,
     face_index: float = -1,
     where: Literal["named", "everywhere"] = words.WHERE.default,
+    nudge: Nudge | None = None,
 ) -> Answer:
     """Several global directions on one portrait at once, each with its own strength and threshold.
 
@@ -157,6 +164,7 @@ def direction_sliders(
         preset: fast, released or paper.
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         where: named lets only what the targets name change, such as hair; everywhere lets the rest change with it.
+        nudge: moves the crop of `face`: x and y in sides of the crop, turn in degrees, zoom; leave out to keep it.
 
     Returns:
         the edited portrait as PNG with its recipe inside
@@ -164,7 +172,7 @@ def direction_sliders(
         scores (with the number of style channels moved), recipe and notices as JSON
     """
     wanted = [_direction(edit) for edit in _listed(edits)]
-    given, options = {"face": photo(face, face_index)}, {"route": route, "preset": preset, "where": where}
+    given, options = {"face": photo(face, face_index, nudge)}, {"route": route, "preset": preset, "where": where}
     task = gpu.Task("direction_sliders", given, options, key=("api", *given["face"]))
     return answer(sessions.keep_sliders, task, edits=wanted)
 
@@ -204,6 +212,7 @@ def repose(
     face_index: float = -1,
     like_index: float = -1,
     gaze: Gaze | None = pose.GAZE.default,
+    nudge: Nudge | None = None,
 ) -> Answer:
     """Turn the head, change the expression or the light of a portrait (PIE).
 
@@ -222,13 +231,14 @@ def repose(
         face_index: which face of several, 0 for the largest; -1 takes the largest that can be used.
         like_index: which face of `like`, in the same way.
         gaze: degrees by which the eyes turn, "sideways" (-30 to 30) and "up" (-20 to 20); leave out to keep it.
+        nudge: moves the crop of `face`: x and y in sides of the crop, turn in degrees, zoom; leave out to keep it.
 
     Returns:
         the edited portrait as PNG with its recipe inside
         the whole photo with the portrait pasted back, likewise
         scores, recipe and notices as JSON
     """
-    given = {"face": photo(face, face_index), "like": photo(like, like_index)}
+    given = {"face": photo(face, face_index, nudge), "like": photo(like, like_index)}
     options = {"yaw": yaw, "pitch": pitch, "roll": roll, "strength": strength, "light": light or None}
     options |= {"expression": (expression or "").strip() or None, "copy": names(copy) or None}
     options["gaze"] = gaze or None

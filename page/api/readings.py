@@ -28,10 +28,10 @@ def align(studio: Studio, task: Task) -> Steps[dict[str, Any]]:
     """The face of the photo "face" as networks see it, at the pack's size or the option ``size``."""
     yield from ()
     size = SIZE.check(task.options.get("size"))
-    path, face = task.photos["face"]
+    path, face, nudge = task.photos["face"]
     if path is None:
         raise BadRequest(f"The {photo_name('face')} is missing.", "Give one.")
-    portrait = studio.read(path, face=face)
+    portrait = studio.read(path, face=face, nudge=nudge)
     picture = portrait.at(size or portrait.size)
     info = {"size": len(picture), "corners": np.round(portrait.quad, 2).tolist(), "index": portrait.index}
     info["faces"] = [[round(float(edge), 1) for edge in box] for box in portrait.faces]

@@ -10,7 +10,7 @@ import gradio as gr
 from page import gpu, language, links, panel, person, photos, upkeep
 from page.api import endpoints, refusals
 from page.files import ASSETS, TEXT
-from page.layout import captions, first, hair, result, rig, words
+from page.layout import captions, crop, first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes
 from page.links import TABS
 from page.ui import ui
@@ -68,7 +68,13 @@ def wire_person(runs: list) -> None:
 def wire_reload() -> None:
     """After a reload a tab has its photo, chain and result again; then what its address asks for."""
     number = gr.Textbox(visible=False)
-    back = demo.load(person.resume, number, panel.outputs() | {ui.face.image, ui.face.index}, js=TAB, **QUICK)
+    back = demo.load(
+        person.resume,
+        number,
+        panel.outputs() | set(ui.nudge.values()) | {ui.face.image, ui.face.index},
+        js=TAB,
+        **QUICK,
+    )
     asked = back.then(links.follow, None, links.outputs(), **QUICK)
     asked.then(person.resume_notes, ui.face.inputs, ui.face.notes, **PHOTO)
 
@@ -82,6 +88,7 @@ with language.Page(title="Barbershop", analytics_enabled=False, delete_cache=(36
     with gr.Row(elem_id="bench"):
         with gr.Column(scale=6, min_width=320):
             person_slot()
+            crop.build()
             with gr.Tabs(elem_id="task") as ui.tabs:
                 with gr.Tab(TABS["hair"], id="hair"):
                     hair.build()
@@ -98,6 +105,7 @@ with language.Page(title="Barbershop", analytics_enabled=False, delete_cache=(36
             result.build()
     runs = [run for tab in (hair, words, rig) for run in tab.wire()]
     wire_person(runs)
+    crop.wire(runs)
     result.wire(runs)
     hair.wire_examples(examples, runs)
     for tab in (hair, words, rig):

@@ -114,6 +114,15 @@ def kept(result: dict) -> str:
     return "<p>Kept: the next edit starts from here.</p>" + notes(result["notices"])
 
 
+def colours(palette: dict[str, str]) -> str:
+    """The regions' names beside their colours, HTML."""
+    keys = (
+        f'<span class="key"><span class="key-colour" style="background:{colour}"></span>{html.escape(name)}</span>'
+        for name, colour in palette.items()
+    )
+    return f'<div class="keys">{"".join(keys)}</div>' if palette else ""
+
+
 def legend(palette: dict[str, str], chosen: str = "hair") -> str:
     """The regions as buttons that choose the brush's colour, HTML; ``palette.js`` does what they say."""
     keys = (

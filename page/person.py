@@ -7,19 +7,19 @@ from gradio.blocks import Block
 
 from barbershop_core.errors import BadRequest
 
-from . import files, hair, panel, rig, turns, visits, words
+from . import crop, files, gpu, hair, markup, panel, photos, rig, turns, visits, words
 from .ui import Updates, Values, ui
 from .visits import Visit
 
 
 def outputs() -> set[Block]:
     """The components that another person updates."""
-    return ui.face.notes | panel.outputs() | words.outputs() | rig.outputs()
+    return ui.face.notes | panel.outputs() | words.outputs() | rig.outputs() | crop.outputs()
 
 
 def cleared() -> Updates:
-    """What belonged to the last person: the painted mask, sliders and what they show."""
-    return hair.clear_mask() | words.cleared() | rig.cleared()
+    """What belonged to the last person: the crop, the painted mask, sliders and what they show."""
+    return crop.cleared() | hair.clear_mask() | words.cleared() | rig.cleared()
 
 
 def look(path: str | None, session: gr.Request) -> Updates:
@@ -32,13 +32,29 @@ def choose(path: str | None, event: gr.SelectData, session: gr.Request) -> Updat
     return _begin(path, event.index, session)
 
 
+def use_crop(values: Values, session: gr.Request) -> Updates:
+    """The crop as the sliders show it: the chain begins anew with it."""
+    visit = Visit.of(session)
+    before = turns.runs(visit)
+    try:
+        photos.begin(visit, values)
+        visit.crop(crop.nudge_of(values))
+    except Exception as error:
+        return {ui.crop_note: markup.problem(gpu.sentence(error))}
+    turns.let_end(before, 1.5)
+    kept = crop.outputs()
+    shown = {component: update for component, update in cleared().items() if component not in kept}
+    return shown | panel.show(visit) | {ui.crop_note: crop.USED}
+
+
 def resume(number: str | None, session: gr.Request) -> Updates:
     """The page was loaded: what the tab had before a reload comes back.  number: of the tab."""
     visit = visits.claim(session, number)
     try:
-        path, index = visit.photo()
+        path, index, nudge = visit.photo()
         kept = files.keep(path.read_bytes(), path.name)
-        return panel.show(visit) | {ui.face.image: kept, ui.face.index: (files.digest(kept), index)}
+        chosen = files.digest(kept), index
+        return panel.show(visit) | crop.sliders(nudge) | {ui.face.image: kept, ui.face.index: chosen}
     except (BadRequest, OSError):
         return {ui.status: gr.skip()}
 

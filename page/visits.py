@@ -30,7 +30,7 @@ from .gpu import Task, read
 
 if TYPE_CHECKING:
     from barbershop_core.editing.result import Result
-    from barbershop_core.photo import Portrait
+    from barbershop_core.photo import Nudge, Portrait
 
 KEPT = 2 * 3600.0
 """Seconds after the last step until a visit is forgotten."""
@@ -117,10 +117,16 @@ class Visit:
         except (OSError, ValueError):
             raise BadRequest("There is no portrait yet.", "Upload a photo of the person first.") from None
 
-    def photo(self) -> tuple[Path, int]:
-        """The visit's photo and the number of the face.  Raises BadRequest where there is none."""
+    def photo(self) -> tuple[Path, int, Nudge | None]:
+        """The visit's photo, the number of the face and the crop's nudge.  Raises BadRequest where there is none."""
+        from barbershop_core.photo import Nudge
+
         state = self._read()
-        return self.folder / state["photo"], state["face"]
+        return self.folder / state["photo"], state["face"], Nudge.of(state.get("nudge"))
+
+    def corners(self) -> list[list[float]]:
+        """The crop's corners in the photo as they were found, before any nudge.  Raises BadRequest."""
+        return self._read()["corners"]
 
     def shown(self) -> Shown:
         """Where the visit stands.  Raises BadRequest where there is no photo yet."""
@@ -145,7 +151,7 @@ class Visit:
         self,
         operation: str,
         options: Mapping[str, Any] | None = None,
-        photos: Mapping[str, tuple[str | None, int | None]] | None = None,
+        photos: Mapping[str, tuple] | None = None,
         person: str = "face",
     ) -> Task:
         """An operation that starts where the visit stands.
@@ -154,8 +160,8 @@ class Visit:
         """
         state = self._read()
         previous = str(self.folder / state["steps"][state["at"] - 1]["folder"]) if state["at"] else None
-        path, face = self.photo()
-        mine = {person: (str(path), face)}
+        path, *crop = self.photo()
+        mine = {person: (str(path), *crop)}
         key = (self.folder.name, state["id"], previous)
         return Task(operation, mine | dict(photos or {}), dict(options or {}), previous, key)
 
@@ -175,17 +181,31 @@ class Visit:
         with _lock:
             if self._is_of(digest, portrait.index):  # another event with this photo was quicker
                 return False
-            self.forget()
-            original = self.folder / "original"
-            self.folder.mkdir(parents=True, mode=0o700)
-            original.mkdir(mode=0o700)
-            photo = "photo" + Path(path).suffix.lower()[:8]
-            (self.folder / photo).write_bytes(data)
-            Image.fromarray(portrait.at(portrait.size)).save(original / "result.png")
-            state = {"id": os.urandom(16).hex(), "photo": photo, "digest": digest, "face": portrait.index}
-            self._write({**state, "at": 0, "made": 0, "steps": []})
+            self._start(
+                data, Path(path).suffix, {"digest": digest, "corners": np.asarray(portrait.quad).tolist()}, portrait
+            )
         sweep()
         return True
+
+    def crop(self, nudge: Nudge | None) -> None:
+        """Start the chain anew with another crop of its photo.  Raises BadRequest where there is none."""
+        path, face, _ = self.photo()
+        portrait = read(str(path), face, nudge)
+        with _lock:
+            state = self._read()
+            kept = {"digest": state["digest"], "corners": state["corners"], "nudge": nudge and nudge.numbers}
+            self._start(path.read_bytes(), path.suffix, kept, portrait)
+
+    def _start(self, data: bytes, suffix: str, state: dict[str, Any], portrait: Portrait) -> None:
+        self.forget()
+        original = self.folder / "original"
+        self.folder.mkdir(parents=True, mode=0o700)
+        original.mkdir(mode=0o700)
+        photo = "photo" + suffix.lower()[:8]
+        (self.folder / photo).write_bytes(data)
+        Image.fromarray(portrait.at(portrait.size)).save(original / "result.png")
+        chain = {"id": os.urandom(16).hex(), "photo": photo, "face": portrait.index, "at": 0, "made": 0, "steps": []}
+        self._write({**state, **chain})
 
     def _is_of(self, digest: str, index: int | None) -> bool:
         """Whether there is a chain of this photo and face, None for whichever."""

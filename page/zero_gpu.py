@@ -23,7 +23,7 @@ MOST = 80
 """Seconds that a call may ask for: a slice of the present GPUs counts 1.5 times (`duration_factor` of the package
 spaces), and visitors without a subscription may have 120 at a time."""
 LEAST = 10
-QUICK = ("target_mask", "move_sliders", "move_rig", "_read", "align", "parse")
+QUICK = ("target_mask", "move_sliders", "move_rig", "draw", "_read", "align", "parse")
 """Work that is expected to take a moment, before it has been measured."""
 START, MARGIN = 5.0, 1.5
 """Seconds until a new child has the weights on its GPU; factor on what was measured."""

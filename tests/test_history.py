@@ -138,7 +138,9 @@ def test_each_beginning_and_each_face_is_another_portrait(page, session, photo):
     visit = page.visits.Visit.of(session)
 
     def begin(face: int):
-        seen = SimpleNamespace(index=face, size=64, at=lambda size: np.zeros((size, size, 3), np.uint8))
+        seen = SimpleNamespace(
+            index=face, size=64, quad=np.zeros((4, 2)), at=lambda size: np.zeros((size, size, 3), np.uint8)
+        )
         visit.begin(photo(13), face, seen)
         return visit.task("rig").key
 

@@ -34,7 +34,6 @@ MIN_FACE = 48  # px: smaller faces cannot be aligned reliably and are refused
 SOFT_FACE = 96  # px: smaller faces give a soft result, and a notice says so
 MAX_YAW, MAX_PITCH = 45.0, 45.0  # degrees: beyond them the landmarks are unreliable
 MIN_INSIDE = 0.98  # share of brows, eyes, nose and mouth that must lie in the photo
-FILLED = "of the portrait lies outside of the photo and was filled in."
 ALIGNED = 0.08  # of the side: a square photo whose face is this close to FFHQ's alignment is not cropped
 
 
@@ -102,7 +101,7 @@ class Portrait:
                 picture = Image.fromarray(self.image).resize((size, size), Image.Resampling.LANCZOS)
                 self._crops[size] = np.array(picture)
             else:
-                self._crops[size] = _cut(self.source, self.quad, size)
+                self._crops[size] = cut_out(self.source, self.quad, size)
         return self._crops[size]
 
     def tensor(self, size: int | None = None, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -158,16 +157,18 @@ def _aligned(
 def nudged(portrait: Portrait, nudge: Nudge) -> Portrait:
     """The portrait with its crop moved, cut from the photo again."""
     corners = nudge.corners(portrait.quad)
-    notices = tuple(notice for notice in portrait.notices if not notice.endswith(FILLED))
+    notices = tuple(notice for notice in portrait.notices if "lies outside" not in notice)
     missing = 1 - float(inside(crop_grid(corners, 64), portrait.source.shape).mean())
-    image = _cut(portrait.source, corners, portrait.size)
+    image = cut_out(portrait.source, corners, portrait.size)
     notices += _filled(missing)
     return replace(portrait, image=image, quad=corners, notices=notices, nudge=nudge, _crops={}, findings=None)
 
 
 def _filled(missing: float) -> tuple[str, ...]:
     """A sentence where much of the portrait is missing in the photo; missing: share of its area."""
-    return (f"{100 * missing:.0f} % {FILLED}",) if missing > 0.15 else ()
+    if missing <= 0.15:
+        return ()
+    return (f"{100 * missing:.0f} % of the portrait lies outside of the photo and was filled in.",)
 
 
 def paste_back(portrait: Portrait, edited: np.ndarray, changed: np.ndarray | None = None) -> np.ndarray:
@@ -251,7 +252,7 @@ def _without_landmarks(pixels: np.ndarray, size: int, reason: str, face: int | N
     left, top = (width - side) // 2, int((height - side) * 0.35)
     corners = box_corners(left, top, left + side, top + side)
     return Portrait(
-        _cut(pixels, corners, size),
+        cut_out(pixels, corners, size),
         pixels,
         corners,
         notices=(
@@ -273,11 +274,14 @@ def _whole(
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     corners = box_corners(left, top, left + side, top + side)
-    return Portrait(_cut(pixels, corners, size), pixels, corners, found, index, notices)
+    return Portrait(cut_out(pixels, corners, size), pixels, corners, found, index, notices)
 
 
-def _cut(pixels: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
-    """The crop at ``corners`` (pixel edges): an upright box is resized, a turned square warped."""
+def cut_out(pixels: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
+    """The square at ``corners`` (pixel edges), uint8 [size,size,3]: an upright box is resized, a turned square warped.
+
+    pixels: uint8 [H,W,3].  corners: float64 [4,2], upper left, lower left, lower right, upper right.
+    """
     upright = corners[0, 0] == corners[1, 0] and corners[0, 1] == corners[3, 1]
     low, high = corners.min(0), corners.max(0)
     if upright and (low >= 0).all() and high[0] <= pixels.shape[1] and high[1] <= pixels.shape[0]:

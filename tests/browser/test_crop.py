@@ -49,6 +49,7 @@ def test_an_adjusted_crop_is_what_edits_use(page, tmp_path):
 
     page.reload()  # the sliders come back where they were
     page.locator("#history .thumbnail-item").nth(1).wait_for()
+    page.click("#adjust button.label-wrap")
     page.wait_for_function("document.querySelector('#nudge_zoom input[type=range]')?.value === '1.5'")
     page.set_input_files("#face input[type=file]", photo(tmp_path / "another.png", 92))
     page.wait_for_function("document.querySelector('#nudge_zoom input[type=range]')?.value === '1'")

@@ -112,8 +112,8 @@ def test_shifted_codes_are_stored_and_rendered(studio, tmp_path):
 def test_what_is_to_know_about_a_photo_is_said_once(studio, photos, monkeypatch):
     read = type(studio).read
 
-    def noticed(self, source, face=None):
-        return replace(read(self, source, face), notices=("It is dark.",))
+    def noticed(self, source, **chosen):
+        return replace(read(self, source, **chosen), notices=("It is dark.",))
 
     monkeypatch.setattr(type(studio), "read", noticed)
     told = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gradio as gr
 
 from page import gpu, language, links, panel, person, photos, upkeep
-from page.api import endpoints, refusals
+from page.api import endpoints, missing, refusals
 from page.files import ASSETS, TEXT
 from page.layout import captions, crop, first, hair, result, rig, words
 from page.layout.parts import PHOTO, PRIVATE, QUICK, SOURCES, photo_notes
@@ -82,7 +82,12 @@ def wire_reload() -> None:
 gpu.prepare()
 upkeep.own_folder()
 
-with language.Page(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
+
+class Page(language.Page, missing.Completing):
+    """In the visitor's language; for programs old and new."""
+
+
+with Page(title="Barbershop", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=False) as demo:
     gr.Markdown(TEXT["intro"], elem_id="intro")
     examples = first.build()
     with gr.Row(elem_id="bench"):

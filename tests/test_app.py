@@ -365,3 +365,12 @@ def test_recipe_travels_in_the_bytes():
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
         assert json.loads(picture.text["barbershop"])["options"]["seed"] == 1
+
+
+def test_calls_without_the_last_parameters_get_their_defaults(modules):
+    from page.api.missing import completed
+
+    endpoints = modules.endpoints
+    assert completed(endpoints.parse, ["me.jpg"]) == ["me.jpg", -1, None]
+    assert completed(endpoints.parse, ["me.jpg", 1]) == ["me.jpg", 1, None]
+    assert completed(endpoints.parse, []) == []  # the photo has no default

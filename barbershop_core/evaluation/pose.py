@@ -210,8 +210,6 @@ def _pose(
 
 def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
     """The edited pictures [1,3,R,R] by tau."""
-    from ..pie import theta_optimization as optimize
-
     made = {}
     for tau in case.truth:
         request = RigRequest(copied=(tau,), like=_asked(session, case, tau))
@@ -219,7 +217,7 @@ def _edits(session: RigSession, case: Case) -> Steps[dict[str, torch.Tensor]]:
             w_plus = session.moved(request)
         else:
             wanted = request.theta(session.reader.model, session.theta)
-            w_plus = yield from optimize.edit(session, wanted, (tau,))
+            w_plus = yield from session.optimized(wanted, (tau,))
         with torch.no_grad():
             made[tau] = session.synthesis(w_plus)
     return made

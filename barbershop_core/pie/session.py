@@ -261,6 +261,11 @@ class RigSession:
         start = replace(self.start, request=request)
         return (yield from chain.finish(self.pack, start, code, scores, self.notices, changed, picture))
 
+    def optimized(self, wanted: Theta, taus: tuple[str, ...]) -> Steps[Tensor]:
+        """W+ [1,L,D] with the parts ``taus`` of ``wanted``, found without RigNet."""
+        pack, reader, embedded, own = self.pack, self.reader, self.embedded, self.theta
+        return theta_optimization.edit(pack, reader, embedded, own, wanted, taus, self.preset.optimize_steps)
+
     def _finish(self, request: Request, asked: RigRequest) -> Steps[Result]:
         timer, wanted = self.start.timer, asked.theta(self.reader.model, self.theta)
         before = self.theta.angles()[0]
@@ -271,10 +276,7 @@ class RigSession:
                 w_plus = self.moved(asked)
             yield Step("rig", 1, 1)
         else:
-            pack, reader, embedded, own = self.pack, self.reader, self.embedded, self.theta
-            steps = self.preset.optimize_steps
-            optimize = theta_optimization.edit(pack, reader, embedded, own, wanted, asked.taus, steps)
-            w_plus = yield from timer(optimize)
+            w_plus = yield from timer(self.optimized(wanted, asked.taus))
         with torch.no_grad():
             found = self.reader(self.synthesis(w_plus)).theta
         turned = zip(ANGLES, (found.angles()[0] - before).tolist())

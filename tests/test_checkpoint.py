@@ -285,6 +285,16 @@ def test_cut_off(tmp_path, keep):
             checkpoint.read(path)
 
 
+def test_cut_off_anywhere_is_damage_not_danger(tmp_path):
+    """Also in the middle of a name, which then is none that is allowed."""
+    torch.save(STATE, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
+    data, cut = (tmp_path / "whole.pth").read_bytes(), tmp_path / "cut.pth"
+    for length in range(20, len(data) - 40):
+        cut.write_bytes(data[:length])
+        with pytest.raises(WeightCorrupt):
+            checkpoint.read(cut)
+
+
 def test_something_else(tmp_path):
     for path in files(tmp_path):
         path.write_bytes(b"<html><body>404: not found</body></html>" * 20)

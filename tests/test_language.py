@@ -172,7 +172,7 @@ def test_a_malformed_request_is_still_told_from_a_fault_of_the_page():
 
     endpoint = next(fn for fn in app.demo.fns.values() if fn.api_name == "embed")
     with pytest.raises(Exception) as caught:
-        asyncio.run(app.demo.process_api(block_fn=endpoint, inputs=[None]))
+        asyncio.run(app.demo.process_api(block_fn=endpoint, inputs=[]))
     assert refusals.sentence(caught.value) == refusals.FORM
 
 

@@ -17,6 +17,7 @@ from gradio.exceptions import InvalidPathError
 
 from ..gpu import UNKNOWN
 from ..language import Page
+from .missing import Completing
 
 FORM = "The request is not in the form that is expected. 'Use via API' at the foot of the page lists all parameters."
 FOREIGN = "The file was not uploaded to this page. Upload it first, then give its place on the server."
@@ -46,7 +47,7 @@ def _modules(error: BaseException | None) -> list[str]:
     while trace is not None:
         found.append(trace.tb_frame.f_globals.get("__name__", ""))
         trace = trace.tb_next
-    return [name for name in found if name != Page.__module__]
+    return [name for name in found if name not in (Page.__module__, Completing.__module__)]
 
 
 def _payload(error: BaseException | None, show_error: bool) -> dict[str, Any]:

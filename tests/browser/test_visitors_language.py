@@ -69,7 +69,7 @@ def test_korean_from_upload_to_download(chromium, app, tmp_path):
     asked = {"accept-language": "ko-KR", "content-type": "application/json"}
     call = page.request.post(f"{app.url}/gradio_api/call/embed", data='{"data": [null]}', headers=asked).json()
     answer = page.request.get(f"{app.url}/gradio_api/call/embed/{call['event_id']}", headers=asked).text()
-    assert "not in the form that is expected" in answer and not HANGUL.search(answer)
+    assert "The person photo is missing. Give one." in answer and not HANGUL.search(answer)
 
     # the regions' names choose the brush's colour, and choices keep their values
     page.locator("#paint button.label-wrap").first.click()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from .errors import BadRequest
 
@@ -61,6 +61,19 @@ class Option:
         return BadRequest(
             f"{self.name} = {value} is out of range.", f"Give {self.low:g} {most} {self.unit}".strip() + "."
         )
+
+
+class Checked:
+    """Base of dataclasses whose fields are options of the same names; each is checked when an instance is made.
+
+    Raises BadRequest for values that are not allowed.
+    """
+
+    OPTIONS: ClassVar[tuple[Option, ...]]
+
+    def __post_init__(self):
+        for option in self.OPTIONS:
+            option.check(getattr(self, option.name))
 
 
 PRESET_NAMES = ("fast", "released", "paper")

@@ -13,27 +13,25 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadRequest
-from ..options import NUDGE
+from ..options import NUDGE, Checked
 
 X, Y, TURN, ZOOM = NUDGE
 
 
 @dataclass(frozen=True)
-class Nudge:
+class Nudge(Checked):
     """Turned and zoomed about the crop's middle, then moved.
 
     x, y: to the right and down, in sides of the crop, -0.5 to 0.5.  turn: degrees, clockwise, -45 to 45.
     zoom: 0.5 to 2; 2 shows the face twice as large.  Raises BadRequest for numbers outside of these ranges.
     """
 
+    OPTIONS = NUDGE
+
     x: float = X.default
     y: float = Y.default
     turn: float = TURN.default
     zoom: float = ZOOM.default
-
-    def __post_init__(self):
-        for part in NUDGE:
-            part.check(getattr(self, part.name))
 
     @classmethod
     def of(cls, given: Nudge | Mapping[str, Any] | None) -> Nudge | None:

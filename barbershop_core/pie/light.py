@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import BadRequest
 from ..face3d import harmonics
-from ..options import checked
+from ..options import Checked, checked
 from .options import AZIMUTH, ELEVATION, LAMP, LIGHT_PARTS, WARMTH
 
 KEY, SPREAD = 0.62, 0.26  # irradiance of the lamp at strength 1, and its variation in the world
@@ -21,7 +21,7 @@ TINT = (0.06, 0.006, -0.06)  # of red, green and blue at warmth 1
 
 
 @dataclass(frozen=True)
-class Light:
+class Light(Checked):
     """A lamp over a soft fill.
 
     azimuth: degrees, positive from the picture's right.  elevation: degrees, positive from above.
@@ -29,14 +29,12 @@ class Light:
     Raises BadRequest for values outside the ranges of `options.LIGHT_PARTS`.
     """
 
+    OPTIONS = LIGHT_PARTS
+
     azimuth: float = AZIMUTH.default
     elevation: float = ELEVATION.default
     strength: float = LAMP.default
     warmth: float = WARMTH.default
-
-    def __post_init__(self):
-        for option in LIGHT_PARTS:
-            option.check(getattr(self, option.name))
 
     def coefficients(self) -> Tensor:
         """Irradiance in orthonormal harmonics, [9,3] (see :mod:`..face3d.harmonics`)."""

@@ -60,4 +60,5 @@ def photo(
 
 
 def names(listed: str) -> list[str]:
+    """Names from a text with commas between them, such as "hair, brows"."""
     return [name.strip() for name in (listed or "").split(",") if name.strip()]

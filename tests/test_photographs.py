@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from barbershop_core import Studio, open_pack, run
+from barbershop_core.compositing.face_points import EYES, LIPS, NOSE
 from barbershop_core.compositing.photograph import Photograph
+from barbershop_core.editing import photographs
 from barbershop_core.editing.photographs import detail_size, photograph
 from barbershop_core.editing.regions import region_index
+from barbershop_core.errors import NoFaceFound
 from barbershop_core.evaluation.triples import triples
 from barbershop_core.inversion.explained import limit, unexplained
 from barbershop_core.photo.pixels import from_uint8
@@ -68,6 +73,30 @@ def test_a_photograph_has_the_resolution_of_the_photo(studio, portraits):
     share = (found.mesh[:, :2] + 0.5) / found.size
     placed = astronaut.quad[0] + share @ np.stack([right, down]) - 0.5
     assert np.linalg.norm(placed - astronaut.face.mesh, axis=1).mean() < 1.0
+
+
+def furry(image: np.ndarray, mesh: np.ndarray, *outlines: tuple[int, ...]) -> np.ndarray:
+    """A picture, uint8 [S,S,3], with fur over the parts of a face within outlines."""
+    fur = np.random.default_rng(0).normal(0.6, 0.1, image.shape[:2])[..., None] * np.array([255, 190, 120])
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for points in outlines:
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.int32(mesh[list(points), :2])), 1)
+    mask = cv2.dilate(mask, np.ones((9, 9), np.uint8))[..., None]
+    return np.uint8(np.where(mask, fur.clip(0, 255), image))
+
+
+def test_an_animal_is_no_face(studio, portraits, monkeypatch):
+    for portrait in portraits.values():  # paintings are
+        assert photograph(studio.pack, portrait, margin=0.35).mesh is not None
+    portrait = portraits["astronaut"]
+    size = detail_size(portrait, 128)
+    points = photographs.find_face(studio.pack, portrait.at(size))
+    monkeypatch.setattr(photographs, "find_face", lambda pack, pixels: points)  # MediaPipe finds a dog's, too
+    masked = replace(portrait, _crops={size: furry(portrait.at(size), points[0], NOSE, LIPS)})
+    assert photograph(studio.pack, masked).mesh is not None
+    dog = replace(portrait, _crops={size: furry(portrait.at(size), points[0], NOSE, LIPS, *EYES)})
+    with pytest.raises(NoFaceFound, match="No human face .* clearly visible"):
+        photograph(studio.pack, dog)
 
 
 def test_a_margin_shows_more_of_the_photo_in_the_same_frame(studio, portraits):

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..compositing.continuation import continue_colours
 from ..compositing.ears import borrowed_ears, ears_in_view
 from ..compositing.fill import without_hair
+from ..compositing.hand import hand_before_hair
 from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
@@ -65,7 +66,10 @@ def carry_hair(
     wanted: bool [h,w], a painted mask of where the hair is to be.  rendered: ``shape`` is no photo, but was rendered;
     its hair, which is smooth, is given strands.
     """
-    alpha = hair_alpha(person)
+    alpha, head = hair_alpha(person), skull(person)
+    hand = hand_before_hair(person, head)
+    if hand is not None:
+        alpha = alpha * (1 - hand)
     if shape is None and wanted is not None:
         shape = person
     if shape is None:
@@ -85,13 +89,15 @@ def carry_hair(
         sharp = hair.colours if rendered else with_finer_strands(hair.colours, hair.alpha, person.image, alpha)
         sharp = match_grain(sharp, hair.alpha, person.image, alpha)
         hair = replace(hair, colours=_texture_limited(sharp, hair.colours, hair.alpha))
-    head = skull(person)
     in_view = ears_in_view(person, head, hair.donor, alpha)
     if not hair.evidence and wanted is None:
         hair = over_scalp(person, alpha, hair, head, in_view, shape)
     ears = borrowed_ears(person, head, hair.donor, alpha, in_view)
-    base = without_hair(person, alpha, ears=ears, head=head)
+    base = without_hair(person, alpha, hand, ears, head)
     base = with_gaps_filled(base, person, alpha, hair, head, in_view)
+    if hand is not None:
+        base = base + hand[..., None] * (person.image - base)
+        hair = replace(hair, alpha=hair.alpha * (1 - hand))
     image = base + hair.alpha[..., None] * (hair.colours - base)
     if shape is person and repainted is not None:
         image = person.image + repainted[..., None] * (image - person.image)

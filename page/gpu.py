@@ -15,7 +15,6 @@ except ImportError:
 import functools
 import importlib
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -34,7 +33,7 @@ from barbershop_core.progress import PreviewThrottle, Steps
 
 from . import zero_gpu
 from .line import line
-from .pace import paces
+from .pace import paces, pack_name
 
 if TYPE_CHECKING:
     from barbershop_core.photo import Nudge, Portrait
@@ -52,7 +51,7 @@ _opening = threading.Lock()
 def _open_studio() -> Studio:
     from barbershop_core import Studio, open_pack
 
-    return Studio(open_pack(os.environ.get("BARBERSHOP_PACK") or "auto", device="auto"))
+    return Studio(open_pack(pack_name(), device="auto"))
 
 
 def studio() -> Studio:
@@ -126,14 +125,14 @@ Work = Callable[..., Steps[dict[str, Any]]]
 """``work(studio, task, **arguments)``: steps that return plain numpy arrays, bytes and numbers."""
 
 
-def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
+def run(work: Work, task: Task, timed: str = "", **arguments) -> Iterator[tuple[str, Any]]:
     """Do some work when it is its turn.
 
     Yields ("wait", Standing) about once a second before that, then ("step", (Step without preview, image or None,
     Progress)), and at last ("result", dict) with "elapsed", the seconds since the turn came.
 
-    work: a function of :mod:`.edits` or :mod:`.sessions`.  Raises Busy where too many wait; gr.Error with a sentence;
-    on ZeroGPU BadRequest for what takes longer than it allows.
+    work: a function of :mod:`.edits` or :mod:`.sessions`.  timed: name of the setting in ``times``.
+    Raises Busy where too many wait; gr.Error with a sentence; on ZeroGPU BadRequest for what takes too long there.
     """
     zero_gpu.check(task.options)
     kind = _timed_as(work, task)
@@ -144,7 +143,7 @@ def run(work: Work, task: Task, **arguments) -> Iterator[tuple[str, Any]]:
         with closing(_events(work, task, **arguments)) as events:
             for what, event in events:
                 if what == "result":
-                    paces.note(kind, pace)
+                    paces.note(kind, pace, timed)
                     yield what, {**event, "elapsed": pace.elapsed}
                     continue
                 progress = pace(event[0])
@@ -158,7 +157,7 @@ def _timed_as(work: Work, task: Task) -> str:
     """The kind of a run, for its expected time: runs of a kind go through the same stages."""
     named = (task.options.get(name) for name in ("method", "preset"))
     photos = sum(path is not None for path, *_ in task.photos.values())
-    kind = [os.environ.get("BARBERSHOP_PACK") or "auto", work.__name__, task.operation, *named, photos]
+    kind = [pack_name(), work.__name__, task.operation, *named, photos]
     return " ".join(str(word) for word in [*kind, "chained" * bool(task.previous)] if word)
 
 

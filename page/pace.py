@@ -8,6 +8,7 @@ moments of this run went, so that neighbours on the same machine are felt.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -159,17 +160,21 @@ class Paces:
         """How long a run of a kind takes, the last ones counting most; None if none was timed."""
         return self._read().get(kind, {}).get("seconds")
 
-    def note(self, kind: str, pace: Pace) -> None:
-        """Remember a run that has ended; the first of a process, which opens the networks, only for want of others."""
+    def note(self, kind: str, pace: Pace, setting: str = "") -> None:
+        """Remember a run that has ended; the first of a process, which opens the networks, only for want of others.
+
+        setting: name of the setting whose last run this is, see :func:`last`.
+        """
         with self._lock:
-            kept = self._read()
+            kept, took = self._read(), pace.elapsed
             first, self._warm = not self._warm, True
-            if first and kind in kept:
-                return
-            known, took = kept.get(kind, {}), pace.elapsed
-            seconds = (known.get("seconds", took) + took) / 2
-            stages = [list(astuple(stage)) for stage in pace.learnt(_stages(known))]
-            kept[kind] = {"seconds": round(seconds, 2), "stages": stages}
+            if setting:
+                kept[last(setting)] = {"seconds": round(took, 2)}
+            if not (first and kind in kept):
+                known = kept.get(kind, {})
+                seconds = (known.get("seconds", took) + took) / 2
+                stages = [list(astuple(stage)) for stage in pace.learnt(_stages(known))]
+                kept[kind] = {"seconds": round(seconds, 2), "stages": stages}
             with suppress(OSError):  # a full disk must not spoil the edit
                 self._write(kept)
 
@@ -184,6 +189,16 @@ class Paces:
         path = self._file()
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, json.dumps(kept).encode())
+
+
+def last(setting: str) -> str:
+    """The kind under which the last run with a setting of the open pack is kept."""
+    return f"{pack_name()} last {setting}"
+
+
+def pack_name() -> str:
+    """The pack that ``BARBERSHOP_PACK`` names, or "auto"."""
+    return os.environ.get("BARBERSHOP_PACK") or "auto"
 
 
 def _stages(known: dict | None) -> list[Stage]:

@@ -16,7 +16,6 @@ from barbershop_core.errors import BadRequest, BarbershopError
 from . import downloads, edits, gpu, markup, turns
 from .files import keep
 from .line import Busy
-from .times import times
 from .ui import Updates, ui
 from .visits import Shown, Visit
 
@@ -100,18 +99,16 @@ def _run(visit: Visit, begin: Callable, finish: Callable, silent: bool) -> Itera
 def edit(session: gr.Request, task: Callable[[Visit], gpu.Task], title: str, timed: str = "") -> Iterator[Updates]:
     """Run an edit and add its result to the chain.
 
-    task: makes the task, given the visit.  title: of the step.  timed: name in ``times``.
+    task: makes the task, given the visit.  title: of the step.  timed: name of the setting in ``times``.
     """
     visit = Visit.of(session)
 
     def finish(result: dict) -> Updates:
-        if timed:
-            times.note(timed, result["elapsed"])
         visit.push(title, result)
         status = f"<p>Done in {result['elapsed']:.1f} s.</p>" + markup.notes(result["notices"])
         return show(visit) | {ui.status: status} | mask_tools(result)
 
-    yield from run(visit, lambda: gpu.run(edits.edit, task(visit)), finish)
+    yield from run(visit, lambda: gpu.run(edits.edit, task(visit), timed), finish)
 
 
 def mask_tools(result: dict) -> Updates:

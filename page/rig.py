@@ -17,7 +17,6 @@ from barbershop_core.errors import BadRequest
 from barbershop_core.pie.options import EXPRESSIONS
 
 from . import edits, files, gpu, markup, panel, photos, sessions
-from .times import times
 from .ui import Updates, Values, ui
 from .visits import Visit
 
@@ -112,10 +111,9 @@ def open_rig(values: Values, session: gr.Request) -> Iterator[Updates]:
 
     def begin():
         photos.begin(visit, values)
-        return gpu.run(sessions.open_rig, _task(visit, values))
+        return gpu.run(sessions.open_rig, _task(visit, values), f"rig {values[ui.rig_preset]}")
 
     def finish(result: dict) -> Updates:
-        times.note(f"rig {values[ui.rig_preset]}", result["elapsed"])
         task, names = _task(visit, values), result["controls"][:CONTROLS]
         light = {ui.light[name]: round(float(value), 2) for name, value in result["light"].items()}
         shown: Updates = reset() | {slider: gr.update(visible=False, value=0) for slider in ui.controls}

@@ -114,10 +114,9 @@ def add(values: Values, session: gr.Request) -> Iterator[Updates]:
             raise BadRequest("This direction has sliders already.", "Move them, or write something else.")
         photos.begin(visit, values)
         stacked.extend([*edits, {**pair, "alpha": ALPHA.default, "beta": BETA.default}])
-        return gpu.run(sessions.open_sliders, _task(visit, values), edits=stacked)
+        return gpu.run(sessions.open_sliders, _task(visit, values), "directions", edits=stacked)
 
     def finish(result: dict) -> Updates:
-        times.note("directions", result["elapsed"])
         status = f"<p>Ready in {result['elapsed']:.1f} s: move the sliders.</p>"
         shown = panel.live(result["image"]) | _slots(stacked, result["moved"])
         return shown | {ui.status: status + markup.notes(result["notices"])}
@@ -292,8 +291,7 @@ def choose_method(values: Values) -> Updates:
 
 def cost(method: str, preset: str) -> str:
     """How long a method takes."""
-    if method == "directions" and method in times.here:
-        seconds = times.here[method]
+    if method == "directions" and (seconds := times.seconds(method)) is not None:
         return f"Opening the portrait took {seconds:.1f} s here; after that the sliders act at once."
     return times.words(f"optimize {preset}" if method == "optimize" else method)
 

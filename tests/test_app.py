@@ -138,13 +138,18 @@ def test_parts_on_the_page_are_regions_of_the_core(modules):
 
 
 def test_expected_time_is_the_measured_one(modules, tmp_path):
+    from page.pace import Pace, Paces
+
     stored = tmp_path / "times.json"
     stored.write_text(json.dumps({"fast": "About 12 s on two cores."}))
-    times = modules.times.Times(stored)
+    kept = Paces(lambda: tmp_path / "kept.json")
+    times = modules.times.Times(stored, kept=kept)
     assert times.words("fast") == "About 12 s on two cores."
     assert "No run" in times.words("paper")
-    times.note("fast", 34.4)
+    now = iter((0.0, 34.4))
+    kept.note("transfer of three photos", Pace([], lambda: next(now)), "fast")
     assert "34 s" in times.words("fast")
+    assert "12 s" in modules.times.Times(stored, kept=Paces(lambda: tmp_path / "none.json")).words("fast")
 
 
 def test_stored_times_come_from_the_examples():

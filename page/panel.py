@@ -20,7 +20,7 @@ from .ui import Updates, ui
 from .visits import Shown, Visit
 
 STARTING = '<div class="run"><b>Starting</b><div class="bar"><i class="idle"></i></div></div>'
-EMPTY = '<p class="quiet">The result will appear here.</p>'
+EMPTY = '<p class="quiet empty">The result will appear here.</p>'
 EMPTY_CHAIN = '<p class="quiet">Your edits are listed here, from every tab; each starts from the one before.</p>'
 
 

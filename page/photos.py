@@ -38,7 +38,8 @@ Upload = ABCMeta.__new__(type(gr.Image), "Upload", (gr.Image,), {"is_template": 
 
 def upload(**settings) -> gr.Image:
     """A field for a photo, whose value is the path of the uploaded file."""
-    return Upload(type="filepath", image_mode=None, **settings)
+    # Gradio's own words are too long for a small field in some languages.
+    return Upload(type="filepath", image_mode=None, placeholder="Drop a photo here or click", **settings)
 
 
 @dataclass(frozen=True)

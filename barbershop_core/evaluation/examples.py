@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageOps
 
 from ..barbershop.transfer_presets import transfer_preset
-from ..editing.picture_file import write
+from ..editing.picture_file import EDITED, write
 from ..editing.regions import colour_map
 from ..jobs import start
 from ..pack import open_pack
@@ -80,13 +80,25 @@ PHOTOGRAPHS: tuple[tuple[str, str, str, dict[str, str], dict[str, Any]], ...] = 
         {},
     ),
 )
-"""Kind, title, operation, photos by role, options; the first one is also shown large on the first page."""
+"""Kind, title, operation, photos by role, options."""
+FIRST: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
+    ("hair", "transfer", {"face": "astronaut", "hair_shape": "girl-with-book", "hair_color": "girl-with-book"}, {}),
+    ("words", "edit_text", {"face": "astronaut"}, {"prompt": "red hair", "neutral": "hair", "alpha": 4.0}),
+    (
+        "pose",
+        "repose",
+        {"face": "astronaut"},
+        {"yaw": -10.0, "light": {"azimuth": -70.0, "elevation": 10.0, "strength": 1.5, "warmth": 0.6}},
+    ),
+)
+"""The large pictures above everything else on the page, of one photo: name, operation, photos by role, options."""
 
 
 def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
     """The edits of `PHOTOGRAPHS`, then one example for each seed, of `KINDS` in turn; returns what
     ``examples.json`` lists."""
     folder.mkdir(parents=True, exist_ok=True)
+    yield from first(studio, folder)
     rows = []
     for number, (kind, *edit) in enumerate(PHOTOGRAPHS):
         row = yield from _of_photographs(studio, number, *edit, folder)
@@ -101,6 +113,18 @@ def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[
     (folder / "examples.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     _strip([folder / row["card"] for row in rows], folder / "readme.png")
     return rows
+
+
+def first(studio: Studio, folder: Path = FOLDER) -> Steps[None]:
+    """The edits of `FIRST`, and the photo before them."""
+    for number, (name, operation, photos, options) in enumerate(FIRST):
+        paths = {role: str(FOLDER / "photos" / f"{photo}.jpg") for role, photo in photos.items()}
+        done = yield from start(studio, operation, paths, options)
+        pictures = {name: done.value.pasted, "before": Image.fromarray(done.portrait.source)}
+        for shown, picture in pictures.items():
+            bust = _bust(picture, done.portrait.faces[done.portrait.index])
+            write(folder / f"first-{shown}.jpg", bust, source_type=None if shown == "before" else EDITED)
+        yield Step("first", number + 1, len(FIRST))
 
 
 def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
@@ -161,9 +185,6 @@ def _of_photographs(
     references = list(dict.fromkeys(file for role, file in files.items() if role != "face"))
     pictures = [Image.open(FOLDER / file).convert("RGB") for file in references]
     _card(before, result.image, pictures).save(folder / f"{name}-card.jpg", **JPEG)
-    if number == 0:
-        for file, picture in (("before", Image.fromarray(done.portrait.source)), ("after", result.pasted)):
-            _bust(picture, done.portrait.faces[done.portrait.index]).save(folder / f"first-{file}.jpg", **JPEG)
     made = {"before": f"{name}-before.jpg", "result": f"{name}-result.png", "pasted": f"{name}-photo.jpg"}
     made["card"] = f"{name}-card.jpg"
     return {"title": title, "operation": operation, **files, **made, "scores": result.scores}
@@ -212,6 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", default="studio")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--first", action="store_true", help="only the large pictures at the top of the page")
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args()
 
@@ -219,6 +241,9 @@ def main() -> None:
         print(f"{step.stage} {step.index}/{step.total}", flush=True)
 
     studio = Studio(open_pack(options.pack), cache=False)  # true times
+    if options.first:
+        run(first(studio, options.out), show)
+        return
     rows = run(make(studio, options.seeds, options.out), show)
     cores = f"{os.cpu_count()} CPU cores" if studio.pack.device.type == "cpu" else str(studio.pack.device)
     lines = times(rows, f"{cores} with the pack '{studio.pack.name}'")

@@ -17,11 +17,11 @@ from .parts import GPU, PHOTO, PRIVATE, QUICK, SHOW_RESULT, actions, photo_slot,
 
 def build() -> None:
     """The hair form."""
-    with gr.Row(elem_classes="photos"):
-        ui.hair_shape = photo_slot("hair_shape", "Hair shape")
-        ui.hair_color = photo_slot("hair_color", "Hair colour")
-    gr.Markdown(TEXT["hair"], elem_classes="hint")
     _ready_made()
+    gr.Markdown(TEXT["hair"], elem_classes="hint")
+    with gr.Row(elem_classes="photos"):
+        ui.hair_shape = photo_slot("hair_shape", "Hair shape", 160)
+        ui.hair_color = photo_slot("hair_color", "Hair colour", 160)
     ui.preset, ui.time = presets("preset")
     ui.run, ui.stop = actions("", "Run")
     with gr.Accordion("Advanced: more parts from more photos", open=False):
@@ -70,24 +70,32 @@ def build() -> None:
 
 def _ready_made() -> None:
     """Styles and colours to click instead of photos."""
-    with gr.Accordion("Ready-made styles and colours", open=True, elem_id="ready"):
-        ui.styles, ui.colours = (
-            gr.Gallery(
-                ready.cards(kind),
-                label=label,
-                columns=6,
-                height="auto",
-                allow_preview=False,
-                interactive=False,
-                object_fit="cover",
-                format="jpeg",
-                buttons=[],
-                elem_id=elem_id,
-                elem_classes="ready",
+    with gr.Column(elem_id="ready"):
+        gr.HTML("<b>Style</b>", padding=False, elem_classes="group-title")
+        ui.styles = _cards("style", "Style", "styles")
+        with gr.Row(elem_classes="colour-head"):
+            gr.HTML("<b>Colour</b>", padding=False, elem_classes="group-title")
+            ui.any_colour = gr.ColorPicker(
+                label="Or any colour", value="#7a4a2b", elem_id="any_colour", container=True, scale=0, min_width=60
             )
-            for kind, label, elem_id in (("style", "Style", "styles"), ("colour", "Colour", "colours"))
-        )
-        ui.any_colour = gr.ColorPicker(label="Or any colour", value="#7a4a2b", elem_id="any_colour")
+        ui.colours = _cards("colour", "Colour", "colours")
+
+
+def _cards(kind: str, label: str, elem_id: str) -> gr.Gallery:
+    return gr.Gallery(
+        ready.cards(kind),
+        label=label,
+        show_label=False,
+        columns=6,
+        height="auto",
+        allow_preview=False,
+        interactive=False,
+        object_fit="cover",
+        format="jpeg",
+        buttons=[],
+        elem_id=elem_id,
+        elem_classes="ready",
+    )
 
 
 def build_swap() -> None:

@@ -33,7 +33,7 @@ SOURCES = ["upload", "webcam", "clipboard"]
 PRESETS = {"fast": "Fast", "released": "Thorough", "paper": "As published"}
 
 
-def photo_slot(name: str, label: str, height: int = 200) -> PhotoSlot:
+def photo_slot(name: str, label: str, height: int = 180) -> PhotoSlot:
     """An upload with its notes beneath it."""
     with gr.Column(min_width=140):
         image = upload(label=label, height=height, elem_id=name, sources=SOURCES, buttons=["fullscreen"])

@@ -38,16 +38,39 @@ def opened(chromium, app, size: str, scheme: str = "light"):
 def test_the_first_screen_shows_what_the_page_does(chromium, app, size):
     page = opened(chromium, app, size)
     shown = page.locator("#first .pair img")
-    assert shown.count() == 2
+    assert shown.count() == 4  # a photo, and what hair photos, words and the light make of it
     page.wait_for_function("[...document.querySelectorAll('#first .pair img')].every(i => i.naturalWidth > 300)")
-    assert all(shown.nth(k).get_attribute("alt") for k in range(2))
+    assert all(shown.nth(k).get_attribute("alt") for k in range(4))
     page.locator("#examples .thumbnail-item").first.wait_for()
     height = SIZES[size][1]
-    for selector in ("#first .pair", "#examples .thumbnail-item", "#face"):
+    for selector in ("#first .pair", "#examples .thumbnail-item", "#face", "#task [role=tab]"):
         box = page.locator(selector).first.bounding_box()
         assert box["y"] < height - 60, selector
     assert page.locator("#examples .thumbnail-item").count() >= 8
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+    for empty in ("#result", "#chain", "#files", "#details", "#adjust"):  # boxes that have nothing to show yet
+        assert not page.locator(empty).is_visible(), empty
+    page.close()
+
+
+COVERED = """() => [...document.querySelectorAll(".ready .thumbnail-item, #examples .thumbnail-item")].map(item => {
+  const name = item.querySelector('.caption-label'), picture = item.querySelector('img').getBoundingClientRect();
+  const words = name.getBoundingClientRect(), cut = name.scrollWidth > name.clientWidth + 1;
+  const labels = [...item.closest('.block').querySelectorAll('label')].map(e => e.getBoundingClientRect());
+  const over = labels.some(r => r.height && r.bottom > picture.top + 1 && r.top < picture.bottom);
+  return cut || over || words.top < picture.bottom - 2 ? name.innerText : '';
+}).filter(Boolean)"""
+
+
+@pytest.mark.parametrize(("size", "language"), [("desktop", "en"), ("tablet", "fr"), ("phone", "fr"), ("phone", "ko")])
+def test_pictures_to_click_are_whole_and_so_are_their_names(chromium, app, size, language):
+    """Bug: the gallery's label lay over its first picture, and names ended in "…"."""
+    page = chromium.new_page(viewport=dict(zip(("width", "height"), SIZES[size])), locale=language)
+    page.set_default_timeout(WAIT)
+    page.goto(app.url)
+    page.locator("#colours .thumbnail-item").first.wait_for()
+    page.wait_for_timeout(1500)  # the captions come again in the visitor's language
+    assert page.evaluate(COVERED) == []
     page.close()
 
 

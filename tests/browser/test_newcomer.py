@@ -57,7 +57,7 @@ def test_the_first_picture_is_there_before_any_weights_are_opened(chromium, stud
     page = chromium.new_page()
     page.set_default_timeout(WAIT)
     page.goto(studio_app.url)
-    loaded = "[...document.querySelectorAll('#first .pair img')].filter(i => i.naturalWidth).length === 2"
+    loaded = "[...document.querySelectorAll('#first .pair img')].filter(i => i.naturalWidth).length === 4"
     page.wait_for_function(loaded)
     opened = [(process / "maps").read_text(), *(str(file.resolve()) for file in (process / "fd").iterdir())]
     assert not any(".safetensors" in name for name in opened)

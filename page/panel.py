@@ -75,6 +75,7 @@ def _run(visit: Visit, begin: Callable, finish: Callable, silent: bool) -> Itera
                     yield {ui.status: markup.waiting(event)}
                     continue
                 if what == "result":
+                    turns.made(visit)
                     event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ()), *markup.doubts(event)]))
                     yield finish(event) | stops(False)
                     continue
@@ -262,5 +263,6 @@ def stopped(session: gr.Request) -> Updates:
 
 def stopped_for_good(session: gr.Request) -> Updates:
     """As :func:`stopped`, once the visit's cancelled run has ended and cannot replace the first answer."""
-    turns.let_end(turns.runs(Visit.of(session)))
-    return stopped(session)
+    visit = Visit.of(session)
+    turns.let_end(turns.runs(visit))
+    return {ui.status: gr.skip()} if turns.runs(visit) else stopped(session)  # another run was begun meanwhile

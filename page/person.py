@@ -77,7 +77,8 @@ def _begin(path: str | None, index: int | None, session: gr.Request) -> Updates:
             # False: it is the photo from before, or a run with this one was quicker
             begun = visit.begin(notes.get(ui.face.image, path), portrait.index, portrait)
             shown = panel.show(visit)
-        found = (cleared() if begun else {}) | notes | shown
+        stale = turns.clears(visit)
+        found = (cleared() if begun or stale else {}) | notes | shown
         turns.let_end(before, 1.5)
         if turns.runs(visit) - (before if begun else set()):  # it shows the rest
             left = panel.outputs()

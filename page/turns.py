@@ -22,11 +22,38 @@ _pressed: OrderedDict[str, int] = OrderedDict()
 """How often something was to be run in a visit; the last 10,000 visits."""
 
 
+_cleared: OrderedDict[str, str | None] = OrderedDict()
+"""The chain for which a visit's page was cleared last; of the last 10,000 visits."""
+_made: OrderedDict[str, str | None] = OrderedDict()
+"""The chain from which a visit's last result came; of the last 10,000 visits."""
+
+
 def press(visit: Visit) -> None:
     """Note that something is to be run."""
-    _pressed[visit.folder.name] = _pressed.pop(visit.folder.name, 0) + 1
-    while len(_pressed) > 10_000:
-        _pressed.popitem(last=False)
+    _keep(_pressed, visit, pressed(visit) + 1)
+
+
+def made(visit: Visit) -> None:
+    """Note that the visit's chain has brought a result, which the page shows."""
+    _keep(_made, visit, visit.chain)
+
+
+def clears(visit: Visit) -> bool:
+    """Whether the page still shows sliders and masks of a chain before this one; notes that they are cleared.
+
+    A run that was pressed before its photo was looked at begins the chain; where it was refused, nothing on the page
+    belongs to it."""
+    chain, name = visit.chain, visit.folder.name
+    stale = chain not in (_cleared.get(name), _made.get(name))
+    _keep(_cleared, visit, chain)
+    return stale
+
+
+def _keep(kept: OrderedDict, visit: Visit, value: object) -> None:
+    kept[visit.folder.name] = value
+    kept.move_to_end(visit.folder.name)
+    while len(kept) > 10_000:
+        kept.popitem(last=False)
 
 
 def pressed(visit: Visit) -> int:

@@ -207,6 +207,17 @@ def test_nothing_of_the_last_person_stays(page, session, photo):
     assert ui.slots not in page.person.look(photo(20), session)  # the same photo again: everything stays
 
 
+def test_a_refused_run_leaves_no_sliders_of_the_last_person(page, session, photo):
+    """Bug: Run with nothing to change, pressed before the new photo was looked at, had begun its chain; the look then
+    took the sliders in the other tabs for the new person's."""
+    ui = page.ui
+    page.person.look(photo(30), session)
+    refused(page.hair.run_transfer(filled(page.hair.form(), {ui.face.image: photo(31)}), session))
+    seen = page.person.look(photo(31), session)
+    assert seen[ui.slots] == [] and seen[ui.rig_ready]["visible"] is False and seen[ui.prepared] is None
+    assert ui.slots not in page.person.look(photo(31), session)
+
+
 def test_stop_is_alive_while_something_runs(page, session, photo):
     ui = page.ui
     page.person.look(photo(21), session)

@@ -43,7 +43,7 @@ def test_the_first_screen_shows_what_the_page_does(chromium, app, size):
     assert all(shown.nth(k).get_attribute("alt") for k in range(4))
     page.locator("#examples .thumbnail-item").first.wait_for()
     height = SIZES[size][1]
-    for selector in ("#first .pair", "#examples .thumbnail-item", "#face", "#task [role=tab]"):
+    for selector in ("#first .pair", "#examples .thumbnail-item", "#face"):
         box = page.locator(selector).first.bounding_box()
         assert box["y"] < height - 60, selector
     assert page.locator("#examples .thumbnail-item").count() >= 8

@@ -1,5 +1,7 @@
 """What a visitor sees of their own state in a real browser: another person in mid-run, stale things."""
 
+import time
+
 import pytest
 from visitor import WAIT, download, photo, tab, upload
 
@@ -40,6 +42,31 @@ def test_another_person_in_mid_run(page, tmp_path):
     page.locator("#status", has_text="Stored example").wait_for()
     chain_is_empty(page)
     assert "Stored example" in page.locator("#status").inner_text()
+
+
+def test_run_pressed_while_another_run_is_ending(page, tmp_path):
+    """Bug: Run, pressed while the new photo that ends the last run was still on its way, was dropped without a word."""
+    upload(page, "face", photo(tmp_path / "one.png", 70))
+    upload(page, "hair_shape", photo(tmp_path / "shape.png", 71))
+    begin_long_run(page)
+    page.locator("#preset input[value=fast]").check()
+    page.route("**/upload*", lambda route: (time.sleep(1.5), route.continue_()))  # a slow line
+    page.set_input_files("#face input[type=file]", photo(tmp_path / "two.png", 72))
+    page.click("#run")
+    page.locator("#status", has_text="Done in").wait_for()
+    kept = download(page, tmp_path / "kept.png", "transfer")
+    (only,) = steps(read_recipe(kept))
+    assert only["options"]["preset"] == "fast" and page.locator("#history .thumbnail-item").count() == 2
+
+
+def test_run_pressed_twice_runs_once(page, tmp_path):
+    upload(page, "face", photo(tmp_path / "one.png", 73))
+    upload(page, "hair_shape", photo(tmp_path / "shape.png", 74))
+    page.dblclick("#run")
+    page.locator("#status", has_text="Done in").wait_for()
+    page.wait_for_timeout(3000)
+    assert "Done in" in page.locator("#status").inner_text()
+    assert page.locator("#history .thumbnail-item").count() == 2
 
 
 @pytest.mark.slow

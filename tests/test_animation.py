@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import uuid
 
 import numpy as np
 import pytest
@@ -17,6 +18,21 @@ def frames(count: int = 6, side: int = 64) -> list[np.ndarray]:
     return [np.full((side, side, 3), 20 + 30 * k, np.uint8) for k in range(count)]
 
 
+MARK = b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+
+
+def boxes(data: bytes):
+    """Types and contents of an MP4's outermost boxes, which must fill the file."""
+    at = 0
+    while at < len(data):
+        length, header = int.from_bytes(data[at : at + 4], "big"), 8
+        if length == 1:
+            length, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        yield data[at + 4 : at + 8], data[at + header : at + length]
+        at += length
+    assert at == len(data)
+
+
 def test_a_gif_holds_every_frame_enlarged():
     steps = []
     made = run(animation.encode(frames(), "gif", 10), steps.append)
@@ -27,6 +43,8 @@ def test_a_gif_holds_every_frame_enlarged():
             picture.seek(k)
             assert abs(int(np.asarray(picture.convert("RGB")).mean()) - (20 + 30 * k)) <= 2
     assert made["name"] == "sweep.gif" and steps[-1].index == steps[-1].total
+    xmp = made["data"].split(b"!\xff\x0bXMP DataXMP", 1)[1]
+    assert xmp.startswith(b"<?xpacket begin") and MARK in xmp.split(b"<?xpacket end", 1)[0]
 
 
 @pytest.mark.parametrize("ffmpeg", [True, False], ids=["ffmpeg", "opencv"])
@@ -38,6 +56,9 @@ def test_an_mp4_plays_the_frames(ffmpeg, tmp_path, monkeypatch):
         monkeypatch.setattr(animation.shutil, "which", lambda name: None)
     made = run(animation.encode(frames(), "mp4", 12))
     assert made["name"] == "sweep.mp4" and not made["notices"]
+    kinds = dict(boxes(made["data"]))
+    assert kinds[b"uuid"][:16] == uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes and MARK in kinds[b"uuid"]
+    assert made["data"].count(MARK) == 1
     path = tmp_path / made["name"]
     path.write_bytes(made["data"])
     film, means = cv2.VideoCapture(str(path)), []

@@ -111,6 +111,11 @@ def read_text(path: str | Path) -> str | None:
 # --- XMP --------------------------------------------------------------------------------------
 
 
+def mark(source_type: str = EDITED) -> bytes:
+    """An XMP packet that says of a file of another kind, such as a film, how it was made."""
+    return _packet(_marked(source_type))
+
+
 def _packet(properties: str) -> bytes:
     namespaces = {
         "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",

@@ -107,4 +107,27 @@ def test_a_high_forehead_stays_one():
     head, hair, none = skull(person), hair_onto(person, reference), np.zeros(person.image.shape[:2], bool)
     own = widened(head.outline(person.image.shape[:2]), 8)
     covered = over_scalp(person, own, replace(hair, evidence=0.0), head, (none, none), reference)
-    np.testing.assert_array_equal(covered.alpha, hair.alpha)
+    forehead = widened(person.part("skin"), 18) > 0.5
+    assert hair.alpha[forehead].mean() < 0.05
+    np.testing.assert_array_equal(covered.alpha[forehead], hair.alpha[forehead])
+
+
+def test_no_crown_rises_above_the_hair():
+    """Hair of a flatter head than the person's, whose own hair was higher."""
+    person, reference = painted(side=256), painted(side=256)
+    flat = widened(reference.part("skin"), 12) * (1 - widened(reference.part("skin"), -6))
+    flat[140:] = 0
+    reference = replace(reference, parts={**reference.parts, "hair": flat, "background": 1 - flat})
+    head, none = skull(person), np.zeros(person.image.shape[:2], bool)
+    hair = replace(hair_onto(person, reference), evidence=0.0, alpha=flat, colours=np.full_like(person.image, 0.25))
+    scalp = head.outline(none.shape) > 0.9
+    own = widened(scalp, 8)
+    top = round(np.nonzero(flat.sum(1))[0].min())
+    crown = scalp & (np.arange(person.size)[:, None] < top - 2)
+    assert crown.sum() > 100
+    covered = over_scalp(person, own, hair, head, (none, none), reference)
+    assert covered.alpha[crown].mean() > 0.95 and covered.colours[crown].max() < 0.3
+    face = cv2.erode(person.part("skin"), np.ones((21, 21))) > 0.5
+    np.testing.assert_array_equal(covered.alpha[face], flat[face])
+    bald = over_scalp(person, np.zeros_like(own), hair, head, (none, none), reference)
+    np.testing.assert_array_equal(bald.alpha, flat)  # where no hair was, the photo shows what is there

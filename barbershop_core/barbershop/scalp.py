@@ -41,8 +41,9 @@ def over_scalp(
 ) -> HairLayer:
     """The carried hair, continued over the scalp beside it that the person's own hair covered.
 
-    A reference that faces the camera shows nothing of the hair at the side of a turned head.  Where it shows the
-    head, and no hair there, nothing is added: a high forehead stays one.
+    A reference that faces the camera shows nothing of the hair at the side of a turned head, and the crown of a higher
+    head would rise above its hair.  Where it shows the head, and no hair there, nothing is added: a high forehead stays
+    one.
 
     alpha: of the person's own hair, [S,S].  head: the person's.  ears: those in view, bool [S,S] each.
     reference: whose hair it is.
@@ -53,9 +54,11 @@ def over_scalp(
     old, new = (resized(plane, size) for plane in (alpha, hair.alpha))
     face = enclosed((head.oval + 0.5) * scale - 0.5, shape)
     seen = np.max([resized(ear, size) for ear in ears], 0)
-    bare = (head.outline(shape, scale) > 0.5) & _above_the_ears(head, shape, scale) & (old > 0.5) & (new < 0.5)
-    bare &= (widened(face, BEYOND * unit) < 0.5) & (widened(seen, SEAM * unit) < 0.5)
+    bare = (head.outline(shape, scale) > 0.5) & _above_the_ears(head, shape, scale) & (new < 0.5)
+    behind = _apart(bare, face) & (old > 0.5)
+    bare &= (old > 0.5) & (widened(face, BEYOND * unit) < 0.5) & (widened(seen, SEAM * unit) < 0.5)
     bare &= _turned_away(head, reference, shape, scale)
+    bare |= behind
     _, pieces = cv2.connectedComponents(np.uint8(bare))
     bare &= np.isin(pieces, pieces[bare & (widened(new, JOINED * unit) > 0.5)])
     if not bare.any():
@@ -67,6 +70,12 @@ def over_scalp(
     share = (cover * (1 - hair.alpha))[..., None]
     colours = np.clip(hair.colours + share * (more - hair.colours), 0, 1)
     return replace(hair, colours=colours, alpha=np.maximum(hair.alpha, cover))
+
+
+def _apart(bare: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """bool [H,W]: bare scalp between which and the face there is hair: a crown that rises above the hair on it."""
+    _, pieces = cv2.connectedComponents(np.uint8(bare | (face > 0.5)))
+    return bare & ~np.isin(pieces, pieces[face > 0.5])
 
 
 def _turned_away(head: Skull, reference: Photograph, shape: tuple[int, int], scale: float) -> np.ndarray:

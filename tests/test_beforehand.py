@@ -41,6 +41,26 @@ def test_a_hat_hides_hair(photo):
     assert told_beforehand(capped, "a smile") == [] and beforehand.of_photograph(capped, beforehand.POSE) == []
 
 
+def test_cloth_that_is_taken_for_hair(photo):
+    """A parser that is sure of hair, and yet thinks of a hat in places."""
+    hair = np.zeros((64, 64), np.float32)
+    hair[:20] = 0.9
+    combed = replace(photo, parts={**photo.parts, "hair": hair})
+    wrapped = replace(combed, parts={**combed.parts, "hat": 0.03 * (hair > 0)})
+    for kind, said in ((beforehand.HAIR, 1), (beforehand.FACE, 0), (beforehand.POSE, 0)):
+        assert beforehand.of_photograph(combed, kind) == []
+        assert ["looks like hair" in notice for notice in beforehand.of_photograph(wrapped, kind)] == [True] * said
+    assert "looks like hair" in told_beforehand(wrapped, "red hair")[0]
+
+
+def test_two_heads_that_are_turned_apart():
+    front, left, right = (painted((turn, 0, 0), side=64) for turn in (0, 30, -30))
+    for person, reference in ((left, front), (front, right)):
+        assert "turned 30 degrees apart" in beforehand.of_two(person, reference)[0]
+    for person, reference in ((front, front), (left, left), (left, right)):  # a mirror turns hair
+        assert beforehand.of_two(person, reference) == []
+
+
 @pytest.mark.parametrize(("turn", "said"), [((20.0, 0, 0), 0), ((-45.0, 0, 0), 1), ((0.0, 40.0, 0), 1)])
 def test_a_head_turned_far(turn, said):
     turned = painted(turn, side=64)

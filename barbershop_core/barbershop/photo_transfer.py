@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..compositing.photograph import Photograph
 from ..editing import chain, photographs, recipe
-from ..editing.beforehand import FACE, HAIR, of_photograph, unlike
+from ..editing.beforehand import FACE, HAIR, of_photograph, of_two, unlike
 from ..editing.masks import to_feature
 from ..editing.regions import REGIONS, overlaps, parse, region_index
 from ..editing.request import Request
@@ -83,6 +83,8 @@ def open_photographs(
             yield Step("parse", k + 1, len(portraits), notice=unlike(pack.name))
             return None
         told = of_photograph(found[k], kind, who="a photo to take from" if k else "")
+        if k and k in (assignment.shape_of("hair"), assignment.structure.get("hair")):
+            told += of_two(found[0], found[k])
         for notice in told or [""]:
             yield Step("parse", k + 1, len(portraits), notice=notice)
         notices += told

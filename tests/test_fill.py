@@ -11,8 +11,10 @@ from barbershop_core.compositing.continuation import continue_colours, harmonic
 from barbershop_core.compositing.ears import borrowed_ears
 from barbershop_core.compositing.face_points import BROWS, EYES, LIPS, OVAL
 from barbershop_core.compositing.fill import continue_into, without_hair
+from barbershop_core.compositing.motion import Field
 from barbershop_core.compositing.photograph import Photograph
 from barbershop_core.compositing.skull import skull
+from barbershop_core.compositing.torso import torso_under_hair
 from barbershop_core.compositing.traces import hair_and_traces
 
 HAIR, WALL = (0.2, 0.12, 0.08), np.array([0.75, 0.78, 0.8], np.float32)
@@ -238,3 +240,42 @@ def test_loose_strands_are_found_before_a_calm_background_only():
     holes = [hair_and_traces(photo, alpha, skull(photo)) for photo in (busy, loose)]
     assert holes[0][beside].mean() < 0.1
     assert holes[1][strand & beside].mean() > 0.8
+
+
+def test_a_neck_is_dark_under_the_chin_and_at_its_sides(person):
+    """Hair hides all below the chin, so that nothing is seen of the neck; the background begins beside it."""
+    y, x = np.mgrid[:SIZE, :SIZE] - np.float32([0.55 * SIZE, SIZE / 2])[:, None, None]
+    small = Field.affine(np.float32([[2, 0, -SIZE / 2], [0, 2, -SIZE / 2]]), (SIZE, SIZE))
+    image, mesh = small.sample(person.image), person.mesh * (0.5, 0.5, 0.5) + (SIZE / 4, SIZE / 4, 0)
+    parts = {name: small.sample(plane, "linear") for name, plane in person.parts.items()}
+    below = np.float32((np.abs(x) < 0.3 * SIZE) & (np.arange(SIZE)[:, None] > mesh[152, 1]))
+    image = image + below[..., None] * (np.float32(HAIR) - image)
+    parts = {name: np.maximum(plane, below) if name == "hair" else plane * (1 - below) for name, plane in parts.items()}
+    photo = Photograph(np.float32(image), person.known, parts, mesh.astype(np.float32))
+    layer = torso_under_hair(photo, skull(photo), photo.part("hair"))
+    light = cv2.GaussianBlur(layer.colours.mean(2), (0, 0), 2)
+    chin, middle = int(mesh[152, 1]), SIZE // 2
+    neck = layer.mask[chin + 20] > 0.9
+    left, right = np.flatnonzero(neck)[[0, -1]]
+    assert left < middle - 12 and right > middle + 12
+    assert light[chin + 3, middle] < 0.85 * light[chin + 40, middle]
+    assert max(light[chin + 20, left + 1], light[chin + 20, right - 1]) < 0.9 * light[chin + 20, middle]
+    skin = image[photo.part("skin") > 0.99].mean()
+    assert 0.55 * skin < light[chin + 40, middle] < skin
+
+
+def test_tips_of_a_fringe_go_though_nostrils_are_as_sharp(person):
+    """Fine dark marks below the hair on the forehead are strands; those of the nose are the face's."""
+    image, parts = person.image.copy(), dict(person.parts)
+    random, middle = np.random.default_rng(4), SIZE // 2
+    hairline = int(np.flatnonzero(parts["skin"][:, middle] > 0.99)[0])
+    nose = np.float32(np.hypot(*(np.mgrid[:SIZE, :SIZE] - np.float32([165, middle])[:, None, None])) < 14)
+    image[160:170, middle - 8 : middle + 8 : 5] *= 0.3
+    tips = [(hairline + 8, middle + int(x)) for x in random.integers(-25, 25, 12)]
+    for y, x in tips:
+        image[y : y + 5, x] *= 0.8
+    parts.update(nose=nose, skin=parts["skin"] * (1 - nose))
+    photo = replace(person, image=image, parts=parts)
+    found = hair_and_traces(photo, photo.part("hair"), skull(photo))
+    assert np.mean([found[y + 2, x] > 0.5 for y, x in tips]) > 0.5
+    assert found[160:170, middle - 8 : middle + 8].max() < 0.5

@@ -46,6 +46,32 @@ def test_hair_towards_its_own_colours_stays():
     assert np.abs(result - image).max() < 0.02
 
 
+def hue(image, at):
+    a, b = cv2.cvtColor(np.float32(image), cv2.COLOR_RGB2LAB)[at][:, 1:].T
+    return np.degrees(np.arctan2(b, a))
+
+
+def test_shadows_take_the_other_hair_s_tint_whatever_their_own_was():
+    """Brown hair with bluish shadows, as in many paintings, becomes blond all over, as under one light blond is."""
+    own, depth = hair((0.3, 0.2, 0.14), contrast=0.4), np.linspace(0, 1, SIZE)[None, :, None]
+    own = own * (1 - depth * np.float32([0.75, 0.6, 0]))
+    blond = hair(BLOND, contrast=0.4, seed=5)
+    result = recolour(own.astype(np.float32), DISC, lab_statistics(blond, DISC))
+    inner = cv2.erode(DISC, np.ones((21, 21))) > 0
+    dark = inner & (np.arange(SIZE)[None] > 110)
+    assert np.abs(hue(own, dark) - hue(blond, dark).mean()).mean() > 40
+    assert np.abs(hue(result, dark) - hue(blond, dark).mean()).mean() < 2
+
+
+def test_colour_fades_towards_black():
+    """No shadow gets a colour that light as weak could not have."""
+    own = hair((0.5, 0.4, 0.3), contrast=0.4) * np.linspace(1, 0, SIZE, dtype=np.float32)[None, :, None]
+    result = recolour(own, np.ones_like(DISC), lab_statistics(hair((0.45, 0.1, 0.1), seed=5), DISC))
+    light, *tint = cv2.split(cv2.cvtColor(result, cv2.COLOR_RGB2LAB))
+    chroma = np.hypot(*tint)
+    assert chroma[light < np.quantile(light, 0.05)].mean() < 0.65 * chroma.mean()
+
+
 def test_an_empty_mask_has_no_colours():
     with pytest.raises(ValueError, match="empty"):
         lab_statistics(hair(RED), np.zeros((SIZE, SIZE), np.float32))

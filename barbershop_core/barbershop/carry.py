@@ -13,6 +13,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..compositing.contact import contact_shadow, shadow_strength
 from ..compositing.continuation import continue_colours
 from ..compositing.ears import borrowed_ears, ears_in_view
 from ..compositing.fill import without_hair
@@ -21,7 +22,7 @@ from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
 from ..compositing.photograph import Photograph
 from ..compositing.planes import resized, widened
-from ..compositing.skull import skull
+from ..compositing.skull import Skull, skull
 from ..compositing.strands import with_finer_strands, with_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
 from .gaps import with_gaps_filled
@@ -95,6 +96,8 @@ def carry_hair(
     ears = borrowed_ears(person, head, hair.donor, alpha, in_view)
     base = without_hair(person, alpha, hand, ears, head)
     base = with_gaps_filled(base, person, alpha, hair, head, in_view)
+    if not hair.evidence:  # of the same head the photo has its own shadows
+        base = base * _shadow(person, hair, head)
     if hand is not None:
         base = base + hand[..., None] * (person.image - base)
         hair = replace(hair, alpha=hair.alpha * (1 - hand))
@@ -162,6 +165,15 @@ def _recoloured(image: np.ndarray, alpha: np.ndarray, colour: Photograph) -> np.
     if min(alpha.max(), other.max()) < 0.5:
         return image
     return recolour(image, alpha, lab_statistics(colour.image, other))
+
+
+def _shadow(person: Photograph, hair: HairLayer, head: Skull) -> np.ndarray:
+    """What the carried hair leaves of the light on the person: [S,S,3]."""
+    parts = _parts(person, hair)
+    body = sum(plane for name, plane in parts.items() if name not in ("background", "hair"))
+    body = np.maximum(resized(body, person.size), head.mask(person.size))
+    theirs = hair.donor.part("hair", size=person.size)
+    return contact_shadow(hair.alpha, np.minimum(body, 1), person, shadow_strength(hair.donor, theirs))
 
 
 def _parts(person: Photograph, hair: HairLayer) -> dict[str, np.ndarray]:

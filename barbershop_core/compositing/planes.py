@@ -40,3 +40,9 @@ def enclosed(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [np.round(points * 2**SUBPIXEL).astype(np.int32)], 255, cv2.LINE_AA, SUBPIXEL)
     return mask.astype(np.float32) / 255
+
+
+def largest(mask: np.ndarray) -> np.ndarray:
+    """The largest connected piece of a mask, bool [H,W]."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(np.uint8(mask))
+    return pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax() if len(stats) > 1 else np.zeros(mask.shape, bool)

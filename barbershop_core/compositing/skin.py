@@ -120,7 +120,7 @@ def _sockets(photograph: Photograph, size: int) -> np.ndarray:
         hull = cv2.convexHull(np.float32((photograph.mesh[list(outline), :2] + 0.5) * scale - 0.5))
         cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), 1)
     unit = photograph.eye_distance * scale
-    return cv2.GaussianBlur(widened(mask, 0.06 * unit), (0, 0), max(0.5, 0.06 * unit))
+    return cv2.GaussianBlur(widened(mask, 0.02 * unit), (0, 0), max(0.5, 0.04 * unit))
 
 
 def _brows(photograph: Photograph, filled: np.ndarray, low: np.ndarray, hole: np.ndarray) -> np.ndarray:

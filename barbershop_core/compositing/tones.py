@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..photo.ramp import smoothstep
 from .continuation import blurred, continue_colours
 from .matting import foreground
 from .planes import widened
@@ -26,6 +25,10 @@ HEADROOM = 2.0
 """Deviations of the strands' lightness for which there has to be room below white."""
 GREY = 4.0
 """Chroma, in Lab, below which a colour is nearly grey."""
+STEPS = 10
+"""Of a palette: as many shades, each of the same number of pixels."""
+STRANDS_GAIN = 1.5
+"""Most that the strands' contrast grows towards the other hair's."""
 SHARPNESS_GAIN = (0.75, 1.4)
 """Limits of how far the finest detail is softened or sharpened."""
 FLAT = 0.3
@@ -34,10 +37,21 @@ FLAT = 0.3
 
 @dataclass(frozen=True)
 class LabStatistics:
-    """mean, spread: [3], of L, a and b; spread is the standard deviation at scales coarser than strands."""
+    """mean, spread: [3], of L, a and b; spread is the standard deviation at scales coarser than strands.
+
+    strands: standard deviation of L at finer ones.  palette: [K,3], the usual colour at each lightness, from black to
+    white, L increasing.
+    """
 
     mean: np.ndarray
     spread: np.ndarray
+    strands: float
+    palette: np.ndarray
+
+    def tint(self, lightness: np.ndarray) -> np.ndarray:
+        """The usual a and b where L is ``lightness``, [H,W] -> float32 [H,W,2]."""
+        shades = self.palette
+        return np.stack([np.interp(lightness, shades[:, 0], shades[:, k]) for k in (1, 2)], -1).astype(np.float32)
 
 
 def split(image: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -49,37 +63,37 @@ def split(image: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
 def lab_statistics(image: np.ndarray, mask: np.ndarray) -> LabStatistics:
     """Colours under a mask.  Raises ValueError where the mask is empty."""
     weight = _sure(mask)
-    low, _ = _tones(image, weight)
-    return _statistics(low, weight)
+    return _statistics(*_tones(image, weight), weight)
 
 
 def recolour(image: np.ndarray, mask: np.ndarray, towards: LabStatistics) -> np.ndarray:
     """The image with the colours under ``mask`` moved towards other hair's; strands and speculars stay.
 
-    Only large-scale tones move, each of L, a and b by a straight line, so that what was lighter stays lighter; the
-    strands' contrast follows their lightness as it does in light, and highlights keep their own tint.
+    Large-scale lightness moves by a straight line, so that what was lighter stays lighter; the strands' contrast
+    follows as it does in light.  Each pixel then takes the tint which the other hair has where it is as light: shadows
+    and highlights of blond hair are not tinted as its middle tones are.
     Raises ValueError where the mask is empty.
     """
     weight = _sure(mask)
     hair = foreground(image, mask)  # at soft edges the hair's share of the mixture, so that none of the old is left
     low, fine = _tones(hair, weight)
-    own = _statistics(low, weight)
-    gain = np.clip(towards.spread / np.maximum(own.spread, 0.5), *SPREAD_GAIN)
+    own = _statistics(low, fine, weight)
+    tone, strands = low[..., 0], fine[..., 0]
+    gain = np.clip(towards.spread[0] / max(own.spread[0], 0.5), *SPREAD_GAIN)
+    moved = _soft_limit(towards.mean[0] + (tone - own.mean[0]) * gain, 2, 97)
+    # L* falls off like a cube root: in proportion to light, contrast grows with L + 16
+    contrast = (moved + 16) / (tone + 16)
+    usual = max(own.strands * (towards.mean[0] + 16) / (own.mean[0] + 16), 1e-3)
+    contrast = np.clip(contrast * np.clip(np.sqrt(towards.strands / usual), 1, STRANDS_GAIN), *CONTRAST_GAIN)
+    contrast = np.minimum(contrast, np.maximum(100 - moved, 4) / (HEADROOM * max(own.strands, 1e-3)))
+    light = _soft_limit(moved + strands * contrast, 0, 100)
+    light += towards.mean[0] - _mean(light[..., None], weight)[0]  # the limits above bend the mean away
     # what is nearly grey has nearly grey lights and shadows, too
     chroma = (np.hypot(*towards.mean[1:]) + GREY) / (np.hypot(*own.mean[1:]) + GREY)
-    gain[1:] = np.minimum(gain[1:], chroma)
-    moved = towards.mean + (low - own.mean) * gain
-    moved[..., 0] = _soft_limit(moved[..., 0], 2, 97)
-    # L* falls off like a cube root: in proportion to light, contrast grows with L + 16
-    contrast = np.clip((moved[..., :1] + 16) / (low[..., :1] + 16), *CONTRAST_GAIN)
-    deviation = max(float(_deviation(fine[..., 0], weight)), 1e-3)
-    contrast = np.minimum(contrast, np.maximum(100 - moved[..., :1], 4) / (HEADROOM * deviation))
-    shine = smoothstep(fine[..., :1] / deviation, 1.5, 3.5)
-    detail = fine * np.concatenate([contrast, *[np.clip(contrast, 0.6, 1.3) * min(chroma, 1)] * 2], 2)
-    lab = moved + detail
-    tint = lab[..., 1:] + shine * 0.5 * min(chroma, 1) * ((low + fine)[..., 1:] - lab[..., 1:])
-    lab = np.concatenate([_soft_limit(lab[..., :1], 0, 100), tint], 2)
-    lab += towards.mean - _mean(lab, weight)  # the limits above bend the mean away
+    tint = towards.tint(light) + min(chroma, 1) * ((low + fine)[..., 1:] - own.tint(tone + strands))
+    fade = np.clip(light / max(towards.mean[0], 1), 0, 1)[..., None]
+    tint += fade / max(float(_mean(fade, weight)[0]), 1e-3) * (towards.mean[1:] - _mean(tint, weight))
+    lab = np.concatenate([light[..., None], tint], 2)
     result = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1)
     return np.clip(image + mask[..., None] * (result - hair), 0, 1)
 
@@ -127,9 +141,18 @@ def _tones(image: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return low, lab - low
 
 
-def _statistics(low: np.ndarray, weight: np.ndarray) -> LabStatistics:
+def _statistics(low: np.ndarray, fine: np.ndarray, weight: np.ndarray) -> LabStatistics:
     mean = _mean(low, weight)
-    return LabStatistics(mean, np.sqrt(_mean((low - mean) ** 2, weight)))
+    spread = np.sqrt(_mean((low - mean) ** 2, weight))
+    return LabStatistics(mean, spread, float(_deviation(fine[..., 0], weight)), _palette((low + fine)[weight > 0]))
+
+
+def _palette(lab: np.ndarray) -> np.ndarray:
+    """The usual colours of pixels [N,3] by lightness, from black to white: [STEPS + 2, 3]."""
+    shades = np.array_split(lab[np.argsort(lab[:, 0], kind="stable")], STEPS)
+    shades = np.array([np.zeros(3), *(shade.mean(0) for shade in shades if len(shade)), [100, 0, 0]])
+    shades[:, 0] += 1e-3 * np.arange(len(shades))  # uniform ones have an order, too
+    return shades
 
 
 def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

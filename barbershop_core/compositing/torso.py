@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .contact import WARM
 from .continuation import blurred, harmonic
 from .photograph import Photograph
-from .planes import resized, widened
+from .planes import largest, resized, widened
 from .skin import SHADOW, Layer, shaded_by_hair
 from .skull import OUTLINE, Skull
 from .texture import grain
@@ -16,10 +17,18 @@ WORKING = 192
 """px at which outlines and colours are continued."""
 WIDTH = 10.0
 """Of a neck, cm."""
-ROUND = 0.15
+FLARE = 0.02, 2.0
+"""By how much its half width grows with the square of the cm below the jaw, and how far below that begins."""
+ROUND = 0.3
 """How much darker a neck is at its sides."""
-NECK = 0.82
-"""How bright a neck usually is, relative to the face above it."""
+NECK = 0.85
+"""How bright a neck usually is below the chin's shadow, relative to the face above it."""
+CHIN = 0.6
+"""Logarithm of the light that a neck lacks right under the head."""
+REACH = 2.2
+"""How softly that shadow ends, cm."""
+ASIDE = 0.25
+"""Most by which the logarithm of light falling on the neck differs from its middle to a side."""
 DOUBT = 0.03
 """Weight of what is expected under a head beside what is seen."""
 LEAST = 0.002
@@ -42,7 +51,9 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> L
     masks, light = [], np.zeros_like(colours)
     for k, name in enumerate(("neck", "clothes")):
         own = photograph.part(name, size=work) > 0.6
-        if (own & (covered < 0.1)).mean() < LEAST:
+        own = largest(own) if name == "neck" else own  # what else is called so is hands and cloth
+        any_neck = (own & (covered < 0.1)).mean() >= LEAST
+        if not any_neck:
             labels[..., 0] += labels[..., k] * (k > 0)
             labels[..., k] *= k == 0
             own = photograph.part("neck", "skin", size=work) > 0.6
@@ -51,16 +62,16 @@ def torso_under_hair(photograph: Photograph, head: Skull, hole: np.ndarray) -> L
         if not (own & (covered < 0.1)).any() or not (mask * hole).any():
             continue
         lit = _lit(own, covered)
-        low = blurred(colours, lit, 1.5)
         domain = np.maximum(widened(resized(mask, work), 2), own)
         if name == "neck":
-            round_ = (1 - ROUND * np.clip(across, 0, 1) ** 2)[..., None]
-            usual = _usual(photograph, colours, lit, covered)[None, None] * round_
-            low = usual + harmonic(low - usual, lit, domain, decay=0.003)
-            shade = shaded_by_hair(colours, low, own, covered)
-            light += shade * cv2.GaussianBlur(np.float32(own), (0, 0), 1)[..., None]
+            usual = _usual(photograph, colours, lit, covered) * _shading(photograph, head, colours, covered, across)
+            low = usual
+            if any_neck:
+                low = low + harmonic(blurred(colours, lit, 1.5) - usual, lit, domain, decay=0.003)
+                shade = shaded_by_hair(colours, low, own, covered)
+                light += shade * cv2.GaussianBlur(np.float32(own), (0, 0), 1)[..., None]
         else:
-            low = harmonic(low, lit, domain)
+            low = harmonic(blurred(colours, lit, 1.5), lit, domain)
         filled = resized(low, size, cv2.INTER_CUBIC)
         filled += grain(photograph.image, resized(lit, size), size / 150, seed=2 + k)
         result += mask[..., None] * (filled - result)
@@ -77,11 +88,36 @@ def _lit(own: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 
 def _usual(photograph: Photograph, colours: np.ndarray, lit: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """Colour [3] of a neck: between the brighter half of what is seen of it and what it usually is under this face."""
+    """Colour [3] of a neck in the light: that of the brighter half of what is seen of it, between as bright as that
+    and as it usually is under this face."""
     seen = colours[lit > 0]
     own = np.median(seen[seen.sum(1) >= np.median(seen.sum(1))], 0)
     face = (photograph.part("skin", size=len(colours)) > 0.6) & (covered < 0.1)
-    return (own + NECK * np.median(colours[face], 0)) / 2 if face.any() else own
+    return own * (1 + NECK * np.median(colours[face].mean(1)) / own.mean()) / 2 if face.any() else own
+
+
+def _shading(
+    photograph: Photograph, head: Skull, colours: np.ndarray, covered: np.ndarray, across: np.ndarray
+) -> np.ndarray:
+    """Light on a neck: darker towards its sides and under the chin, [W,W,3].
+
+    Its two sides differ as the face's do.
+    """
+    work = len(colours)
+    scale = work / photograph.size
+    above = head.outline((work, work), scale)
+    reach = REACH * head.centimetre * scale
+    down = -head.matrix[:2, 1] / np.linalg.norm(head.matrix[:2, 1]) * reach / 2
+    moved = cv2.warpAffine(above, np.float32([[1, 0, down[0]], [0, 1, down[1]]]), (work, work))
+    under = cv2.GaussianBlur(np.maximum(moved, above), (0, 0), max(reach, 0.5))
+    seen = (photograph.part("skin", size=work) > 0.6) & (covered < 0.1) & (above > 0.5)
+    aside = 0.0
+    if seen.sum() > 50:
+        slope = np.polyfit(np.clip(across[seen], -1.5, 1.5), np.log(np.maximum(colours[seen].mean(1), 0.02)), 1)[0]
+        aside = float(np.clip(slope, -ASIDE, ASIDE))
+    x = np.clip(across, -1, 1)
+    light = (1 - ROUND * np.abs(x) ** 3) * np.exp(aside * x)
+    return np.float32(light[..., None] * np.exp(-CHIN * under[..., None] * WARM))
 
 
 def _sharp(labels: np.ndarray, k: int, size: int) -> np.ndarray:
@@ -95,13 +131,13 @@ def _sharp(labels: np.ndarray, k: int, size: int) -> np.ndarray:
 
 def _expected(head: Skull, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Where neck, clothes and background would be expected under a head, float32 [size,size,3]; and how far from the
-    neck's middle a pixel is, in half its width, [size,size]."""
+    neck's middle a pixel is to the right, in half its width, [size,size]."""
     x, top, _ = head.at((0, -5, -4))[0] * scale
     unit = head.centimetre * scale
     across, below = np.mgrid[:size, :size][::-1].astype(np.float32)
-    across, below = np.abs(across - x) / unit, (below - top) / unit
-    half = WIDTH / 2 + 0.03 * np.maximum(below, 0) ** 2
-    neck = (across < half) & (below > -1)
-    shoulders = (below > 9 + 0.35 * (across - 6)) & (across > 5)
+    across, below = (across - x) / unit, (below - top) / unit
+    half = WIDTH / 2 + FLARE[0] * np.maximum(below - FLARE[1], 0) ** 2
+    neck = (np.abs(across) < half) & (below > -1)
+    shoulders = (below > 9 + 0.35 * (np.abs(across) - 6)) & (np.abs(across) > 5)
     torso = neck | shoulders
     return np.stack([torso, np.zeros_like(torso), ~torso], 2).astype(np.float32), across / half

@@ -52,8 +52,9 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
             hole, np.maximum(_shreds(shown), _islands(shown)) * (photograph.part("skin", "hair", size=size) > 0.5)
         )
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
-    calm = widened(face, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
-    return np.maximum(hole, _loose_strands(image, hole, calm, 0.995))
+    # Nostrils and the jaw's edge are as sharp as strands, which they would hide.
+    calm = widened(photograph.part("skin", size=size) > 0.5, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
+    return np.maximum(hole, _loose_strands(image, hole, calm, 0.99))
 
 
 def _shreds(visible: np.ndarray) -> np.ndarray:

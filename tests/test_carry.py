@@ -104,6 +104,16 @@ def test_colour_only_keeps_strands_and_everything_else(person, other):
     assert result.field is None
 
 
+@pytest.mark.parametrize("own, theirs", [((0.1, 0.08, 0.07), (0.8, 0.7, 0.5)), ((0.8, 0.7, 0.5), (0.1, 0.08, 0.07))])
+def test_dyed_hair_keeps_dark_roots_only(own, theirs):
+    person, colour = portrait(own), portrait(theirs, seed=5)
+    made = carry_hair(person, None, colour).image.mean(2)
+    hair = person.part("hair") > 0.99
+    away = cv2.distanceTransform(np.uint8(person.part("skin") < 0.5), cv2.DIST_L2, 5)
+    roots, lengths = (made[hair & at].mean() for at in (away < 4, away > 25))
+    assert roots < 0.93 * lengths if own < theirs else roots == pytest.approx(lengths, rel=0.1)
+
+
 def test_no_reference_changes_nothing(person):
     result = carry_hair(person, None, None)
     assert result.image is person.image

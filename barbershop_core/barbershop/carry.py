@@ -17,6 +17,7 @@ from ..compositing.contact import contact_shadow, shadow_strength
 from ..compositing.continuation import continue_colours
 from ..compositing.ears import borrowed_ears, ears_in_view
 from ..compositing.fill import without_hair
+from ..compositing.hairline import with_roots
 from ..compositing.hand import hand_before_hair
 from ..compositing.matting import hair_alpha
 from ..compositing.motion import Field
@@ -25,6 +26,7 @@ from ..compositing.planes import resized, widened
 from ..compositing.skull import Skull, skull
 from ..compositing.strands import with_finer_strands, with_strands
 from ..compositing.tones import lab_statistics, match_grain, recolour, split
+from ..photo.ramp import smoothstep
 from .gaps import with_gaps_filled
 from .hair_layer import HairLayer, hair_onto
 from .painted_hair import within
@@ -34,6 +36,10 @@ TEXTURE = 1.12
 """Limit to which sharpness and grain like the person's may raise the carried hair's texture."""
 LEAST = 0.02
 """Alpha from which a pixel shows some hair."""
+ROOTS, GROWN = 0.5, 0.035
+"""How much hair that is dyed lighter keeps of its colour at the roots beside skin, and how far, in eye distances."""
+LIGHTER = (5.0, 35.0)
+"""By how much lighter, in L of Lab, it has to become to keep any, and all that."""
 BESIDE = 0.01
 """What is this close to hair may show some of it, as a share of the crop's side."""
 
@@ -74,7 +80,7 @@ def carry_hair(
     if shape is None and wanted is not None:
         shape = person
     if shape is None:
-        image = person.image if colour is None else _recoloured(person.image, alpha, colour)
+        image = person.image if colour is None else _dyed(person, alpha, colour)
         return Carried(image, _changed(image, person), dict(person.parts))
     hair, repainted = hair_onto(person, shape), None
     if rendered:
@@ -93,6 +99,7 @@ def carry_hair(
     in_view = ears_in_view(person, head, hair.donor, alpha)
     if not hair.evidence and wanted is None:
         hair = over_scalp(person, alpha, hair, head, in_view, shape)
+        hair = replace(hair, alpha=with_roots(hair.alpha, head.mask(person.size), person))
     ears = borrowed_ears(person, head, hair.donor, alpha, in_view)
     base = without_hair(person, alpha, hand, ears, head)
     base = with_gaps_filled(base, person, alpha, hair, head, in_view)
@@ -157,6 +164,25 @@ def _same_scene(image: np.ndarray, person: Photograph, alpha: np.ndarray, hair: 
 def _around(alpha: np.ndarray) -> np.ndarray:
     """Where there is any hair, and a little beside it: float32 [S,S]."""
     return widened(alpha > LEAST, max(1, BESIDE * len(alpha)))
+
+
+def _dyed(person: Photograph, alpha: np.ndarray, colour: Photograph) -> np.ndarray:
+    """The person with their own hair in the other's colours: [S,S,3].
+
+    Dark roots stay a little dark beside skin, where they and their shadow cannot be told apart.
+    """
+    image = _recoloured(person.image, alpha, colour)
+    hair = alpha > 0.5
+    if not hair.any():
+        return image
+    before, after = (cv2.cvtColor(x, cv2.COLOR_RGB2LAB)[hair, 0].mean() for x in (person.image, image))
+    size = min(person.size, 512)
+    skin = person.part("skin", "nose", size=size) > 0.5
+    if not skin.any():
+        return image
+    away = cv2.distanceTransform(np.uint8(~skin), cv2.DIST_L2, 5) / (person.eye_distance * size / person.size)
+    kept = ROOTS * smoothstep(after - before, *LIGHTER) * resized(np.exp(-((away / GROWN) ** 2)), person.size)
+    return image + kept[..., None] * (person.image - image)
 
 
 def _recoloured(image: np.ndarray, alpha: np.ndarray, colour: Photograph) -> np.ndarray:

@@ -18,13 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVER = """
 import importlib, json, os, sys, traceback
 import barbershop_core.studio
+import tiny_presets
 from barbershop_core.__main__ import main
 from barbershop_core.operations import OPERATIONS
 
 for operation in OPERATIONS.values():
     importlib.import_module("barbershop_core." + operation.work.partition(":")[0])
 for line in sys.stdin:
-    folder, environment, arguments, streams = json.loads(line)
+    folder, environment, arguments, streams, tiny = json.loads(line)
     child = os.fork()
     if not child:
         os.chdir(folder)
@@ -33,6 +34,8 @@ for line in sys.stdin:
         for number, path in enumerate(streams, 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         try:
+            if tiny:
+                tiny_presets.install()
             code = main(arguments)
         except SystemExit as end:
             code = end.code
@@ -45,6 +48,9 @@ for line in sys.stdin:
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 """Imports PyTorch once and forks for each command."""
+TESTS = ROOT / "tests"
+TINY = [sys.executable, str(TESTS / "tiny_presets.py")]
+"""A command of its own, in place of ``python -m barbershop_core``, whose preset "fast" means a few steps."""
 
 
 def picture(path: Path, seed: int, size=(96, 128)) -> Path:
@@ -64,17 +70,21 @@ def environment(desk: Path, **more) -> dict[str, str]:
 @cache
 def _server() -> subprocess.Popen:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    server = subprocess.Popen([sys.executable, "-c", SERVER], env=environment(Path()), **pipes)
+    found = environment(Path(), PYTHONPATH=f"{ROOT}{os.pathsep}{TESTS}")
+    server = subprocess.Popen([sys.executable, "-c", SERVER], env=found, **pipes)
     atexit.register(server.communicate)  # closes its input, which ends it
     return server
 
 
-def cli(desk: Path, *arguments, **more) -> subprocess.CompletedProcess:
-    """A command in the folder ``desk``, with more variables of the environment."""
+def cli(desk: Path, *arguments, tiny: bool = True, **more) -> subprocess.CompletedProcess:
+    """A command in the folder ``desk``, with more variables of the environment.
+
+    tiny: the preset "fast" means a few steps, but not in other processes that the command starts.
+    """
     server, arguments = _server(), [str(argument) for argument in arguments]
     with tempfile.TemporaryDirectory() as folder:
         streams = [os.path.join(folder, name) for name in ("out", "err")]
-        request = [str(desk), environment(desk, **more), arguments, streams]
+        request = [str(desk), environment(desk, **more), arguments, streams, tiny]
         print(json.dumps(request), file=server.stdin, flush=True)
         code = int(server.stdout.readline())
         out, err = (Path(path).read_bytes().decode() for path in streams)

@@ -1,13 +1,12 @@
 """Edits by the rig through the facade, the command line and a chain, on tiny networks."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from command_line import cli
 from PIL import Image
 from small_face import painted
 from small_pack import write_small_pack
@@ -213,44 +212,20 @@ def test_request_and_repeat(studio, tmp_path, monkeypatch):
     assert done.recipe["operation"] == "repose" and done.recipe["options"]["light"] == {"azimuth": 20.0}
 
 
-def _command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "barbershop_core", *map(str, arguments)], capture_output=True, text=True
-    )
-
-
-@pytest.mark.slow
 def test_command_line(folder, pack, tmp_path):
-    path = tmp_path / "me.png"
+    path, out = tmp_path / "me.png", tmp_path / "turned.png"
     Image.fromarray(portrait(6).image).save(path)
     common = ("--pack", folder / "pack.toml", "--device", "cpu", "--quiet")
-    out = tmp_path / "turned.png"
-    done = _command("pose", path, "--yaw", 9, "--light", "azimuth=30", "--json", "-o", out, *common)
+    done = cli(tmp_path, "pose", path, "--yaw", 9, "--light", "azimuth=30", "--json", "-o", out, *common)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert out.is_file() and told["scores"]["turned"] and told["recipe"]["options"]["yaw"] == 9
-    swept = _command("pose", path, "--sweep", "yaw", "--frames", 4, "-o", tmp_path / "s.gif", *common)
+    swept = cli(tmp_path, "pose", path, "--sweep", "yaw", "--frames", 4, "-o", "s.gif", *common)
     assert swept.returncode == 0, swept.stderr
     with Image.open(tmp_path / "s.gif") as animation:
         assert animation.n_frames >= 4
-    bad = _command("pose", path, "--yaw", 400, *common)
+    bad = cli(tmp_path, "pose", path, "--yaw", 400, *common)
     assert bad.returncode == 2 and "degrees" in bad.stderr and "Traceback" not in bad.stderr
-    trained = _command(
-        "rig",
-        "train",
-        "--minutes",
-        "0.03",
-        "--samples",
-        30,
-        "--checkpoint",
-        tmp_path / "c.pt",  # noqa: E501
-        "-o",
-        tmp_path / "rig.safetensors",
-        "--json",
-        *common,
-    )
-    assert trained.returncode == 0, trained.stderr
-    assert "yaw deg" in json.loads(trained.stdout)["held_out"] and (tmp_path / "rig.safetensors").is_file()
 
 
 @pytest.mark.slow

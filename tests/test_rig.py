@@ -1,6 +1,5 @@
 """RigNet, its training, and the energy, on tiny networks."""
 
-import itertools
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from alive import without
+from clock import ticking
 from small_rig import SIZES, write_small_rig
 from small_studio import portrait
 
@@ -262,8 +262,7 @@ def test_refinement_draws_nearer(pack, tmp_path, monkeypatch):
     """MoFA: on held-out pictures the rendered face matches the picture better, without labels."""
     from barbershop_core.training import mofa
 
-    clock = itertools.count()  # a step takes a second, on any machine
-    monkeypatch.setattr(mofa, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    ticking(monkeypatch, mofa)
     schedule = mofa.Schedule(minutes=1.5, samples=40, held_out=8, batch=4, side=24, lr=3e-3, keep=0.05)
     net, scores = run(mofa.refine(pack, tmp_path / "mofa.pt", schedule))
     assert scores["photometric"] < 0.97 * scores["photometric before"] and scores["moved"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from clock import ticking
 
 from barbershop_core.inversion.prior import PNorm
 from barbershop_core.networks.e4e import Encoder4Editing
@@ -12,7 +13,14 @@ from barbershop_core.networks.perceptual import Perceptual
 from barbershop_core.networks.stylegan2_layers import StyledConv, ToRGB
 from barbershop_core.networks.vgg import VGG16Features
 from barbershop_core.progress import run
-from barbershop_core.training import pool, train_generator, train_identity, train_mapping, train_photographs
+from barbershop_core.training import (
+    pool,
+    timebox,
+    train_generator,
+    train_identity,
+    train_mapping,
+    train_photographs,
+)
 from barbershop_core.training.batches import Batches
 from barbershop_core.training.muon import Muon, orthogonal
 from barbershop_core.world import params
@@ -65,43 +73,46 @@ def test_descriptions(folder):
     assert not seen[~glasses].any() and seen[glasses].mean() > 0.5
 
 
-def test_the_mapping_learns_to_describe(folder):
+def test_the_mapping_learns_to_describe(folder, monkeypatch):
+    ticking(monkeypatch, train_mapping)
     described, _ = train_mapping.describe(folder)
     g = train_generator.fresh(64, 0)
     before = train_mapping.explained(g, train_mapping.readout(g, described), described)
-    head = run(train_mapping.train(g, described, described, 0.1))
+    head = run(train_mapping.train(g, described, described, minutes=5))
     assert train_mapping.explained(g, head, described) > max(0.5, before + 0.1)
     z = torch.from_numpy(params.to_z(described.p, g.z_dim, 1))
     assert g.mapping(z).std().item() == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.slow
-def test_two_processes_train_and_resume(folder, tmp_path):
-    """The time box holds over a resumed run, and the pictures come closer; how much depends on the machine."""
+def test_two_processes_train_and_resume(folder, tmp_path, monkeypatch):
+    """The time box holds over a resumed run, and the pictures come closer."""
+    ticking(monkeypatch, train_mapping)
+    ticking(monkeypatch, train_generator, seconds=2)
     untrained = train_generator.held_out_psnr(train_generator.fresh(64, 0).eval(), folder, 64)
     checkpoint = tmp_path / "generator.pt"
     steps: list = []
-    half = train_generator.Schedule(minutes=0.4, mapping_minutes=0.1, workers=2, batch=(8, 8, 8))
+    half = train_generator.Schedule(minutes=1, mapping_minutes=1, workers=2, batch=(4, 4, 4))
     train = train_generator.train(folder, checkpoint, 64, half)
     steps.extend(train)
     saved = torch.load(checkpoint, weights_only=True)["state"]
-    assert saved["elapsed"] >= 24 and saved["seen"] == 8 * 2 * saved["index"]
-    longer = train_generator.Schedule(minutes=0.8, mapping_minutes=0.1, workers=1, batch=(8, 8, 8))
+    assert saved["elapsed"] >= 60 and saved["seen"] == 4 * 2 * saved["index"]
+    longer = train_generator.Schedule(minutes=2, mapping_minutes=1, workers=1, batch=(4, 4, 4))
     steps.extend(train_generator.train(folder, checkpoint, 64, longer))
     resumed = torch.load(checkpoint, weights_only=True)["state"]
     assert not any(q.requires_grad for q in train_generator.load(checkpoint, 64).parameters())
-    assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 48
+    assert resumed["index"] > saved["index"] and resumed["elapsed"] >= 120
     assert steps[-1].losses["psnr"] > untrained
     assert any(step.stage == "mapping held out" for step in steps)
 
 
 @pytest.mark.slow
-def test_a_small_net_learns_and_resumes(folder, tmp_path):
+def test_a_small_net_learns_and_resumes(folder, tmp_path, monkeypatch):
     """The shared loop: held-out figures at the end, time boxes add up over runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Batches, "draw", _small_draw(Batches.draw))
-        first = [s for s in train_identity.train(folder, None, tmp_path / "i.pt", 0.1)]
-        again = [s for s in train_identity.train(folder, None, tmp_path / "i.pt", 0.2)]
+    ticking(monkeypatch, timebox)
+    monkeypatch.setattr(Batches, "draw", _small_draw(Batches.draw))
+    first = [s for s in train_identity.train(folder, None, tmp_path / "i.pt", 0.1)]
+    again = [s for s in train_identity.train(folder, None, tmp_path / "i.pt", 0.2)]
     assert first[-1].stage == again[-1].stage == "identity held out"
     saved = torch.load(tmp_path / "i.pt", weights_only=True)["state"]
     assert saved["elapsed"] >= 12 and 0 < saved["index"]
@@ -110,8 +121,9 @@ def test_a_small_net_learns_and_resumes(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_noise_and_colours_of_every_size(folder, tmp_path):
+def test_noise_and_colours_of_every_size(folder, tmp_path, monkeypatch):
     """Without photographs: W and S keep their meaning, and the generator has what published ones have."""
+    ticking(monkeypatch, timebox)
     g = train_generator.fresh(64, 0)
     g.load_state_dict({k: v for k, v in train_generator.export(g).items() if k != "latent_avg"})
     encoder = Encoder4Editing(g.n_latent, g.style_dim, (16, 24, 32, 48), (1, 1, 1, 1), 32)

@@ -13,14 +13,7 @@ from barbershop_core.networks.perceptual import Perceptual
 from barbershop_core.networks.stylegan2_layers import StyledConv, ToRGB
 from barbershop_core.networks.vgg import VGG16Features
 from barbershop_core.progress import run
-from barbershop_core.training import (
-    pool,
-    timebox,
-    train_generator,
-    train_identity,
-    train_mapping,
-    train_photographs,
-)
+from barbershop_core.training import pool, timebox, train_generator, train_identity, train_mapping, train_photographs
 from barbershop_core.training.batches import Batches
 from barbershop_core.training.muon import Muon, orthogonal
 from barbershop_core.world import params

@@ -25,10 +25,11 @@ def free_port() -> int:
 class App:
     """The page with a pack: its name or the path of its manifest.
 
-    folder: for its log, cache, mappers and temporary files.  more: variables of its environment.
+    folder: for its log, cache, mappers and temporary files.  tiny: the preset "fast" means a few steps.
+    more: variables of its environment.
     """
 
-    def __init__(self, folder: Path, pack: str | Path, **more: str):
+    def __init__(self, folder: Path, pack: str | Path, tiny: bool = True, **more: str):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BARBERSHOP_", "HF_", "GRADIO_"))}
@@ -44,7 +45,11 @@ class App:
         started = time.monotonic()
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, "tests/tiny_app.py" if tiny else "app.py"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
             )
         while True:
             try:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVER = """
 import importlib, json, os, sys, traceback
 import barbershop_core.studio
-import tiny_presets
+import pytest
+from tiny_presets import fast_is_tiny
 from barbershop_core.__main__ import main
 from barbershop_core.operations import OPERATIONS
 
@@ -35,7 +36,7 @@ for line in sys.stdin:
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         try:
             if tiny:
-                tiny_presets.install()
+                fast_is_tiny(pytest.MonkeyPatch())
             code = main(arguments)
         except SystemExit as end:
             code = end.code
@@ -49,7 +50,7 @@ for line in sys.stdin:
 """
 """Imports PyTorch once and forks for each command."""
 TESTS = ROOT / "tests"
-TINY = [sys.executable, str(TESTS / "tiny_presets.py")]
+TINY_COMMAND = [sys.executable, str(TESTS / "tiny_presets.py")]
 """A command of its own, in place of ``python -m barbershop_core``, whose preset "fast" means a few steps."""
 
 

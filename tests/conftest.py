@@ -28,12 +28,50 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
 
 
+LONGEST = (
+    "test_visitors.py",
+    "test_hostile.py",
+    "test_studio_quality.py",
+    "test_batch_command.py",
+    "test_batch.py",
+    "test_cli.py",
+    "test_stylegan2_conformance.py",
+    "test_repose.py",
+    "test_upkeep.py",
+    "test_evaluate_workers.py",
+    "test_workers.py",
+    "test_world_training.py",
+    "test_studio.py",
+    "test_rehearsal.py",
+)
+"""Files that take longest.  They begin first, after the tests in a browser, so that no worker ends alone."""
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=_rank)
     if config.getoption("--slow") or os.environ.get("CI"):
         return
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="slow: give --slow"))
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.path.parent.name == "browser":
+        return -1
+    return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there are no workers
+def pytest_xdist_make_scheduler(config, log):
+    """By file, in the order of the files; all tests in a browser on one worker, which starts page and browser once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if "/browser/" in nodeid else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from small_rigged import TINY_PIE
-from small_studio import fast_is_tiny
-
-from barbershop_core.pie import pie_presets
+from tiny_presets import fast_is_tiny
 
 
 @contextmanager
@@ -49,7 +46,6 @@ def small_page(manifest: Path, folder: Path) -> Iterator[SimpleNamespace]:
         patch.setenv("BARBERSHOP_CACHE", str(folder / "cache"))
         patch.setenv("BARBERSHOP_MAPPERS", str(folder / "mappers"))
         patch.setattr(sessions, "cache", sessions.SessionCache())
-        patch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
         fast_is_tiny(patch)
         gpu._open_studio.cache_clear()
         names = {module.__name__.rpartition(".")[2]: module for module in (*found, visits, words)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,10 +11,7 @@ from small_words import ROLE
 
 from barbershop_core import networks
 from barbershop_core.networks.rignet import RigNet
-from barbershop_core.pie import pie_presets as presets
 from barbershop_core.weights.manifest import PACKS, write_manifest_hashes
-
-TINY_PIE = replace(presets.FAST, name="fast", w_steps=2, w_plus_steps=2, optimize_steps=2)
 
 
 def add_rig(manifest: Path, seed: int = 0) -> Path:

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from alive import alive
-from small_studio import PUBLISHED_TINY, SIDE, TINY
+from small_studio import SIDE
+from tiny_presets import PUBLISHED_TINY, TINY
 
 from barbershop_core.barbershop import hair_code as hair_module
 from barbershop_core.barbershop import reference as reference_module

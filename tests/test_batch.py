@@ -11,7 +11,7 @@ import pytest
 from command_line import ROOT, picture
 from job_files import PEOPLE, contents, write
 from PIL import Image
-from small_studio import fast_is_tiny
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import Studio, batch, open_pack, run
 from barbershop_core.batch import manifest

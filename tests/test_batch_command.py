@@ -12,7 +12,7 @@ from collections import Counter
 from itertools import permutations
 
 import pytest
-from command_line import TINY, cli, environment, picture
+from command_line import TINY_COMMAND, cli, environment, picture
 from hostile import FILES
 from job_files import PEOPLE, contents, write
 from patience import until
@@ -122,7 +122,7 @@ def test_killed_half_way_and_started_again(desk, tmp_path):
     with open(desk / "many.csv", "w", newline="") as file:
         csv.writer(file).writerows([("name", "face", "shape"), *rows])
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    command = [*TINY, "batch", "many.csv", "--quiet", "-o", str(killed)]
+    command = [*TINY_COMMAND, "batch", "many.csv", "--quiet", "-o", str(killed)]
     process = subprocess.Popen(command, cwd=desk, env=environment(desk, BARBERSHOP_CACHE=str(tmp_path / "a")))
     until(lambda: process.poll() is not None or len(batch.read_manifest(killed)) >= 3, 600)
     process.send_signal(signal.SIGKILL)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from small_face import painted
-from small_studio import fast_is_tiny, portrait
+from small_studio import portrait
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import run
 from barbershop_core.editing import beforehand, chain

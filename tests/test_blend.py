@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_studio import SIDE, TINY
+from small_studio import SIDE
+from tiny_presets import TINY
 
 from barbershop_core.barbershop.blend import AppearanceTarget, ConvexAdam, Layer, blend_appearance, blend_structure
 from barbershop_core.editing.composite import changed_area, keep_pixels, spread

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, TINY, fast_is_tiny, picture, portrait
+from small_studio import SIDE, picture, portrait
+from tiny_presets import TINY, fast_is_tiny
 
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.barbershop import transfer

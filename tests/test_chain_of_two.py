@@ -9,8 +9,9 @@ import torch
 from alive import alive
 from PIL import Image
 from small_rig import write_small_rig
-from small_studio import SIDE, TINY
+from small_studio import SIDE
 from test_repose import TINY as TINY_RIG
+from tiny_presets import TINY
 
 from barbershop_core import Studio, open_pack, photo, run
 from barbershop_core.barbershop import transfer

@@ -174,7 +174,7 @@ def rigged(tmp_path_factory, desk) -> Path:
 
 @pytest.mark.parametrize("sweep", ["yaw", "light"])
 def test_a_sweep_keeps_what_is_asked_for_beside_it(rigged, desk, tmp_path, monkeypatch, sweep):
-    from small_rigged import TINY_PIE
+    from tiny_presets import TINY_PIE
 
     from barbershop_core.__main__ import parser
     from barbershop_core.commands.console import Console

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from small_rigged import TINY_PIE
+from tiny_presets import TINY_PIE
 
 from barbershop_core import Studio, run
 from barbershop_core.editing.regions import region_index

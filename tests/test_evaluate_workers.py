@@ -12,8 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from small_rigged import TINY_PIE
-from small_studio import TINY
+from tiny_presets import TINY, TINY_PIE
 
 from barbershop_core import run
 from barbershop_core.errors import BadRequest, BarbershopError, PackageMissing

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_studio import fast_is_tiny, portrait
+from small_studio import portrait
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import open_pack, run
 from barbershop_core.styleclip import known_words, resources

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 from small_pack import write_small_pack
-from small_studio import fast_is_tiny, picture
+from small_studio import picture
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import Studio, jobs, open_pack, run
 from barbershop_core.errors import BadRequest

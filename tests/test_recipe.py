@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,15 @@ import pytest
 import torch
 from PIL import Image
 from small_pack import write_small_pack
-from small_rigged import TINY_PIE, add_rig
-from small_studio import fast_is_tiny, picture
+from small_rigged import add_rig
+from small_studio import picture
 from small_words import add_words
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import Studio, jobs, open_pack, run
 from barbershop_core.editing import recipe
 from barbershop_core.editing.recipe import read as read_recipe
 from barbershop_core.errors import BadRequest
-from barbershop_core.pie import pie_presets
 
 FOLDER = Path(__file__).parent / "recipes"  # written by version 0.1.0, on photos picture(1) to picture(4)
 OPERATIONS = {
@@ -40,7 +39,6 @@ def studio(tmp_path_factory):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_recipe_of_format_1_repeats(studio, name, monkeypatch):
     fast_is_tiny(monkeypatch)
-    monkeypatch.setitem(pie_presets.PRESETS, "fast", replace(TINY_PIE, name="fast"))
     path = FOLDER / f"{name}.png"
     old = read_recipe(path)
     assert [step["operation"] for step in recipe.steps(old)] == OPERATIONS[name]

@@ -12,7 +12,8 @@ import pytest
 import torch
 from conftest import ROOT
 from PIL import Image
-from small_studio import SIDE, TINY, picture, portrait
+from small_studio import SIDE, picture, portrait
+from tiny_presets import TINY
 
 from barbershop_core import Studio, errors, open_pack, run
 from barbershop_core.editing import recipe

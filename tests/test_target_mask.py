@@ -9,7 +9,8 @@ import pytest
 import torch
 from conformance import weights
 from fixture import Fixture
-from small_studio import PUBLISHED_TINY, SIDE, TINY, portrait
+from small_studio import SIDE, portrait
+from tiny_presets import PUBLISHED_TINY, TINY
 
 from barbershop_core.barbershop.geometry import face_points, residual, similarity, warp, warp_labels
 from barbershop_core.barbershop.published_mask import draft, parse_classes, published_mask

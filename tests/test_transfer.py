@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from small_studio import PUBLISHED_TINY, SIDE, TINY, picture, portrait
+from small_studio import SIDE, picture, portrait
+from tiny_presets import PUBLISHED_TINY, TINY
 
 from barbershop_core import jobs
 from barbershop_core.barbershop import compose, published_align, published_mask, transfer

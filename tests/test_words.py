@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_studio import SIDE, embedded, fast_is_tiny, picture, portrait
+from small_studio import SIDE, embedded, picture, portrait
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import Studio, errors, jobs, run
 from barbershop_core.inversion.codes import Code

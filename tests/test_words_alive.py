@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from alive import alive
-from small_studio import SIDE, embedded, fast_is_tiny, portrait
+from small_studio import SIDE, embedded, portrait
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import Studio, run
 from barbershop_core.inversion.invert import codes_of

@@ -13,7 +13,8 @@ from conformance import weights
 from fixture import Fixture
 from PIL import Image
 from safetensors.torch import load_file
-from small_studio import SIDE, fast_is_tiny
+from small_studio import SIDE
+from tiny_presets import fast_is_tiny
 
 from barbershop_core import errors, memory, networks, run
 from barbershop_core.evaluation import words

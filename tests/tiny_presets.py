@@ -1,29 +1,57 @@
-"""The command line with presets of a few steps; its worker processes import this file again."""
+"""Presets of a few steps, and the command line with them: ``python tiny_presets.py hair me.png ...``.
+
+Worker processes that the command starts import this file again.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from barbershop_core.barbershop import transfer_presets  # noqa: E402 - found by the line above
+from barbershop_core.inversion import inversion_presets  # noqa: E402
+from barbershop_core.pie import pie_presets  # noqa: E402
+
+TINY = replace(
+    transfer_presets.FAST,
+    name="tiny",
+    pose_steps=2,
+    align_steps=2,
+    blend_steps=2,
+    side=64,
+    inversion=replace(transfer_presets.FAST.inversion, w_plus_steps=2, fs_steps=2),
+)
+PUBLISHED_TINY = replace(
+    transfer_presets.RELEASED,
+    name="published tiny",
+    mask_steps=2,
+    align_steps=2,
+    align_style_steps=2,
+    blend_steps=2,
+    side=64,
+    inversion=replace(transfer_presets.RELEASED.inversion, w_plus_steps=2, fs_steps=2),
+)
+TINY_PIE = replace(pie_presets.FAST, name="fast", w_steps=2, w_plus_steps=2, optimize_steps=2)
 
 
-def install() -> None:
-    """Let the preset "fast" mean a few steps in this process."""
-    from small_rigged import TINY_PIE
-    from small_studio import fast_is_tiny
-
-    from barbershop_core.pie import pie_presets
-
-    patch = pytest.MonkeyPatch()
-    fast_is_tiny(patch)
+def fast_is_tiny(patch: pytest.MonkeyPatch, search: bool = True) -> None:
+    """Let the preset "fast" mean a few steps.  search: also of latent optimization, which imports PyTorch."""
+    patch.setitem(transfer_presets.PRESETS, "fast", replace(TINY, name="fast"))
+    patch.setitem(inversion_presets.PRESETS, "fast", replace(TINY.inversion, name="fast"))
     patch.setitem(pie_presets.PRESETS, "fast", TINY_PIE)
+    if search:
+        from barbershop_core.styleclip import latent_optimization
+
+        few = replace(latent_optimization.FAST, steps=3)
+        patch.setitem(latent_optimization.PRESETS, "fast", few)
 
 
 if __name__ in ("__main__", "__mp_main__"):
-    install()
+    fast_is_tiny(pytest.MonkeyPatch())
 if __name__ == "__main__":
     from barbershop_core.__main__ import main
 

@@ -60,7 +60,7 @@ def impatient_app(tmp_path_factory):
 @pytest.fixture
 def studio_app(tmp_path):
     """The page as a newcomer has it: the embedded pack, an empty cache, no network."""
-    running = App(tmp_path, "studio")
+    running = App(tmp_path, "studio", tiny=False)
     yield running
     running.close()
 

@@ -3,11 +3,11 @@
 import io
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import TINY_COMMAND
 from PIL import Image
 from visitor import download, photo, picture, slide, tab, until_changed, upload
 
@@ -152,9 +152,7 @@ def test_hair_then_words_then_undo(page, tmp_path):
     # the command line makes the same picture from the recipe and the photos
     made = subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "barbershop_core",
+            *TINY_COMMAND,
             "repeat",
             str(words),
             str(tmp_path / "me.png"),

@@ -1,12 +1,10 @@
-"""The shipped studio pack on a few rendered portraits: hair is carried over, prompts have their effect.
+"""The shipped studio pack on rendered portraits: hair is carried over, prompts have their effect.
 
 The floors lie well under the figures of larger evaluations (`evaluate hair`, and "Words" in the pack's
 REPORT.md); an edit that changes nothing, or the wrong thing, misses them.
 """
 
 from __future__ import annotations
-
-from statistics import fmean
 
 import numpy as np
 import pytest
@@ -29,13 +27,11 @@ def pack():
 
 def test_hair_is_carried_over(pack):
     studio = Studio(pack, cache=False)
-    scores, unchanged = [], []
-    for triple in triples(2, 100, pack.working_size):
-        face, shape, colour = (studio.read(r.image) for r in (triple.face, triple.shape, triple.colour))
-        result = run(studio.transfer(face=face, hair_shape=shape, hair_color=colour))
-        scores.append(hair._score(studio, triple, np.asarray(result.pasted)))
-        unchanged.append(hair._score(studio, triple, triple.face.image))
-    found, before = ({k: fmean(s[k] for s in rows) for k in rows[0]} for rows in (scores, unchanged))
+    (triple,) = triples(1, 100, pack.working_size)
+    face, shape, colour = (studio.read(r.image) for r in (triple.face, triple.shape, triple.colour))
+    result = run(studio.transfer(face=face, hair_shape=shape, hair_color=colour))
+    found = hair._score(studio, triple, np.asarray(result.pasted))
+    before = hair._score(studio, triple, triple.face.image)
     assert found["hair_iou"] > 0.78 > before["hair_iou"]
     assert found["hair_de2000"] < 12 < before["hair_de2000"]
     assert found["face_psnr"] > 25
@@ -44,8 +40,7 @@ def test_hair_is_carried_over(pack):
 
 
 def test_prompts_have_their_effect(pack):
-    prompts = ("blond hair", "long hair", "smiling", "glasses")
-    table = run(words.text(pack, portraits=1, seed=100, prompts=prompts))
+    table = run(words.text(pack, portraits=1, seed=100, prompts=("blond hair", "glasses")))
     assert table["failures"] == [] and set(table["rows"]) == set(METHOD.choices)
     for method, row in table["rows"].items():
-        assert row["right"] >= 0.75 and row["leak"] < 0.25 and row["identity"] > 0.7, (method, row)
+        assert row["right"] == 1 and row["leak"] < 0.25 and row["identity"] > 0.7, (method, row)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from barbershop_core.errors import BadRequest, BarbershopError
 
-from . import downloads, edits, gpu, markup, turns
+from . import downloads, edits, gpu, markup, photos, turns
 from .files import keep
 from .line import Busy
 from .ui import Updates, ui
@@ -76,11 +76,12 @@ def _run(visit: Visit, begin: Callable, finish: Callable, silent: bool) -> Itera
                     continue
                 if what == "result":
                     turns.made(visit)
-                    event["notices"] = list(dict.fromkeys([*notices, *event.get("notices", ()), *markup.doubts(event)]))
+                    found = [*notices, *event.get("notices", ()), *markup.doubts(event)]
+                    event["notices"] = [words for words in dict.fromkeys(found) if not photos.told(words)]
                     yield finish(event) | stops(False)
                     continue
                 step, image, progress = event
-                if step.notice:
+                if step.notice and not photos.told(step.notice):
                     notices.append(step.notice)
                 update: Updates = {ui.status: markup.bar(step, progress) + markup.notes(notices)}
                 if image is not None and not silent:

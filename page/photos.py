@@ -111,6 +111,12 @@ class PhotoSlot:
         return {self.image: files.keep(encode(pixels, source_type=None), f"{name}.png")}
 
 
+def told(notice: str) -> bool:
+    """Whether a notice stands beneath its photo for as long as that does, so that edits need not say it again: which of
+    several faces is used."""
+    return " faces; " in notice and notice.endswith(" is used.")
+
+
 def begin(visit: Visit, values: Values, needed: bool = True) -> None:
     """Let the visit's chain be of the person's photo; before anything is refused, as a look at the photo that comes
     later says nothing of a chain that was begun already.

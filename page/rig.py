@@ -21,6 +21,8 @@ from .ui import Updates, Values, ui
 from .visits import Visit
 
 NEUTRAL = "as it is"
+ANGLES = {"yaw": "turn", "pitch": "nod", "roll": "tilt"}
+"""The angles in words."""
 CHOICES = [(name.capitalize(), name) for name in (NEUTRAL, *EXPRESSIONS)]
 CONTROLS = 12
 """Most sliders of single movements; a pack's face model names the movements."""
@@ -194,7 +196,7 @@ def keep(values: Values, session: gr.Request) -> Iterator[Updates]:
 
 def title_of(pose: dict) -> str:
     """What a rig edit does, in a few words."""
-    words = [f"{name} {pose[name]:+.0f}°" for name in ui.pose if pose[name]]
+    words = [f"{word} {pose[name]:+.0f}°" for name, word in ANGLES.items() if pose[name]]
     if pose["expression"]:
         words.append(pose["expression"] if isinstance(pose["expression"], str) else "expression")
     if pose["light"]:

@@ -128,6 +128,13 @@ def test_a_lost_step_gets_its_sentence(page, session, photo):
     assert visit.shown().at == 1
 
 
+def test_which_face_is_used_is_said_beneath_the_photo_only(page):
+    """Bug: each edit said it again, as a warning."""
+    assert page.photos.told("Person photo: The photo shows 3 faces; the largest is used.")
+    assert page.photos.told("The photo shows 2 faces; number 2 is used.")
+    assert not page.photos.told("Person photo: The face is turned far to the side.")
+
+
 def test_what_is_said_of_several_photos_is_said_once(page):
     words = page.markup.notes(["Person photo: Dark.", "Hair shape photo: Dark.", "Dark.", "Small."])
     assert words.count("Dark.") == 1 and "Person, hair shape photo: Dark." in words and "Small." in words

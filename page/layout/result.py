@@ -47,7 +47,7 @@ def build() -> None:
             elem_id="history",
         )
         ui.chain_note = gr.HTML(panel.EMPTY_CHAIN, elem_id="chain_note", padding=False)
-    with gr.Row(elem_classes="actions", elem_id="files"):
+    with gr.Row(elem_classes="actions", elem_id="files", equal_height=True):
         ui.photo_file = gr.DownloadButton(
             downloads.PHOTO, interactive=False, elem_id="download_photo", variant="primary", min_width=150, size="md"
         )

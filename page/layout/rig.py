@@ -53,11 +53,11 @@ def _head() -> None:
                     REACH[angle.name],
                     value=angle.default,
                     step=1,
-                    label=f"{angle.name.capitalize()} ({words})",
+                    label=f"{rig.ANGLES[angle.name].capitalize()} (°)",
                     min_width=130,
                     elem_id=angle.name,
                 )
-                for angle, words in zip(ANGLES, ("turn", "nod", "tilt"))
+                for angle in ANGLES
             }
 
 

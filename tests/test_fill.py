@@ -279,3 +279,16 @@ def test_tips_of_a_fringe_go_though_nostrils_are_as_sharp(person):
     found = hair_and_traces(photo, photo.part("hair"), skull(photo))
     assert np.mean([found[y + 2, x] > 0.5 for y, x in tips]) > 0.5
     assert found[160:170, middle - 8 : middle + 8].max() < 0.5
+
+
+def test_a_face_in_light_from_the_side_is_no_hair(person):
+    """The cheek turns dark within a few pixels of the hair, as in paintings: that is its shape, and stays."""
+    x = np.arange(SIZE) - np.float32(SIZE / 2)
+    shade = np.float32(1 - 0.8 / (1 + np.exp((x + 50) / 4)))[None, :, None]
+    smooth = np.float32([0.8, 0.62, 0.52]) + np.random.default_rng(0).normal(0, 0.004, person.image.shape)
+    skin = person.part("skin")[..., None] > 0.5
+    photo = replace(person, image=np.float32(np.where(skin, smooth, person.image) * shade))
+    found = hair_and_traces(photo, photo.part("hair"), skull(photo)) > 0.5
+    plain = hair_and_traces(person, person.part("hair"), skull(person)) > 0.5
+    cheek = (person.part("skin") > 0.99) & ~plain & (x < -20)
+    assert found[cheek].mean() < 0.05

@@ -26,6 +26,8 @@ SURROUNDED = 0.3
 """Share of its border that hair is from which on an island of skin is taken for hair."""
 LOOSE = 0.08
 """How far from the hair loose strands are looked for, in the same unit."""
+THIN = 0.012
+"""Half the width up to which a mark on skin may be a strand, in the same unit."""
 BUSY = 0.06
 """Detail far from the hair, in 0..1, from which a background hides strands, and its own could be taken for them."""
 
@@ -54,7 +56,7 @@ def hair_and_traces(photograph: Photograph, alpha: np.ndarray, head: Skull | Non
     features = photograph.part("brows", "eyes", "glasses", "mouth", size=size)
     # Nostrils and the jaw's edge are as sharp as strands, which they would hide.
     calm = widened(photograph.part("skin", size=size) > 0.5, -ROOTS * size) * (1 - widened(features, 2 * ROOTS * size))
-    return np.maximum(hole, _loose_strands(image, hole, calm, 0.99))
+    return np.maximum(hole, _loose_strands(image, hole, calm, 0.99, thin=True))
 
 
 def _shreds(visible: np.ndarray) -> np.ndarray:
@@ -125,18 +127,24 @@ def _mistaken(photograph: Photograph, alpha: np.ndarray, head: Skull | None) -> 
 
 
 def _loose_strands(
-    image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float, busy: float = np.inf
+    image: np.ndarray, hole: np.ndarray, region: np.ndarray, unusual: float, busy: float = np.inf, thin: bool = False
 ) -> np.ndarray:
     """Fine marks of a region near the hair that stand out from its grain and texture: float32 [S,S].
 
     unusual: quantile of the region's marks far from the hair from which on one is taken for a strand.  busy: strength
-    of such marks from which on there are none to be told from them.
+    of such marks from which on there are none to be told from them.  thin: only lines and tips, and not what a
+    shadow's edge or a rounded cheek shows.
     """
     size, work = len(image), min(len(image), STRANDS)
     hole = resized(hole, work)
     wall = (1 - hole) * resized(region, work)
     grey = cv2.cvtColor(resized(image, work), cv2.COLOR_RGB2GRAY)
-    fine = np.abs(grey - blurred(grey, wall, max(1.5, work / 80)))
+    if thin:
+        hair, skin = (np.median(grey[mask > 0.5]) if (mask > 0.5).any() else 0.0 for mask in (hole, wall))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(THIN * work) + 1,) * 2)
+        fine = cv2.morphologyEx(grey if hair < skin else 1 - grey, cv2.MORPH_BLACKHAT, disc)
+    else:
+        fine = np.abs(grey - blurred(grey, wall, max(1.5, work / 80)))
     near = (widened(hole, LOOSE * work) > 0.5) & (wall > 0.5)
     far = (wall > 0.5) & ~near
     if far.sum() < 100 or not near.any():
@@ -144,5 +152,8 @@ def _loose_strands(
     usual = max(5 * float(np.median(fine[far])), float(np.quantile(fine[far], unusual)))
     if usual > busy:
         return np.zeros(image.shape[:2], np.float32)
-    marked = (fine > max(0.015, usual)) & near
-    return resized(widened(marked, 2), size)
+    marked = widened((fine > max(0.015, usual)) & near, 2)
+    if thin:  # freckles are apart from the hair
+        _, pieces = cv2.connectedComponents(marked.astype(np.uint8))
+        marked = marked * np.isin(pieces, pieces[(widened(hole, 2) > 0.5) & (marked > 0.5)])
+    return resized(marked, size)

@@ -57,10 +57,10 @@ def impatient_app(tmp_path_factory):
     running.close()
 
 
-@pytest.fixture
-def studio_app(tmp_path):
+@pytest.fixture(scope="module")
+def studio_app(tmp_path_factory):
     """The page as a newcomer has it: the embedded pack, an empty cache, no network."""
-    running = App(tmp_path, "studio", tiny=False)
+    running = App(tmp_path_factory.mktemp("studio"), "studio", tiny=False)
     yield running
     running.close()
 

@@ -29,6 +29,11 @@ SHOW_RESULT = """() => {
   if (top < 0 || top > innerHeight / 2) side.scrollIntoView({behavior: 'smooth', block: 'start'});
 }"""
 """Scrolls to the result panel where its picture is out of sight."""
+SHOW_SLIDERS = """() => setTimeout(() =>
+  [...document.querySelectorAll('#rig_controls .slot, [id^=slot_]')].filter(e => e.checkVisibility())
+    .at(document.querySelector('#rig_controls')?.checkVisibility() ? 0 : -1)
+    ?.scrollIntoView({behavior: 'smooth', block: innerWidth < 700 ? 'start' : 'nearest'}), 300)"""
+"""Scrolls to the sliders that a run has made: the rig's first, or those of the last description."""
 SOURCES = ["upload", "webcam", "clipboard"]
 PRESETS = {"fast": "Fast", "released": "Thorough", "paper": "As published"}
 

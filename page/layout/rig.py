@@ -10,7 +10,19 @@ from .. import panel, rig
 from ..files import TEXT
 from ..times import times
 from ..ui import ui
-from .parts import GPU, LIVE, PRIVATE, QUICK, SHOW_RESULT, photo_slot, presets, stop_button, wire_photo, wire_stop
+from .parts import (
+    GPU,
+    LIVE,
+    PRIVATE,
+    QUICK,
+    SHOW_RESULT,
+    SHOW_SLIDERS,
+    photo_slot,
+    presets,
+    stop_button,
+    wire_photo,
+    wire_stop,
+)
 
 REACH = {"yaw": 30, "pitch": 20, "roll": 15}
 """Ends of the sliders in degrees: as far as portraits can usually be turned."""
@@ -177,6 +189,7 @@ def wire() -> list:
         ui.copy.click(rig.copy, rig.copy_form(), panel.outputs(), **GPU),
         ui.animation_run.click(rig.animate, animation, outputs, **GPU),
     ]
+    runs[0].success(None, js=SHOW_SLIDERS, **PRIVATE)
     runs[0].then(lambda preset: times.words(f"rig {preset}"), ui.rig_preset, ui.rig_time, **QUICK)
     repaint = {"inputs": controls, "outputs": rig.live_outputs(), **LIVE}
     light = set(ui.light.values())

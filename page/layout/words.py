@@ -20,7 +20,7 @@ from barbershop_core.styleclip.options import (
 from .. import panel, words, zero_gpu
 from ..files import TEXT
 from ..ui import ui
-from .parts import GPU, LIVE, PHOTO, PRESETS, PRIVATE, QUICK, SHOW_RESULT, actions, stop_button, wire_stop
+from .parts import GPU, LIVE, PHOTO, PRESETS, PRIVATE, QUICK, SHOW_RESULT, SHOW_SLIDERS, actions, stop_button, wire_stop
 
 
 def build() -> None:
@@ -161,6 +161,8 @@ def wire() -> list:
         gr.on([ui.prompt.submit, ui.neutral.submit], words.go, words.form() | sliders, outputs, **GPU),
         chosen.then(words.add_suggested, {ui.prompt, ui.neutral, ui.method, *ui.face.inputs, *sliders}, outputs, **GPU),
     ]
+    for added in (runs[0], runs[-2], runs[-1]):  # by the button, by Enter, by a suggestion
+        added.success(None, js=SHOW_SLIDERS, **PRIVATE)
     moves = [slider.input for slider in (*ui.alpha, *ui.beta, ui.route, ui.where)]
     gr.on(moves, words.move, sliders, {ui.preview, ui.slider, ui.live_note, *ui.moved}, **LIVE)
     for k, button in enumerate(ui.remove):

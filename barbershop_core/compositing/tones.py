@@ -28,7 +28,7 @@ GREY = 4.0
 STEPS = 10
 """Of a palette: as many shades, each of the same number of pixels."""
 STRANDS_GAIN = 1.5
-"""Most that the strands' contrast grows towards the other hair's."""
+"""Most that the strands' contrast grows towards the other hair's where they turn darker."""
 SHARPNESS_GAIN = (0.75, 1.4)
 """Limits of how far the finest detail is softened or sharpened."""
 FLAT = 0.3
@@ -83,8 +83,10 @@ def recolour(image: np.ndarray, mask: np.ndarray, towards: LabStatistics) -> np.
     moved = _soft_limit(towards.mean[0] + (tone - own.mean[0]) * gain, 2, 97)
     # L* falls off like a cube root: in proportion to light, contrast grows with L + 16
     contrast = (moved + 16) / (tone + 16)
+    # what turns darker keeps more of it where the other hair's strands show more; noise is not made more of
     usual = max(own.strands * (towards.mean[0] + 16) / (own.mean[0] + 16), 1e-3)
-    contrast = np.clip(contrast * np.clip(np.sqrt(towards.strands / usual), 1, STRANDS_GAIN), *CONTRAST_GAIN)
+    more = np.minimum(contrast * np.clip(np.sqrt(towards.strands / usual), 1, STRANDS_GAIN), 1)
+    contrast = np.clip(np.maximum(contrast, more), *CONTRAST_GAIN)
     contrast = np.minimum(contrast, np.maximum(100 - moved, 4) / (HEADROOM * max(own.strands, 1e-3)))
     light = _soft_limit(moved + strands * contrast, 0, 100)
     light += towards.mean[0] - _mean(light[..., None], weight)[0]  # the limits above bend the mean away

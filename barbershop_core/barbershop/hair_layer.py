@@ -17,6 +17,7 @@ from ..compositing.planes import widened
 from ..compositing.same_head import SameHead, same_head
 from ..compositing.similarity import similarity
 from ..photo.ramp import smoothstep
+from .far_side import drawn_close
 
 FADE = 0.5
 """How far hair goes on beyond the frame of its own photo, in eye distances of that photo."""
@@ -88,6 +89,8 @@ def _layer(person: Photograph, reference: Photograph, same: SameHead) -> HairLay
         same.evidence * Field.affine(same.matrix, person.image.shape[:2]).at
         + (1 - same.evidence) * head_field(person, reference).at
     )
+    if not same.evidence:
+        field = drawn_close(field, person, reference)
     reference, corner = _needed(reference, field)
     field = Field(field.at - corner)
     unit = reference.eye_distance

@@ -34,7 +34,7 @@ GRAIN = 1.0
 """Deviation of finest detail, 0..255, that says nothing."""
 LEAST = 0.02
 """Regions that are nowhere likelier are left out."""
-NOSE, MOUTH, LOOKING = 0.028, 0.12, 0.38
+NOSE, MOUTH, LOOKING = 0.04, 0.12, 0.38
 """Least share of a nose in the outline of a face, of a mouth in that of its lips, and of eyes or glasses in theirs: an
 animal's has less of all three.  A mask hides the first two; of 250 portraits none had less of both."""
 

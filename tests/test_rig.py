@@ -20,7 +20,7 @@ from barbershop_core.networks.resample import resize
 from barbershop_core.networks.rignet import RigNet
 from barbershop_core.pie import energy, pie_presets
 from barbershop_core.pie.embedding import embed
-from barbershop_core.pie.face_reader import FaceReading, face_reader, landmark_distance, photometric
+from barbershop_core.pie.face_reader import FaceReading, face_reader, landmark_distance, photometric, read
 from barbershop_core.pie.rig_request import RigRequest
 from barbershop_core.pie.sample_bank import SampleBank, draw_samples
 from barbershop_core.pie.session import RigSession
@@ -248,6 +248,44 @@ def test_corrections_of_a_rig_that_moves_by_half():
     wanted = torch.tensor([[0.2, -0.1, 0.05]])
     moved = session.moved(RigRequest(copied=("pose",), like=own.with_tau("pose", wanted)))
     torch.testing.assert_close(moved, wanted * (1 - 0.5 * 0.6**3))
+
+
+def test_a_reader_that_sees_too_little_is_half_believed():
+    """The rig moves the expression exactly, and the reader sees .6 of that: following it wholly would overdo every
+    expression by 1 / .6; half of what it misses is asked for, so it ends at .8 / .6."""
+    sizes = {"rotation": 3, "translation": 3, "identity": 4, "texture": 4, "expression": 5, "light": 27}
+    own = from_flat(torch.zeros(1, 46), sizes)
+
+    class Rig:
+        tau = {"expression": SimpleNamespace(mean=torch.zeros(5), std=torch.ones(5))}
+
+        def __call__(self, w, name, tau):
+            return w + tau
+
+    class Reader:
+        model = SimpleNamespace()
+
+        def __call__(self, picture):
+            return SimpleNamespace(theta=own.with_tau("expression", 0.6 * picture))
+
+    class Session(RigSession):
+        synthesis = staticmethod(lambda w_plus: w_plus)  # code, picture and expression are the same numbers
+
+    session = Session(None, None, SimpleNamespace(w_plus=torch.zeros(1, 5)), own, Reader(), Rig(), TINY)
+    wanted = torch.full((1, 5), 0.9)
+    moved = session.moved(RigRequest(copied=("expression",), like=own.with_tau("expression", wanted)))
+    torch.testing.assert_close(moved, wanted * 0.8 / 0.6, rtol=0.06, atol=0)
+
+
+def test_an_expression_is_read_mirrored_too():
+    sizes = {"rotation": 0, "translation": 0, "identity": 0, "texture": 0, "expression": 1, "light": 4}
+
+    def reader(images):
+        return SimpleNamespace(theta=from_flat(torch.cat([images[:, 0, 0, :1], images[:, 0, 0]], 1), sizes))
+
+    image = torch.arange(4.0).expand(1, 3, 4, 4)
+    theta = read(reader, image)
+    assert theta.expression.tolist() == [[1.5]] and theta.light.tolist() == [[0, 1, 2, 3]]
 
 
 def test_no_face_model(tmp_path, pack):

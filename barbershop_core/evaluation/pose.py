@@ -25,7 +25,7 @@ from ..inversion.codes import Code
 from ..networks.arcface import identity_embedding
 from ..photo.pixels import from_uint8, to_uint8
 from ..pie.embedding import embed
-from ..pie.face_reader import FaceReader, face_reader
+from ..pie.face_reader import FaceReader, face_reader, read
 from ..pie.pie_presets import PiePreset, pie_preset
 from ..pie.repose import session_of
 from ..pie.rig_request import RigRequest
@@ -239,7 +239,7 @@ def _score(session: RigSession, case: Case, made: dict[str, torch.Tensor]) -> di
     def same(image: torch.Tensor) -> float:
         return float((identity_embedding(pack.identity, image) * who).sum())
 
-    seen = {tau: reader(image).theta for tau, image in made.items()}
+    seen = {tau: read(reader, image) for tau, image in made.items()}
     own = session.theta
     scores = _distances(reader, case, seen, own)
     scores |= _expression(reader, case, photo, session.embedded.image, made["expression"])
@@ -310,7 +310,7 @@ def _ceiling(pack: PackLike, reader: FaceReader, case: Case, image: torch.Tensor
     made = {tau: from_uint8(r.image, image.device) for tau, (_, r) in case.truth.items()}
     who = identity_embedding(pack.identity, image)
     same = [float((identity_embedding(pack.identity, x) * who).sum()) for x in made.values()]
-    scores = _distances(reader, case, {tau: reader(x).theta for tau, x in made.items()}, reader(image).theta)
+    scores = _distances(reader, case, {tau: read(reader, x) for tau, x in made.items()}, read(reader, image))
     scores |= _expression(reader, case, image, image, made["expression"])
     return scores | {"edited_identity": float(np.mean(same)), **_against_truth(pack, case, made)}
 

@@ -6,7 +6,7 @@ Deep3DFaceRecon or 3DDFA-V3 checkpoint reads the 257 numbers of a Basel model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -75,6 +75,12 @@ def face_reader(pack: PackLike) -> FaceReader:
             f"The pack '{pack.name}' has no {what} here.", FaceModelMissing.remedy.format(pack=pack.name)
         )
     return FaceReader(model, net)
+
+
+def read(reader: FaceReader, image: Tensor) -> Theta:
+    """theta of a picture [1,3,R,R]; of its expression, which is the same mirrored, the mean of two readings."""
+    theta = reader(torch.cat([image, image.flip(-1)])).theta
+    return replace(theta[0], expression=theta.expression.mean(0, keepdim=True))
 
 
 def photometric(reader: FaceReader, image: Tensor, theta: Theta, size: int = 64) -> Tensor:

@@ -30,7 +30,7 @@ from ..protocols import PackLike
 from ..stages import StageTimer
 from . import energy
 from .embedding import Embedded, embed
-from .face_reader import FaceReader, face_reader
+from .face_reader import FaceReader, face_reader, read
 from .options import POSE
 from .photo_rig import PhotoRig, photo_rig
 from .pie_presets import PiePreset, pie_preset
@@ -146,7 +146,7 @@ def session_of(
 ) -> RigSession:
     """An embedded portrait with the pack's rig, None where it has none; photo: a photograph's own."""
     with torch.no_grad():
-        theta = reader(embedded.image).theta
+        theta = read(reader, embedded.image)
     notices = () if photo is not None else _notices(pack, embedded, net)
     return RigSession(pack, start, embedded, theta, reader, net, preset, notices, photo)
 

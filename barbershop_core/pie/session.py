@@ -33,7 +33,7 @@ from ..progress import Step, Steps
 from ..protocols import PackLike
 from . import expressions, light, theta_optimization
 from .embedding import Embedded
-from .face_reader import FaceReader
+from .face_reader import FaceReader, read
 from .options import ANGLES, FRAMES, REPOSE, SWEEP, YAW
 from .photo_rig import CONTROLS, PREVIEW, PhotoRig
 from .pie_presets import PiePreset
@@ -42,14 +42,18 @@ from .tone import with_own_tone
 
 REACH = 2.6
 """Largest target of an edit, in standard deviations of theta^tau over generated portraits."""
-INPUT_REACH = 6.0
-"""Largest input of RigNet, likewise: it is asked for more than the target where it moves too little."""
+INPUT_REACH = 3.0
+"""Largest input of RigNet, likewise: it is asked for more than the target where it moves too little, but farther out
+it makes no faces."""
 TINTED = 0.3
 """Warmth beyond the portrait's own from which a light is to colour the skin."""
 PHOTO_SWING = 15.0
 """Degrees to which a photograph's head turns to each side in an animation."""
 CORRECTIONS = 3
 """One correction leaves a degree of yaw and a tenth of the light's change, three leave next to none."""
+BELIEVED = {"expression": 0.5}
+"""Share of what the reader misses after the first move that is asked for again; 1 where nothing is said.  Of some
+movements it sees only a part, such as of eyes that open: following it wholly would overdo them."""
 
 
 @dataclass(eq=False)
@@ -166,8 +170,10 @@ class RigSession:
         theta = request.theta(self.reader.model, self.theta)
         wanted = {name: self._within(name, theta.tau(name)) for name in names}
         moves = {name: value - self.theta.tau(name) for name, value in wanted.items()}
-        for _ in range(CORRECTIONS):
-            found = self.reader(self.synthesis(self._rigged(w, moves))).theta
+        for index in range(CORRECTIONS):
+            found = read(self.reader, self.synthesis(self._rigged(w, moves)))
+            if not index:
+                wanted = {n: found.tau(n).lerp(value, BELIEVED.get(n, 1.0)) for n, value in wanted.items()}
             moves = {name: move + 0.8 * (wanted[name] - found.tau(name)) for name, move in moves.items()}
         return self._rigged(w, moves)
 
@@ -278,7 +284,7 @@ class RigSession:
         else:
             w_plus = yield from timer(self.optimized(wanted, asked.taus))
         with torch.no_grad():
-            found = self.reader(self.synthesis(w_plus)).theta
+            found = read(self.reader, self.synthesis(w_plus))
         turned = zip(ANGLES, (found.angles()[0] - before).tolist())
         scores: dict[str, Any] = {"turned": {angle.name: round(value, 2) for angle, value in turned}}
         for name in asked.taus:

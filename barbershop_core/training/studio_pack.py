@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SIZE = 128
 PORTRAITS = 16_000
+RIG_HELD_OUT = 96
+"""Generated portraits on which the rig is scored."""
 MINUTES = {
     "generator": 90.0,
     "perceptual": 12.0,
@@ -38,7 +40,7 @@ MINUTES = {
     "parser": 80.0,
     "regressor": 15.0,
     "clip": 20.0,
-    "rig": 15.0,
+    "rig": 10.0,
 }
 """Training times for two idle CPU cores; directions and mappers are not limited: about half an hour."""
 
@@ -184,15 +186,18 @@ def _mappers(place: Place) -> Steps[Figures]:
 
 
 def _rig(place: Place) -> Steps[Figures]:
+    from ..pie.face_reader import face_reader
+    from ..pie.sample_bank import draw_samples
     from ..world import morphable_head as face_model
-    from . import train_rig
+    from . import rig_scores, train_world_rig
 
     face_model.save(face_model.build(), place.out / "face_model.safetensors")
-    write_manifest_hashes(place.out / "pack.toml")
-    schedule = train_rig.Schedule(minutes=place.minutes["rig"])
-    net, figures = yield from train_rig.train(_pack(place), place.checkpoint("rig"), schedule)
+    pack = _pack(place)
+    reader, arguments = face_reader(pack), (place.checkpoint("rig"), place.minutes["rig"])
+    net, figures = yield from train_world_rig.train(pack.generator, reader.model, *arguments)
     save_half(net.state_dict(), place.out / "rignet.safetensors")
-    return figures
+    held = yield from draw_samples(pack, reader, RIG_HELD_OUT, seed=pool.HELD_OUT_SEED)
+    return figures | (yield from rig_scores.held_out(pack, reader, net, held))
 
 
 def _pack(place: Place) -> Pack:

@@ -48,12 +48,10 @@ def train(
     """
     learnt = [p for p in net.parameters() if p.requires_grad]
     matrices = {id(weight) for weight in _matrices(net)}
-    optimizers = [
-        Muon([p for p in learnt if id(p) in matrices], lr),
-        torch.optim.AdamW(
-            [p for p in learnt if id(p) not in matrices], lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98)
-        ),
-    ]
+    others = [p for p in learnt if id(p) not in matrices]
+    optimizers = [torch.optim.AdamW(others, lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98))]
+    if matrices:
+        optimizers.insert(0, Muon([p for p in learnt if id(p) in matrices], lr))
     elapsed, index, held_out = 0.0, 0, dict[str, float]()
     identity = {"training": name}
     saved = checkpoints.load(checkpoint, identity)

@@ -101,7 +101,7 @@ def build(samples: int = SAMPLES, seed: int = 77) -> Morphable:
 def theta_of(model: Morphable, p: Tensor) -> Theta:
     """Theta, on the model's device, of portraits p [N,P] as they are rendered, FFHQ alignment included."""
     device = model.mean.device
-    theta, seen = _described(model, uniform(p).to(device), light(p).to(device))
+    theta, seen = described(model, uniform(p).to(device), light(p).to(device))
     return model.solve_translation(theta, seen, 1)
 
 
@@ -111,11 +111,11 @@ def theta_of_reading(model: Morphable, reading: Reading) -> Theta:
     Head and face from its parameters, light from its theta; rho is where its landmarks are.
     """
     gamma = reading.theta[:, -27:].reshape(-1, 9, 3).transpose(1, 2).reshape(-1, 27)
-    theta, _ = _described(model, reading.p.clamp(-1.1, 1.1), gamma)
+    theta, _ = described(model, reading.p.clamp(-1.1, 1.1), gamma)
     return model.solve_translation(theta, reading.landmarks, 1)
 
 
-def _described(model: Morphable, u: Tensor, gamma: Tensor) -> tuple[Theta, Tensor]:
+def described(model: Morphable, u: Tensor, gamma: Tensor) -> tuple[Theta, Tensor]:
     """theta without translation of uniform numbers u [N,P], and its landmarks [N,68,2] (shares of the
     picture, y down) where FFHQ alignment puts them."""
     identity, texture, expression = coefficients(u)

@@ -1,7 +1,7 @@
 """Make the page's examples: edits of paintings and of a photograph, transfers between rendered people.
 
 ``python -m barbershop_core.evaluation.examples --seeds 3 5 8`` writes pictures and ``examples.json`` into
-``assets/examples``, and ``readme.png``, the strip in README.md.  The photographs in ``photos/`` are in the public
+``assets/examples``, and ``readme.jpg``, the strip in README.md.  The photographs in ``photos/`` are in the public
 domain; the rendered people do not exist.
 """
 
@@ -27,6 +27,7 @@ from .triples import Triple, triples
 
 FOLDER = ASSETS / "examples"
 SIDE = 256  # px of the rendered photos
+SHOWN = 560  # px of the large pictures
 JPEG = {"quality": 88, "optimize": True}
 KINDS = (
     ("Hair shape and colour", ("hair_shape", "hair_color")),
@@ -45,9 +46,9 @@ PHOTOGRAPHS: tuple[tuple[str, str, str, dict[str, str], dict[str, Any]], ...] = 
     ),
     (
         "Hair",
-        "La Velata with an astronaut's hair",
+        "Lady Agnew with a girl's hair",
         "transfer",
-        {"face": "la-velata", "hair_shape": "astronaut", "hair_color": "astronaut"},
+        {"face": "lady-agnew", "hair_shape": "girl-with-book", "hair_color": "girl-with-book"},
         {},
     ),
     (
@@ -82,16 +83,17 @@ PHOTOGRAPHS: tuple[tuple[str, str, str, dict[str, str], dict[str, Any]], ...] = 
 )
 """Kind, title, operation, photos by role, options."""
 FIRST: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
-    ("hair", "transfer", {"face": "astronaut", "hair_shape": "girl-with-book", "hair_color": "girl-with-book"}, {}),
-    ("words", "edit_text", {"face": "astronaut"}, {"prompt": "red hair", "neutral": "hair", "alpha": 4.0}),
+    ("hair", "transfer", {"face": "mona-lisa", "hair_shape": "la-velata", "hair_color": "la-velata"}, {}),
+    ("words", "edit_text", {"face": "mona-lisa"}, {"prompt": "smiling", "neutral": "serious", "alpha": 8.0}),
     (
         "pose",
         "repose",
-        {"face": "astronaut"},
-        {"yaw": -10.0, "light": {"azimuth": -70.0, "elevation": 10.0, "strength": 1.5, "warmth": 0.6}},
+        {"face": "mona-lisa"},
+        {"yaw": -12.0, "light": {"azimuth": -60.0, "strength": 1.4, "warmth": 0.5}},
     ),
 )
-"""The large pictures above everything else on the page, of one photo: name, operation, photos by role, options."""
+"""The large pictures above everything else on the page, each made of the one before: name, operation, photos by role,
+options."""
 
 
 def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[dict[str, Any]]]:
@@ -111,20 +113,23 @@ def make(studio: Studio, seeds: list[int], folder: Path = FOLDER) -> Steps[list[
         rows.append(row)
         yield Step("example", number + 1, len(seeds))
     (folder / "examples.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    _strip([folder / row["card"] for row in rows], folder / "readme.png")
     return rows
 
 
 def first(studio: Studio, folder: Path = FOLDER) -> Steps[None]:
     """The edits of `FIRST`, and the photo before them."""
+    pictures: dict[str, Image.Image] = {}
+    previous = None
     for number, (name, operation, photos, options) in enumerate(FIRST):
         paths = {role: str(FOLDER / "photos" / f"{photo}.jpg") for role, photo in photos.items()}
-        done = yield from start(studio, operation, paths, options)
-        pictures = {name: done.value.pasted, "before": Image.fromarray(done.portrait.source)}
-        for shown, picture in pictures.items():
-            bust = _bust(picture, done.portrait.faces[done.portrait.index])
-            write(folder / f"first-{shown}.jpg", bust, source_type=None if shown == "before" else EDITED)
+        done = yield from start(studio, operation, paths, options, previous)
+        previous = done.value
+        pictures |= {"before": Image.fromarray(done.portrait.at(SHOWN)), name: previous.image}
         yield Step("first", number + 1, len(FIRST))
+    for name, picture in pictures.items():
+        shown = picture.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+        write(folder / f"first-{name}.jpg", shown, source_type=None if name == "before" else EDITED)
+    write(folder / "readme.jpg", _strip(list(pictures.values())), source_type=EDITED)
 
 
 def times(rows: list[dict[str, Any]], where: str) -> dict[str, str]:
@@ -208,24 +213,12 @@ def _card(before: Image.Image, after: Image.Image, references: list[Image.Image]
     return card
 
 
-def _bust(photo: Image.Image, face, side: int = 560) -> Image.Image:
-    """A square of a photo around a face (left, top, right, bottom in px), with hair and shoulders."""
-    left, top, right, bottom = (float(v) for v in face)
-    half = min(1.15 * max(right - left, bottom - top), photo.width / 2, photo.height / 2)
-    x = min(max((left + right) / 2, half), photo.width - half)
-    y = min(max((top + bottom) / 2, half), photo.height - half)
-    box = tuple(round(v) for v in (x - half, y - half, x + half, y + half))
-    return photo.convert("RGB").crop(box).resize((side, side), Image.Resampling.LANCZOS)
-
-
-def _strip(cards: list[Path], path: Path) -> None:
-    pictures = [Image.open(card) for card in cards[:3]]
-    strip = Image.new("RGB", (sum(p.width for p in pictures) + 16 * (len(pictures) - 1), pictures[0].height), "white")
-    left = 0
-    for picture in pictures:
-        strip.paste(picture, (left, 0))
-        left += picture.width + 16
-    strip.save(path, optimize=True)
+def _strip(pictures: list[Image.Image], side: int = 400, gap: int = 12) -> Image.Image:
+    """Pictures side by side."""
+    strip = Image.new("RGB", ((side + gap) * len(pictures) - gap, side), "white")
+    for number, picture in enumerate(pictures):
+        strip.paste(picture.resize((side, side), Image.Resampling.LANCZOS), (number * (side + gap), 0))
+    return strip
 
 
 def main() -> None:

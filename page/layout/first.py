@@ -1,4 +1,4 @@
-"""What the page does, in pictures, above everything else: one photo changed in three ways, and a row of examples."""
+"""What the page does, in pictures, above everything else: one photo changed three times, and a row of examples."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import hair
 
 PICTURES = ASSETS / "examples"
 FIRST = (
-    ("first-before.jpg", "Photo", "A photo of an astronaut"),
-    ("first-hair.jpg", "New hair", "The same astronaut with other hair"),
-    ("first-words.jpg", "“Red hair”", "The same astronaut with red hair, asked for in words"),
-    ("first-pose.jpg", "Pose and light", "The same astronaut with her head turned, lit from the side"),
+    ("first-before.jpg", "Photo", "The Mona Lisa"),
+    ("first-hair.jpg", "New hair", "The same with the hair of La Velata"),
+    ("first-words.jpg", "“Smiling”", "The same smiling, asked for in words"),
+    ("first-pose.jpg", "Pose and light", "The same with her head turned, lit from the side"),
 )
 """File, label and description; made by ``barbershop_core.evaluation.examples``."""
 

@@ -27,7 +27,7 @@ def test_a_link_chooses_hair_and_an_example(chromium, app):
     page.locator("#hair_color img").first.wait_for()
     page.close()
     page = opened(chromium, app, "example=2")
-    page.locator("#status", has_text="Stored example: La Velata").wait_for()
+    page.locator("#status", has_text="Stored example: Lady Agnew").wait_for()
     page.close()
 
 

@@ -1,6 +1,5 @@
 """The page's translations: complete, with the same places, and by the visitor's language."""
 
-import asyncio
 import json
 import re
 from types import SimpleNamespace
@@ -172,7 +171,7 @@ def test_a_malformed_request_is_still_told_from_a_fault_of_the_page():
 
     endpoint = next(fn for fn in app.demo.fns.values() if fn.api_name == "embed")
     with pytest.raises(Exception) as caught:
-        asyncio.run(app.demo.process_api(block_fn=endpoint, inputs=[]))
+        app.demo.process_api(block_fn=endpoint, inputs=[]).send(None)  # it is refused before it waits for anything
     assert refusals.sentence(caught.value) == refusals.FORM
 
 

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -45,12 +46,18 @@ async def noted(progress: float, total: float | None, message: str | None) -> No
     """Takes note of progress: clients that want none are answered by another path of Gradio's."""
 
 
+def finished(work):
+    """The value of a coroutine, in a thread of its own: the driver of a browser may have left a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def call(url: str, name: str, arguments: dict, transport: str = "http", progress=None):
     async def work():
         async with connected(url, transport) as session:
             return await session.call_tool(name, arguments, progress_callback=progress)
 
-    return asyncio.run(work())
+    return finished(work())
 
 
 def as_data(path: str) -> str:
@@ -64,7 +71,7 @@ def test_only_the_named_endpoints_are_tools(server, transport):
         async with connected(server, transport) as session:
             return (await session.list_tools()).tools
 
-    tools = asyncio.run(listed())
+    tools = finished(listed())
     assert [tool.name for tool in tools] == TOOLS
     for tool in tools:
         described = {name: kind.get("description") for name, kind in tool.inputSchema["properties"].items()}

@@ -23,6 +23,8 @@
     if (button) window.pressed = button.id;
     if (event.target.closest(ends)) ended();
     if (!button?.matches(runs)) return;
+    // Gradio sees that a run is under way a moment too late for the second click of a double click.
+    if (going && event.detail > 1) return event.stopImmediatePropagation();
     if (!going) {
       going = { id: button.id };
       follow();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .face_points import EYE_CORNERS
 from .photograph import Photograph
 from .planes import resized, widened
 
@@ -66,7 +67,7 @@ def _closeness(alpha: np.ndarray, photograph: Photograph, scale: float) -> np.nd
 
 def _below(alpha: np.ndarray, photograph: Photograph, sigma: float, drop: float) -> np.ndarray:
     """``alpha`` blurred by ``sigma`` px and moved ``drop`` px down the face."""
-    eyes = np.subtract(photograph.mesh[263, :2], photograph.mesh[33, :2])
+    eyes = np.subtract(*photograph.mesh[EYE_CORNERS[::-1], :2])
     down = drop * np.array([-eyes[1], eyes[0]]) / np.linalg.norm(eyes)
     moved = cv2.warpAffine(
         alpha, np.float32([[1, 0, down[0]], [0, 1, down[1]]]), alpha.shape[::-1], borderMode=cv2.BORDER_REPLICATE

@@ -27,7 +27,7 @@ def test_korean_from_upload_to_download(chromium, app, tmp_path):
     page.locator("#preset").get_by_text("꼼꼼하게").wait_for()
     page.locator("#styles").get_by_text("짧은 웨이브").wait_for()
     page.locator("#examples").get_by_text("고개를 돌리는 소녀").wait_for()
-    assert page.locator("#before_after img").first.get_attribute("alt") == "우주 비행사의 사진"
+    assert page.locator("#before_after img").first.get_attribute("alt") == "모나리자"
 
     # an error: in the status and as a toast
     page.click("#run")

@@ -256,6 +256,7 @@ def _moved(session: gr.Request, by: int | None, to: int = 0) -> Updates:
 def stopped(session: gr.Request) -> Updates:
     """The Stop button: the event itself cancels the run; the chain stays as it was."""
     visit, status = Visit.of(session), {ui.status: "<p>Stopped. Your photos and settings are kept.</p>"}
+    turns.stop(visit)
     try:
         return show(visit) | status
     except BadRequest:
@@ -266,4 +267,4 @@ def stopped_for_good(session: gr.Request) -> Updates:
     """As :func:`stopped`, once the visit's cancelled run has ended and cannot replace the first answer."""
     visit = Visit.of(session)
     turns.let_end(turns.runs(visit))
-    return {ui.status: gr.skip()} if turns.runs(visit) else stopped(session)  # another run was begun meanwhile
+    return {ui.status: gr.skip()} if turns.begun_since_stop(visit) else stopped(session)

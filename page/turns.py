@@ -26,6 +26,8 @@ _cleared: OrderedDict[str, str | None] = OrderedDict()
 """The chain for which a visit's page was cleared last; of the last 10,000 visits."""
 _made: OrderedDict[str, str | None] = OrderedDict()
 """The chain from which a visit's last result came; of the last 10,000 visits."""
+_stopped: OrderedDict[str, int] = OrderedDict()
+"""What `pressed` said when a visit's run was stopped last; of the last 10,000 visits."""
 
 
 def press(visit: Visit) -> None:
@@ -59,6 +61,19 @@ def _keep(kept: OrderedDict, visit: Visit, value: object) -> None:
 def pressed(visit: Visit) -> int:
     """How often something was to be run so far."""
     return _pressed.get(visit.folder.name, 0)
+
+
+def stop(visit: Visit) -> None:
+    """Note that what runs was stopped."""
+    _stopped[visit.folder.name] = pressed(visit)
+    _stopped.move_to_end(visit.folder.name)
+    while len(_stopped) > 10_000:
+        _stopped.popitem(last=False)
+
+
+def begun_since_stop(visit: Visit) -> bool:
+    """Whether something was to be run since, even if it has ended already."""
+    return _stopped.get(visit.folder.name) != pressed(visit)
 
 
 def running(visit: Visit) -> AbstractContextManager[None]:

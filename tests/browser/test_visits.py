@@ -30,6 +30,7 @@ def chain_is_empty(page) -> None:
 def test_another_person_in_mid_run(page, tmp_path):
     """The run is cancelled, and nothing of it enters the new person's chain."""
     upload(page, "face", photo(tmp_path / "one.png", 60))
+    page.locator("#status", has_text="Every tab starts").wait_for()  # it was looked at
     upload(page, "hair_shape", photo(tmp_path / "shape.png", 61))
     begin_long_run(page)
     shown = page.locator("#face img").last.get_attribute("src")

@@ -93,7 +93,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        app = App(folder, "studio")
+        app = App(folder, "studio", tiny=False)
         try:
             print(f"start to the first answer: {app.seconds:.1f} s, {cpu(app):.1f} CPU s", flush=True)
             first_page(app)

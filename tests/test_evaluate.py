@@ -13,6 +13,7 @@ import torch
 import torchmetrics.image.fid  # noqa: F401  # before a test says that torch-fidelity is here or not
 from PIL import Image
 from scipy import linalg
+from tiny_presets import few_steps
 
 from barbershop_core import Studio, run
 from barbershop_core.barbershop import transfer_presets as presets
@@ -30,14 +31,7 @@ from barbershop_core.weights.manifest import PACKS
 from barbershop_core.world import params
 from barbershop_core.world.morphable_head import theta_of
 
-QUICK = replace(
-    presets.FAST,
-    name="quick",
-    pose_steps=2,
-    align_steps=2,
-    blend_steps=2,
-    inversion=replace(presets.FAST.inversion, w_plus_steps=3, fs_steps=8),
-)
+QUICK = few_steps(presets.FAST, "quick", w_plus_steps=3, fs_steps=8, pose_steps=2)
 
 pytestmark = pytest.mark.usefixtures("offline")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from types import SimpleNamespace
 
 import pytest
 import torch
+from clock import ticking
 
 from barbershop_core import open_pack
 from barbershop_core.pie.face_reader import face_reader
@@ -37,8 +37,7 @@ def test_portraits_take_over_one_part_of_others():
 
 def test_the_rig_of_a_linear_generator(studio, tmp_path, monkeypatch):
     """Where codes are linear in the portrait's uniform numbers, RigNet learns the offsets."""
-    clock = itertools.count()  # a step takes a second, on any machine
-    monkeypatch.setattr(timebox, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    ticking(monkeypatch, timebox)
     matrix = torch.randn(params.COUNT, 16, generator=torch.Generator().manual_seed(3))
     generator = SimpleNamespace(
         z_dim=64, n_latent=2, style_dim=16, mapping=lambda z: torch.erf(z[:, : params.COUNT] / 2**0.5) @ matrix

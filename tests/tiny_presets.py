@@ -16,25 +16,17 @@ from barbershop_core.barbershop import transfer_presets  # noqa: E402 - found by
 from barbershop_core.inversion import inversion_presets  # noqa: E402
 from barbershop_core.pie import pie_presets  # noqa: E402
 
-TINY = replace(
-    transfer_presets.FAST,
-    name="tiny",
-    pose_steps=2,
-    align_steps=2,
-    blend_steps=2,
-    side=64,
-    inversion=replace(transfer_presets.FAST.inversion, w_plus_steps=2, fs_steps=2),
-)
-PUBLISHED_TINY = replace(
-    transfer_presets.RELEASED,
-    name="published tiny",
-    mask_steps=2,
-    align_steps=2,
-    align_style_steps=2,
-    blend_steps=2,
-    side=64,
-    inversion=replace(transfer_presets.RELEASED.inversion, w_plus_steps=2, fs_steps=2),
-)
+
+def few_steps(
+    preset: transfer_presets.TransferPreset, name: str, w_plus_steps: int = 2, fs_steps: int = 2, **more
+) -> transfer_presets.TransferPreset:
+    """A preset with two steps a stage, so many of the embedding, and more that is other."""
+    inversion = replace(preset.inversion, w_plus_steps=w_plus_steps, fs_steps=fs_steps)
+    return replace(preset, name=name, align_steps=2, blend_steps=2, inversion=inversion, **more)
+
+
+TINY = few_steps(transfer_presets.FAST, "tiny", pose_steps=2, side=64)
+PUBLISHED_TINY = few_steps(transfer_presets.RELEASED, "published tiny", mask_steps=2, align_style_steps=2, side=64)
 TINY_PIE = replace(pie_presets.FAST, name="fast", w_steps=2, w_plus_steps=2, optimize_steps=2)
 
 

@@ -20,8 +20,6 @@ _runs: dict[object, str] = {}
 _looks: dict[object, str] = {}
 _pressed: OrderedDict[str, int] = OrderedDict()
 """How often something was to be run in a visit; the last 10,000 visits."""
-
-
 _cleared: OrderedDict[str, str | None] = OrderedDict()
 """The chain for which a visit's page was cleared last; of the last 10,000 visits."""
 _made: OrderedDict[str, str | None] = OrderedDict()
@@ -65,10 +63,7 @@ def pressed(visit: Visit) -> int:
 
 def stop(visit: Visit) -> None:
     """Note that what runs was stopped."""
-    _stopped[visit.folder.name] = pressed(visit)
-    _stopped.move_to_end(visit.folder.name)
-    while len(_stopped) > 10_000:
-        _stopped.popitem(last=False)
+    _keep(_stopped, visit, pressed(visit))
 
 
 def begun_since_stop(visit: Visit) -> bool:

@@ -4,7 +4,7 @@
   // once the page stands still again.
   const runs = '#run, #swap_run, #text_run, #add, #rig_open, #copy';
   const ends = '#task button.stop, #chain button, #examples button, #face, #face_faces button, #crop_use';
-  let going = null; // the run: its button, whether something has ended it, which button was pressed since
+  let going = null; // the run: whether something has ended it, which button was pressed since
   const ended = () => { if (going) going.ended = true; };
   const follow = (alive = false, patience = 100) => { // until Stop has come alive and is so no longer
     const stop = document.querySelector('#task button.stop:not(:disabled)');
@@ -26,7 +26,7 @@
     // Gradio sees that a run is under way a moment too late for the second click of a double click.
     if (going && event.detail > 1) return event.stopImmediatePropagation();
     if (!going) {
-      going = { id: button.id };
+      going = {};
       follow();
     } else if (going.ended) {
       going.next = button;

@@ -9,7 +9,7 @@ from .continuation import blurred
 from .face_points import EYES, LIPS, SURFACE
 from .matting import colours_under, unlike
 from .photograph import FACE, Photograph, polygon
-from .planes import resized, widened
+from .planes import largest, resized, widened
 from .skull import Skull
 
 LEAST = 0.04
@@ -67,11 +67,8 @@ def _shreds(visible: np.ndarray) -> np.ndarray:
 
 def _islands(visible: np.ndarray) -> np.ndarray:
     """What is visible, [S,S], but its largest connected piece."""
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(widened(visible, -FRINGE * len(visible)).astype(np.uint8))
-    if len(stats) < 3:
-        return np.zeros_like(visible)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    return widened((pieces > 0) & (pieces != largest), 1.5 * FRINGE * len(visible))
+    shown = widened(visible, -FRINGE * len(visible)).astype(np.uint8) > 0
+    return widened(shown & ~largest(shown), 1.5 * FRINGE * len(visible))
 
 
 def _touched(alpha: np.ndarray) -> np.ndarray:

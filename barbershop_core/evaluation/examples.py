@@ -1,6 +1,6 @@
 """Make the page's examples: edits of paintings and of a photograph, transfers between rendered people.
 
-``python -m barbershop_core.evaluation.examples --seeds 3 5 8`` writes pictures and ``examples.json`` into
+``python -m barbershop_core.evaluation.examples --seeds 1 2 3`` writes pictures and ``examples.json`` into
 ``assets/examples``, and ``readme.jpg``, the strip in README.md.  The photographs in ``photos/`` are in the public
 domain; the rendered people do not exist.
 """
